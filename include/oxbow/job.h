@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Jobs: functions that run in a worker process. This header is all that a job function needs; it knows no loop.
+ *
+ * A worker is forked from the program (by the spawner, early): it has the program's code, constants and the globals
+ * as they were then, one thread, and no file of the program's but 0, 1 and 2. In it only the calls of this header work.
+ */
+#ifndef OXBOW_JOB_H
+#define OXBOW_JOB_H
+
+#include <oxbow/base.h>
+
+OX_BEGIN
+
+/** Where a job function writes its result. */
+typedef struct ox_reply ox_reply;
+
+/**
+ * A job's function.
+ *
+ * @in, @len: the input, read-only, 16-byte aligned, valid until it returns. @out: the reply, empty.
+ * Returns: the job's status: 0 or more or a negative code, passed through unchanged. Process: a worker.
+ */
+typedef int ox_job_fn(const void *in, size_t len, ox_reply *out);
+
+typedef enum ox_on_cancel {
+	OX_KILL,                        /* cancelling a running job kills its worker, which is replaced */
+	OX_ABANDON,                     /* the job runs out, its result is dropped */
+} ox_on_cancel;
+
+/** What the pool knows of a job. Define it once, const and static: OX_JOB(score_job, score, .timeout = OX_SEC(5)); */
+typedef struct ox_job {
+	size_t size;
+	const char *name;
+	ox_job_fn *fn;
+	ox_time timeout;                /* running longer kills the worker: OX_ETIMEDOUT. 0: none */
+	unsigned retries;               /* how often a job whose worker crashed is run again. 0: a crash is its failure */
+	ox_on_cancel on_cancel;
+	size_t max_result;              /* bytes; 0: the pool's */
+} ox_job;
+#define OX_JOB(name_, fn_, ...) \
+	const ox_job name_ = { .size = sizeof(ox_job), .name = #name_, .fn = (fn_), __VA_ARGS__ }
+
+/**
+ * Appends bytes to the reply.
+ *
+ * Returns: 0; OX_ETOOBIG over the limit of the job's result; OX_ENOMEM. A failed reply fails the job with that code
+ * if the function returns 0 or more. Process: a worker. Since: 0.1
+ */
+OX_API int ox_reply_write(ox_reply *out, const void *data, size_t len);
+
+/**
+ * Makes room for len more bytes in the reply and returns where to write them: large results are built in place.
+ *
+ * Returns: the room, 16-byte aligned if the reply was empty, valid until the next call on out; NULL as
+ * ox_reply_write() fails. What is not written there is undefined. Process: a worker. Since: 0.1
+ */
+OX_API void *ox_reply_reserve(ox_reply *out, size_t len);
+
+/** Cuts the reply to its first len bytes. Since: 0.1 */
+OX_API void ox_reply_truncate(ox_reply *out, size_t len);
+
+/** The number of bytes in the reply. Since: 0.1 */
+OX_API size_t ox_reply_len(const ox_reply *out);
+
+OX_END
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Oxbow: coroutines on an event loop, and a pool of worker processes, with one vocabulary. This header takes in all
+ * of liboxbow; <oxbow/http.h> and <oxbow/http_server.h> belong to liboxbow-http.
+ */
+#ifndef OXBOW_OXBOW_H
+#define OXBOW_OXBOW_H
+
+#include <oxbow/base.h>
+#include <oxbow/future.h>
+#include <oxbow/group.h>
+#include <oxbow/job.h>
+#include <oxbow/pool.h>
+#include <oxbow/queue.h>
+#include <oxbow/run.h>
+#include <oxbow/scope.h>
+#include <oxbow/stream.h>
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Pools of worker processes. A job is submitted with a copy of its input; its future carries the result. A worker that
+ * dies costs the job that it ran and nothing else; when the main process dies, all its workers are gone within a
+ * second.
+ *
+ * Workers are forked by the spawner, a process that the first ox_pool_open() forks off, or ox_pool_prepare() first thing in
+ * main. At that moment the program must have one thread.
+ */
+#ifndef OXBOW_POOL_H
+#define OXBOW_POOL_H
+
+#include <oxbow/group.h>
+#include <oxbow/job.h>
+
+OX_BEGIN
+
+typedef struct ox_pool ox_pool;
+typedef struct ox_result ox_result;
+
+typedef struct ox_pool_options {
+	size_t size;
+	const ox_job *const *jobs;      /* NULL-terminated: OX_JOBS(&a, &b) */
+	unsigned workers;               /* 0: as many as CPUs that this process may use (affinity and cgroup quota) */
+	size_t max_pending;             /* jobs not done yet at which ox_submit() waits; 0: 4,096 */
+	size_t max_pending_bytes;       /* the same for the bytes of their inputs; 0: 256 MiB */
+	size_t max_result;              /* bytes of one result; 0: 1 GiB */
+	size_t arena_bytes;             /* address space for inputs, and again for each worker's results; 0: 4 GiB */
+	int (*worker_init)(void *arg);  /* runs first in each new worker; negative: it could not be set up */
+	void (*worker_fini)(void *arg); /* runs last in a worker that is told to end */
+	void *worker_arg;               /* for both, as it was when the spawner was forked or the pool was opened */
+	unsigned init_limit;            /* so many failures of worker_init in a row break the pool: OX_EINIT. 0: 5 */
+	size_t capture;                 /* bytes of a job's standard output and error kept for its crash story;
+	                                 * 0: workers write to the program's own */
+	const char *name;               /* static text, for reports and ps */
+} ox_pool_options;
+#define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
+#define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })
+OX_API void ox_pool_options_init(ox_pool_options *o);
+
+/**
+ * Forks the spawner now, while the program has one thread. Once a process; later calls do nothing.
+ *
+ * Returns: 0; OX_ESTATE when there are threads already; -errno. Call from: anywhere, best first thing in main. Since: 0.1
+ */
+OX_API int ox_pool_prepare(void);
+
+/**
+ * Opens a pool and starts its workers; does not wait for them.
+ *
+ * @ret: owned: ox_pool_close(). It belongs to the loop of the thread that first submits to it.
+ * Returns: 0; OX_EINVAL (no jobs, two of one name), OX_ESTATE (threads, no spawner: call ox_pool_prepare() first),
+ * OX_ENOJOB (a job's function lies in a library loaded after the spawner was forked), OX_ENOMEM, OX_EFORKED, -errno.
+ * Call from: anywhere. Threads: the future owner's. After fork: no. Since: 0.1
+ */
+OX_API int ox_pool_open(const ox_pool_options *o, ox_pool **ret);
+
+/**
+ * Waits until the pool has no unfinished job, while no new one is taken (OX_ECLOSED). Returns: 0; OX_ECANCELED. Since: 0.1
+ */
+OX_API OX_YIELDS int ox_pool_drain(ox_pool *p);
+
+/**
+ * Ends the pool: unfinished jobs fail with OX_ECLOSED, workers are told to end, and killed if they do not within a
+ * second; frees it. Takes NULL.
+ *
+ * Returns: 0. Call from: a coroutine, or outside of a loop, where it blocks instead of yielding. Since: 0.1
+ */
+OX_API OX_YIELDS int ox_pool_close(ox_pool *p);
+static inline void ox_pool_auto_(ox_pool **p) { ox_pool_close(*p); }
+#define OX_AUTO_POOL __attribute__((cleanup(ox_pool_auto_))) ox_pool
+
+/**
+ * Submits a job.
+ *
+ * @in, @len: the input, copied; memory of an ox_blob or of a job's result of this pool is shared instead, and must not
+ * change until the job ends.
+ * Returns: the future, as ox_spawn(): never NULL. Failed at once with OX_ENOJOB, OX_ECLOSED, OX_ETOOBIG, OX_EINIT, OX_ENOMEM,
+ * OX_ECANCELED (the caller was cancelled while it waited).
+ * Yields: while max_pending or max_pending_bytes are reached, and now and then for fairness. Since: 0.1
+ */
+OX_API OX_YIELDS ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len);
+
+/**
+ * Runs a job and waits for it.
+ *
+ * @ret: written whenever a result exists: if the status is 0 or more. Owned: ox_result_free() or OX_AUTO_RESULT.
+ * NULL if not wanted.
+ * Returns: the job's status; OX_ECRASHED and others as ox_submit(). Cancel: cancels the job. Since: 0.1
+ */
+OX_API OX_YIELDS int ox_call(ox_pool *p, const ox_job *job, const void *in, size_t len, ox_result **ret);
+
+/** The bytes of a result, borrowed until it is freed. {NULL, 0} for NULL. Since: 0.1 */
+OX_API ox_bytes ox_result_bytes(const ox_result *r);
+/** The status of the job that it came from. Since: 0.1 */
+OX_API int ox_result_status(const ox_result *r);
+OX_API void ox_result_free(ox_result *r);
+static inline void ox_result_auto_(ox_result **r) { ox_result_free(*r); }
+#define OX_AUTO_RESULT __attribute__((cleanup(ox_result_auto_))) ox_result
+
+/** How a worker died, for a future or call that failed with OX_ECRASHED, OX_ETIMEDOUT, OX_EOOM or OX_ECANCELED. */
+typedef struct ox_crash {
+	pid_t pid;                      /* of the worker */
+	int signal;                     /* that killed it; 0: it exited */
+	int exit_code;                  /* if signal is 0 */
+	const void *address;            /* of the fault, for SIGSEGV, SIGBUS, SIGFPE, SIGILL; else NULL */
+	void *const *backtrace;         /* return addresses, innermost first, valid in this process too */
+	size_t backtrace_len;           /* 0 where the worker could not record them */
+	ox_time user_time, system_time; /* of the whole worker process */
+	size_t max_rss;                 /* bytes */
+	const char *output;             /* captured standard output and error of the job, if the pool captures */
+	size_t output_len;
+	bool output_truncated;          /* there was more */
+} ox_crash;
+
+/** The story of the crash; NULL if the future did not crash. Borrowed until the group closes. Since: 0.1 */
+OX_API const ox_crash *ox_future_crash(const ox_future *f);
+
+/** What a job wrote to its standard output and error, if the pool captures. Borrowed until the group closes. Since: 0.1 */
+OX_API const char *ox_future_output(const ox_future *f, size_t *ret_len, bool *ret_truncated);
+
+/** How long a job ran in its worker, measured there; 0 for other futures. Since: 0.1 */
+OX_API ox_time ox_future_run_time(const ox_future *f);
+
+/** Memory of the pool's arena for an input that is not copied. */
+typedef struct ox_blob ox_blob;
+/** Returns: owned: ox_blob_free(), which may come before the job that uses it ends; NULL without memory. Since: 0.1 */
+OX_API ox_blob *ox_blob_new(ox_pool *p, size_t len);
+OX_API void *ox_blob_data(ox_blob *b);
+OX_API void ox_blob_free(ox_blob *b);
+
+typedef struct ox_map_options {
+	size_t size;
+	const ox_job *job;
+	/* Gives the next input: 1 with *ret_in (borrowed until the next call), 0 at the end, or a negative code. May yield. */
+	int (*next)(void *arg, ox_bytes *ret_in);
+	void *arg;
+	bool unordered;                 /* results as they come, not in the order of the inputs */
+	size_t in_flight;               /* jobs at a time; 0: 4 for each worker */
+} ox_map_options;
+#define OX_MAP_OPTIONS(...) (&(ox_map_options){ .size = sizeof(ox_map_options), __VA_ARGS__ })
+OX_API void ox_map_options_init(ox_map_options *o);
+
+typedef struct ox_map ox_map;
+
+/**
+ * Applies a job to a lazy sequence of inputs. A map is a group (OX_COLLECT) and nests with groups and scopes.
+ *
+ * Returns: owned: ox_map_close() or OX_AUTO_MAP; NULL without memory or outside a coroutine. Since: 0.1
+ */
+OX_API ox_map *ox_map_open(ox_pool *p, const ox_map_options *o);
+
+/**
+ * Gives the next done job.
+ *
+ * @ret: its future, borrowed until the next call; ask it for status and value.
+ * Returns: 1; 0 at the end; what next returned when that was negative, after the results before it; OX_ECANCELED. Since: 0.1
+ */
+OX_API OX_YIELDS int ox_map_next(ox_map *m, ox_future **ret);
+OX_API OX_YIELDS void ox_map_close(ox_map *m);
+static inline void ox_map_auto_(ox_map **m) { ox_map_close(*m); }
+#define OX_AUTO_MAP __attribute__((cleanup(ox_map_auto_))) ox_map
+
+typedef struct ox_pool_stats {
+	size_t size;
+	uint64_t submitted;             /* = done + failed + cancelled + pending */
+	uint64_t done;                  /* with the job's own status, 0 or more */
+	uint64_t failed;                /* any other end that is not a cancel */
+	uint64_t cancelled;
+	uint64_t pending;               /* queued or running */
+	uint64_t pending_bytes;         /* of their inputs */
+	uint64_t crashed;               /* workers that died on their own */
+	uint64_t killed;                /* workers that were killed: cancel, timeout, limit */
+	uint64_t spawned;               /* workers started */
+	uint64_t retried;               /* attempts after the first that cost a retry */
+	uint64_t late;                  /* results dropped because their lease was over */
+	uint64_t rejected;              /* peers and messages that were refused */
+	unsigned workers;               /* ready or busy now */
+	unsigned busy;                  /* running a job now */
+	unsigned starting;              /* forked, not yet ready */
+} ox_pool_stats;
+
+/** Fills in *ret; set ret->size first. Returns: 0; OX_EINVAL. Since: 0.1 */
+OX_API int ox_pool_get_stats(const ox_pool *p, ox_pool_stats *ret);
+
+OX_END
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shared arena: large payloads lie in one memfd, mapped at the same address in the parent, the spawner and the workers,
+ * reserved large and committed by use. There are no locks in it and no metadata: the parent alone allocates.
+ *
+ *	| control pages (heritage.h) | input zone | result zone of worker 0 | of worker 1 | ...
+ *
+ * A worker maps everything read-only but its own result zone (and its own control page), so a wild pointer cannot reach another job's
+ * data. Each zone has an allocator in the parent's private memory: size classes (powers of two and halves between) up to
+ * 1 MiB, extents of whole 2 MiB above; freed memory is kept warm up to a limit and given back (MADV_REMOVE) beyond it.
+ */
+#ifndef OXBOW_IPC_ARENA_H
+#define OXBOW_IPC_ARENA_H
+
+#include <oxbow/base.h>
+
+struct oxi_arena {
+	int fd;                         /* memfd; -1: closed */
+	uint8_t *base;                  /* the same in every process */
+	size_t size;                    /* of the whole, bytes */
+	size_t control_size;            /* of the control pages at its start */
+	size_t zone_size;               /* of each zone */
+	unsigned zones;                 /* 1 + workers */
+};
+
+/* Makes the memfd and maps it. 0; OX_ENOMEM, -errno. */
+int oxi_arena_create(struct oxi_arena *a, size_t control_size, size_t zone_size, unsigned zones);
+/* Maps another process's arena (its fd received) read-only at its address. 0; -EEXIST: the address is taken; -errno. */
+int oxi_arena_attach(struct oxi_arena *a);
+/* Makes a part of an attached arena writable in this process (a worker's zone, its control page). 0; -errno. */
+int oxi_arena_allow(struct oxi_arena *a, size_t offset, size_t len);
+void oxi_arena_destroy(struct oxi_arena *a);
+
+static inline size_t oxi_arena_zone(const struct oxi_arena *a, unsigned zone)   /* offset of a zone */
+{
+	return a->control_size + zone * a->zone_size;
+}
+
+/* True if [place, place + length) lies inside one zone of the arena. For numbers from the wire. */
+bool oxi_arena_contains(const struct oxi_arena *a, uint64_t place, uint64_t length);
+
+/* ---- the parent's allocator of one zone ---- */
+
+struct oxi_zone;
+struct oxi_zone *oxi_zone_new(struct oxi_arena *a, unsigned zone, size_t warm_limit);   /* NULL: memory */
+void oxi_zone_free(struct oxi_zone *z);
+/* A block of at least len bytes, 64-byte aligned; *ret_cap says how many. An offset into the arena; 0: full. */
+size_t oxi_zone_get(struct oxi_zone *z, size_t len, size_t *ret_cap);
+void oxi_zone_put(struct oxi_zone *z, size_t place);
+/* A live block counts its users: get starts with 1, ref adds one, put takes one. place may be inside the block: false if
+ * no live block of the zone is there; *ret_start its start. */
+bool oxi_zone_find(const struct oxi_zone *z, size_t place, size_t *ret_start, size_t *ret_cap);
+void oxi_zone_ref(struct oxi_zone *z, size_t place);
+size_t oxi_zone_used(const struct oxi_zone *z);         /* bytes in live blocks */
+size_t oxi_zone_warm(const struct oxi_zone *z);         /* bytes committed but free */
+void oxi_zone_trim(struct oxi_zone *z, size_t keep);    /* gives back free memory until at most keep bytes are warm */
+
+#endif

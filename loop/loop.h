@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of the loop, for loop/ itself and for the folders that stand on it (loop/io, loop/http, pool). The
+ * layers, lowest first, each a file:
+ *
+ *	switch_*.S, switch.c   one stack to another
+ *	stack.c                guarded stacks from a lazily committed arena
+ *	timer.c                a heap of deadlines
+ *	reactor.c              libevent: what is ready, and when to wake (the only includer of libevent here)
+ *	sched.c                the ready queue, the turn, and the one parking primitive
+ *	scope.c                cancellation as a state, deadlines
+ *	future.c wait.c        status, value, waiters; await and its friends
+ *	group.c task.c         ownership; coroutines
+ *	queue.c post.c ...     built on the above
+ *
+ * A turn: run every coroutine that is ready now, in order; run the hooks armed meanwhile; poll, fire timers.
+ */
+#ifndef OXBOW_LOOP_LOOP_H
+#define OXBOW_LOOP_LOOP_H
+
+#include <oxbow/future.h>
+#include <oxbow/group.h>
+#include <oxbow/run.h>
+#include <oxbow/scope.h>
+
+#include "include/private/check.h"
+#include "include/private/list.h"
+
+struct oxi_task;
+struct oxi_scope;
+
+/* ---- memory: every allocation of liboxbow outside workers goes through these, so that tests can fail the n-th ---- */
+
+void *oxi_alloc(size_t len);            /* zeroed; NULL without memory */
+void *oxi_realloc(void *p, size_t len);
+void oxi_free(void *p);
+
+/* ---- parking: the one way to wait (sched.c) ---- */
+
+typedef enum oxi_abort_answer {
+	OXI_ABORTED,                    /* taken back: the wait ends now with OX_ECANCELED */
+	OXI_LATER,                      /* cannot be taken back: oxi_wake() will come, the waiter goes on waiting */
+} oxi_abort_answer;
+
+/*
+ * A wait record lives in the frame of the coroutine that waits. The waiter links it (or something that points to it)
+ * where the waking side finds it, then parks; the waking side unlinks it and calls oxi_wake() once. When the
+ * coroutine's scope is cancelled meanwhile, abort is called once: it unlinks and answers OXI_ABORTED, or starts the end
+ * of what is waited for and answers OXI_LATER.
+ */
+struct oxi_wait {
+	struct oxi_list link;           /* for the waking side's list of waiters */
+	struct oxi_task *task;
+	oxi_abort_answer (*abort)(struct oxi_wait *w);
+	const char *kind;               /* "sleep", "read", "job": for reports */
+	const void *object;             /* what is waited for */
+	ox_time since;                  /* loop time at parking */
+	int result;
+	bool parked;                    /* in oxi_park() and not woken yet */
+};
+
+/*
+ * 0 if the calling coroutine may start an operation that yields; OX_ECANCELED in a cancelled scope, OX_ESTATE outside a coroutine,
+ * OX_EFORKED. Every OX_YIELDS call begins with it, before it has any effect.
+ */
+int oxi_checkpoint(void);
+
+/* Fills in a record, and links it nowhere. */
+void oxi_wait_init(struct oxi_wait *w, const char *kind, const void *object, oxi_abort_answer (*abort)(struct oxi_wait *));
+
+/*
+ * Parks until oxi_wake(w, result), and returns that result, or OX_ECANCELED when aborted. If the scope is cancelled
+ * already, abort is called at once. The caller has linked the record.
+ */
+int oxi_park(struct oxi_wait *w);
+
+/* Makes the parked coroutine ready, once. Any order with others is FIFO. Loop's thread only. */
+void oxi_wake(struct oxi_wait *w, int result);
+
+/*
+ * Operations that complete without parking call this: after a budget of them the coroutine lets the others run. 0 or
+ * OX_ECANCELED (then the operation has been done all the same: ignore it where the result matters more).
+ */
+int oxi_budget(void);
+
+/* The time of the last poll, cheap; oxi_now() reads the clock. Both in the run's (perhaps virtual) time. */
+ox_time oxi_loop_time(void);
+ox_time oxi_now(void);
+
+/* ---- hooks (sched.c) ---- */
+
+/* Runs fn once, on the thread's own stack, at the end of this turn's coroutines, before the poll. For batching. */
+struct oxi_hook {
+	struct oxi_list link;
+	void (*fn)(struct oxi_hook *h);
+};
+void oxi_hook_init(struct oxi_hook *h, void (*fn)(struct oxi_hook *));
+void oxi_hook_arm(struct oxi_hook *h);          /* nothing if armed already */
+void oxi_hook_disarm(struct oxi_hook *h);
+
+/*
+ * Runs fn once when the running loop ends, after all coroutines have ended and before the poller is gone: for what outlives a run (a
+ * pool) or is kept per loop (the HTTP client's connections). Disarm it with oxi_hook_disarm().
+ */
+void oxi_hook_at_end(struct oxi_hook *h);
+
+/* A place per loop for a module's state (the HTTP client's multi handle, say), found by the address of a static key. */
+void *oxi_loop_get(const void *key);
+int oxi_loop_put(const void *key, void *value);         /* NULL takes it out; OX_ENOMEM */
+
+/* True in a coroutine or a posted function, hook, timer or watch of a running loop in this thread. */
+bool oxi_loop_running(void);
+
+/* While the count is above 0 something real is pending: the test clock does not jump. */
+void oxi_loop_hold(int delta);
+
+/* ---- timers (timer.c) ---- */
+
+/* fire runs on the thread's own stack between coroutines; the timer is unset then and may be set again. */
+struct oxi_timer {
+	ox_time at;
+	size_t index;                   /* in the heap, + 1; 0: not set */
+	void (*fire)(struct oxi_timer *t);
+};
+void oxi_timer_init(struct oxi_timer *t, void (*fire)(struct oxi_timer *));
+int oxi_timer_set(struct oxi_timer *t, ox_time at);     /* moves it when set; OX_NEVER clears; OX_ENOMEM */
+void oxi_timer_clear(struct oxi_timer *t);
+
+/* ---- the reactor's two kinds of descriptor (reactor.c) ---- */
+
+/*
+ * A foreign descriptor (libcurl's, ZeroMQ's, a pidfd): level-triggered, persistent; fn is called on the thread's own stack in
+ * every poll while an asked event is there. fn may change or free the watch, and any other. Closing the fd comes after
+ * oxi_watch_free(). Belongs to the running loop, and must be freed before it ends.
+ */
+struct oxi_watch;
+struct oxi_watch *oxi_watch_new(int fd, void (*fn)(void *arg, int fd, unsigned events), void *arg);     /* NULL: memory */
+int oxi_watch_set(struct oxi_watch *w, unsigned events);        /* OX_READABLE | OX_WRITABLE, 0: none; -errno */
+void oxi_watch_free(struct oxi_watch *w);                       /* takes NULL */
+
+/*
+ * A descriptor of our own (a stream's, a listener's): registered once, persistent and edge-triggered. Whoever uses it tries the system
+ * call first and waits after EAGAIN only.
+ */
+struct oxi_fd;
+int oxi_fd_new(int fd, void (*fn)(void *arg, unsigned events), void *arg, struct oxi_fd **ret);
+void oxi_fd_free(struct oxi_fd *f);                             /* does not close the descriptor; takes NULL */
+
+/* The event_base of the running loop, for the HTTP server. */
+struct event_base;
+struct event_base *oxi_loop_event_base(void);
+
+/* ---- futures that are not tasks: jobs, promises (future.c, group.c) ---- */
+
+struct oxi_future_ops {
+	const char *kind;                               /* "job", "promise" */
+	bool (*cancel)(ox_future *f, ox_cause cause);   /* begin to end it; resolves now or later. False: cancelled already */
+	void (*release)(ox_future *f);                  /* free it: done, and nobody's any more */
+};
+
+#define OXI_FUTURE_MAGIC 0x6675747572650001ull
+
+struct ox_future {
+	uint64_t magic;
+	const struct oxi_future_ops *ops;
+	struct ox_group *group;         /* NULL: in no group (ox_call) */
+	struct oxi_list link;           /* in the group: pending externals, done, or handed out */
+	struct oxi_list waiters;        /* struct oxi_wait.link or a gather's entries */
+	const void *value;
+	size_t value_len;
+	int status;
+	uint8_t origin;                 /* ox_origin; NONE: not done */
+	uint8_t flags;                  /* OXI_FUTURE_... */
+	uint16_t spare;                 /* for the owner */
+};
+#define OXI_FUTURE_CANCELLED 1u         /* a cancel has been asked for */
+#define OXI_FUTURE_STATIC    2u         /* the stand-in for one that could not be made */
+
+/* Initialises an embedded future, pending, and enters it into g (NULL: none). OX_ESTATE: g is closed, nothing done. */
+int oxi_future_init(ox_future *f, ox_group *g, const struct oxi_future_ops *ops);
+
+/* Makes it done: waiters wake, the group hears. May call ops->release at once (reaping group). */
+void oxi_future_resolve(ox_future *f, int status, ox_origin origin);
+
+/* A future that has failed from the start, in g; a static one if there is no memory or g is NULL or closed. */
+ox_future *oxi_future_failed(ox_group *g, int status);
+
+/* Takes a done future out of its group and releases it. */
+void oxi_future_release(ox_future *f);
+
+/* The scope's effective deadline of a group (what a job in it must obey). */
+ox_time oxi_group_deadline(const ox_group *g);
+
+/* ---- fork ---- */
+
+/* True in a child forked from the process that first used the library (heritage of the spawner and workers aside). */
+bool oxi_forked(void);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dispatcher: which job goes to which worker, when, and what becomes of it. A pure state machine: events and the
+ * time come in by calls, actions go out through a vtable, and it reads no clock, owns no fd and knows no process. Behind
+ * the vtable stands ZeroMQ with real workers (parent_transport.c) or a simulation (tests/support/sim.c).
+ *
+ *	QUEUED --send--> LEASED --claimed in the worker's slot--> STARTED --result--> DONE
+ *	   ^                |  taken back, or lost: free              |  lost: one crash  --> FAILED, or QUEUED again
+ *	   '----------------'-----------------------------------------'
+ */
+#ifndef OXBOW_POOL_DISPATCH_H
+#define OXBOW_POOL_DISPATCH_H
+
+#include <oxbow/job.h>
+#include <oxbow/future.h>
+
+#include "include/private/list.h"
+
+enum oxi_job_state { OXI_QUEUED, OXI_LEASED, OXI_ENDED };
+
+/* A job as the dispatcher sees it; embedded in the parent's job (which is a future). */
+struct oxi_djob {
+	struct oxi_list link;           /* queue, or the worker's leases, in order of sending */
+	uint64_t lease;                 /* live lease; 0: none */
+	ox_time ready_at;               /* QUEUED: not before (backoff) */
+	ox_time timeout;                /* kills when it has run that long; 0: none */
+	uint32_t slot;                  /* LEASED: the worker */
+	uint16_t index;                 /* job function */
+	uint8_t state;                  /* enum oxi_job_state */
+	uint8_t crashes;                /* attempts lost after they started */
+	uint8_t retries;                /* allowed */
+	uint8_t doomed;                 /* a kill is under way for it: the status it will end with is in doom */
+	int doom;
+};
+
+/* How an attempt ended, as the dispatcher tells the owner of the job. */
+enum oxi_end { OXI_END_RESULT, OXI_END_CRASH, OXI_END_CANCEL, OXI_END_TIMEOUT, OXI_END_LIMIT };
+
+/* What a worker's shared slot says at this moment (heritage.h); the transport reads it. */
+struct oxi_running {
+	uint64_t lease;                 /* claimed and not finished; 0: none */
+	ox_time since;                  /* when it was claimed, monotonic */
+};
+
+struct oxi_dispatch_ops {
+	/* Starts a worker in a slot. 0; a negative code: not now (the dispatcher tries again with backoff). */
+	int (*spawn)(void *t, unsigned slot, uint32_t generation);
+	/* Kills the worker in a slot; its end is reported by oxi_dispatch_lost(). */
+	void (*kill)(void *t, unsigned slot);
+	/* Tells an idle worker to end. */
+	void (*stop)(void *t, unsigned slot);
+	/* Sends n jobs, whose leases are set, to a slot. 0; negative: none was sent, they stay queued. */
+	int (*send)(void *t, unsigned slot, struct oxi_djob *const *jobs, unsigned n);
+	/* Takes a job that was sent back if it has not begun (compare-and-swap in the slot). True: it will never run there. */
+	bool (*take_back)(void *t, unsigned slot, uint64_t lease);
+	void (*running)(void *t, unsigned slot, struct oxi_running *ret);
+	/* The job has ended; how and with which status. For OXI_END_RESULT the transport has stored the value before. */
+	void (*end)(void *t, struct oxi_djob *job, enum oxi_end how, int status);
+	/* Wants oxi_dispatch_tick() at this time; OX_NEVER: not at all. */
+	void (*timer)(void *t, ox_time at);
+};
+
+struct oxi_dispatch_options {
+	unsigned workers;
+	unsigned jobs;                  /* kinds, for the estimates */
+	unsigned init_limit;
+	bool one_at_a_time;             /* no batching: one lease a worker (output is captured) */
+	ox_time batch;                  /* work per message aimed at; 0: 1 ms */
+	unsigned max_batch;             /* jobs per message; 0: 256 */
+};
+
+struct oxi_dispatch_counts {
+	uint64_t ended_ok, ended_failed, ended_cancelled;
+	uint64_t crashed, killed, spawned, retried, late;
+	unsigned queued, leased, ready, busy, starting;
+};
+
+struct oxi_dispatch;
+
+struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, const struct oxi_dispatch_ops *ops, void *t);
+void oxi_dispatch_free(struct oxi_dispatch *d);         /* every job has ended */
+
+/* Starts the workers. */
+void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now);
+/* A new job: enters the queue; sent by the next flush. If the pool is broken it ends at once (OXI_END_LIMIT, OX_EINIT). */
+void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
+/* Sends what can be sent. Called once a turn. */
+void oxi_dispatch_flush(struct oxi_dispatch *d, ox_time now);
+/* True when a flush would send a full message now: a submitter in a long loop flushes then. */
+bool oxi_dispatch_eager(const struct oxi_dispatch *d);
+/* The owner wants it ended: queued or taken back: ends now; running: its worker is killed (or it is let run, for abandon, and its
+ * result dropped). Ends exactly once in each case, with how and status given here unless a result came first. */
+void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status, bool abandon, ox_time now);
+
+/* Events from the transport. generation: of the worker that it is about; an old one is ignored (late counted). */
+void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now);
+void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t generation, int status, ox_time now);
+/* A result for a lease: finds the live job, or NULL (late, counted). The caller stores the value, then calls done. */
+struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64_t lease);
+void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status, ox_time run_time, ox_time now);
+/*
+ * The worker in a slot has died, and all that it had sent was handed in before. culprit: the lease it was running, as its slot said; 0:
+ * none. started: leases before it in order that the slot shows as claimed but whose result was lost count as crashed too (none, normally).
+ * The culprit's job ends with OXI_END_CRASH and status, or is retried; the other leases go back to the head of the queue, in order.
+ */
+void oxi_dispatch_lost(struct oxi_dispatch *d, unsigned slot, uint32_t generation, uint64_t culprit, int status, ox_time now);
+void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now);
+/* No new workers, no sends; idle and busy workers are told to end. */
+void oxi_dispatch_close(struct oxi_dispatch *d, ox_time now);
+void oxi_dispatch_get_counts(const struct oxi_dispatch *d, struct oxi_dispatch_counts *ret);
+
+#endif
