@@ -5,7 +5,7 @@
  *
  * Who owns a request? evhttp keeps it in its connection until the reply is written, and then frees it without telling;
  * when the connection ends before a reply was begun, it lets go of it and it is ours. So the reply that a handler makes is
- * only recorded, and handed to evhttp as the last thing, when nobody looks at the request any more (request.c). Rejected:
+ * only recorded, and handed to evhttp as the last thing, when nobody looks at the request any more (server_request.c). Rejected:
  * evhttp_request_own(), which evhttp heeds when a connection ends but not when a reply is complete.
  *
  * While a handler works, evhttp does not read the connection, so it would not see that the peer has gone. We let it

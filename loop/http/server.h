@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of the HTTP server: server.c is the listening, the connections and the coroutines, request.c what a
- * handler may ask and reply, files.c the reply with a file.
+ * The inside of the HTTP server: server.c is the listening, the connections and the coroutines, server_request.c what
+ * a handler may ask and reply, server_files.c the reply with a file.
  */
 #ifndef OXBOW_LOOP_HTTP_SERVER_H
 #define OXBOW_LOOP_HTTP_SERVER_H
@@ -18,6 +18,9 @@ struct ox_request {
 	uint64_t magic;
 	struct ox_http_server *server;
 	struct evhttp_request *ev;      /* libevent's, until the reply is handed over */
+	const char *raw_path;           /* in the request's target, raw_path_len bytes */
+	size_t raw_path_len;
+	const char *query;              /* NULL: none */
 	char *path;                     /* decoded */
 	struct evbuffer *body;          /* of the reply */
 	int status;                     /* of the reply; 0: none yet */

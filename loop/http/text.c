@@ -53,14 +53,27 @@ static int hex(char c)
 	return -1;
 }
 
-bool oxi_http_path_decode(const char *raw, char *out)
+void oxi_http_target_split(const char *target, const char **ret_path, size_t *ret_len, const char **ret_query)
 {
-	while (*raw) {
+	const char *scheme_end = *target == '/' ? NULL : strstr(target, "://");
+	const char *path = scheme_end ? scheme_end + 3 + strcspn(scheme_end + 3, "/?#") : target;
+	size_t len = strcspn(path, "?#");
+
+	*ret_query = path[len] == '?' ? path + len + 1 : NULL;
+	*ret_path = len > 0 ? path : "/";
+	*ret_len = len > 0 ? len : 1;
+}
+
+bool oxi_http_path_decode(const char *raw, size_t len, char *out)
+{
+	const char *end = raw + len;
+
+	while (raw < end) {
 		if (*raw != '%') {
 			*out++ = *raw++;
 			continue;
 		}
-		int high = hex(raw[1]), low = high < 0 ? -1 : hex(raw[2]);
+		int high = end - raw > 2 ? hex(raw[1]) : -1, low = high < 0 ? -1 : hex(raw[2]);
 
 		if (low < 0 || (high == 0 && low == 0))
 			return false;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "tests/http/support.h"
+#include "tests/http/peers.h"
 
 #define GET(url, ...) ox_http_get((url), OX_HTTP_OPTIONS(__VA_ARGS__), &res)
 
@@ -167,7 +167,7 @@ START_TEST(each_misbehaviour_has_its_code)
 		{ redirect_to_file, OX_EPROTO, .says = true },
 	};
 
-	run_scenario(expect_result, (void *)(uintptr_t)&all[_i]);
+	run_real(expect_result, (void *)(uintptr_t)&all[_i]);
 }
 END_TEST
 
@@ -185,7 +185,7 @@ static int connect_to_nobody(void *arg)
 
 START_TEST(a_refused_connection_is_econnrefused)
 {
-	run_scenario(connect_to_nobody, NULL);
+	run_real(connect_to_nobody, NULL);
 }
 END_TEST
 
@@ -214,7 +214,7 @@ static int ask_wrongly(void *arg)
 
 START_TEST(bad_requests_are_refused_and_explained)
 {
-	run_scenario(ask_wrongly, NULL);
+	run_real(ask_wrongly, NULL);
 }
 END_TEST
 
@@ -262,7 +262,7 @@ static int ask_twice(void *arg)
 
 START_TEST(a_response_has_body_headers_and_times_and_its_connection_is_kept)
 {
-	run_scenario(ask_twice, NULL);
+	run_real(ask_twice, NULL);
 }
 END_TEST
 
@@ -307,7 +307,7 @@ static int follow(void *arg)
 
 START_TEST(redirects_are_followed_or_returned)
 {
-	run_scenario(follow, NULL);
+	run_real(follow, NULL);
 }
 END_TEST
 
@@ -356,7 +356,7 @@ START_TEST(bodies_are_decoded_and_the_limit_counts_decoded_bytes)
 	struct raw_server s = { 0 };
 
 	make_zeros(&s, 300000);
-	run_scenario(decode, &s);
+	run_real(decode, &s);
 	free((void *)(uintptr_t)s.data);
 }
 END_TEST
@@ -386,7 +386,7 @@ START_TEST(a_decompression_bomb_stops_at_the_limit)
 	struct raw_server s = { 0 };
 
 	make_zeros(&s, 200000000);
-	run_scenario(meet_bomb, &s);
+	run_real(meet_bomb, &s);
 	free((void *)(uintptr_t)s.data);
 }
 END_TEST
@@ -434,7 +434,7 @@ static int guarded(void *arg)
 
 START_TEST(refused_addresses_see_no_connection_and_no_request)
 {
-	run_scenario(guarded, NULL);
+	run_real(guarded, NULL);
 }
 END_TEST
 
@@ -463,7 +463,7 @@ static int within_deadline(void *arg)
 
 START_TEST(the_deadline_of_the_scope_ends_a_request)             /* S15 */
 {
-	run_scenario(within_deadline, NULL);
+	run_real(within_deadline, NULL);
 }
 END_TEST
 
@@ -500,7 +500,7 @@ static int cancel_request(void *arg)
 
 START_TEST(cancelling_closes_the_connection)                     /* S01 */
 {
-	run_scenario(cancel_request, NULL);
+	run_real(cancel_request, NULL);
 }
 END_TEST
 
@@ -540,7 +540,7 @@ static int stream_all(void *arg)
 
 START_TEST(an_unread_stream_stops_the_server_and_goes_on_when_read)
 {
-	run_scenario(stream_all, NULL);
+	run_real(stream_all, NULL);
 }
 END_TEST
 
@@ -571,7 +571,7 @@ static int headers_first(void *arg)
 
 START_TEST(an_opened_response_has_its_headers_before_its_body)
 {
-	run_scenario(headers_first, NULL);
+	run_real(headers_first, NULL);
 }
 END_TEST
 
@@ -608,7 +608,7 @@ static int short_stream(void *arg)
 
 START_TEST(a_stream_ends_with_zero_or_with_its_error)
 {
-	run_scenario(short_stream, NULL);
+	run_real(short_stream, NULL);
 }
 END_TEST
 
@@ -627,7 +627,7 @@ static int leave_open(void *arg)
 
 START_TEST(a_response_may_outlive_its_loop)
 {
-	run_scenario(leave_open, NULL);
+	run_real(leave_open, NULL);
 	ck_assert_int_eq(ox_response_status(kept), 200);
 	ox_response_free(kept);
 }
@@ -636,9 +636,9 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("http client");
-	TCase *c = tcase_create("client");
+	TCase *c = new_case(s, "client", 120);
 
-	tcase_set_timeout(c, 120);
+	forget_proxies();
 	tcase_add_loop_test(c, each_misbehaviour_has_its_code, 0, 11);
 	tcase_add_test(c, a_refused_connection_is_econnrefused);
 	tcase_add_test(c, bad_requests_are_refused_and_explained);
@@ -654,6 +654,5 @@ int main(void)
 	tcase_add_test(c, an_opened_response_has_its_headers_before_its_body);
 	tcase_add_test(c, a_stream_ends_with_zero_or_with_its_error);
 	tcase_add_test(c, a_response_may_outlive_its_loop);
-	suite_add_tcase(s, c);
 	return run_suite(s);
 }

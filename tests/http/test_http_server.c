@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/http/support.h"
+#include "tests/http/peers.h"
 
 /* A server in the loop, and what its handler is told and tells. */
 struct site {
@@ -28,7 +28,7 @@ static void site_open(struct site *t, ox_http_handler *handler)
 	                        &t->server),
 	          0);
 	EXPECT_EQ(ox_http_server_url(t->server, t->url, sizeof(t->url)), 0);
-	snprintf(t->address, sizeof(t->address), "%s", t->url + strlen("http://"));
+	strcpy(t->address, t->url + strlen("http://"));
 }
 
 static const char *at(const struct site *t, const char *path)
@@ -51,7 +51,7 @@ static void expect_status(const struct site *t, const char *path, int status)
 	OX_AUTO_RESPONSE *res = NULL;
 
 	if (get(t, path, &res) < 0 || ox_response_status(res) != status)
-		expect_failed(__FILE__, __LINE__, path, res ? ox_response_status(res) : -1);
+		expect_failed(__FILE__, __LINE__, path, res ? ox_response_status(res) : -1, status);
 }
 
 /* ---- handlers ---- */
@@ -162,7 +162,7 @@ static int converse(void *arg)
 
 START_TEST(a_handler_is_told_everything_and_its_reply_arrives)
 {
-	run_scenario(converse, NULL);
+	run_real(converse, NULL);
 }
 END_TEST
 
@@ -191,7 +191,7 @@ static int reply_badly(void *arg)
 
 START_TEST(bad_replies_and_bad_paths_have_their_status)
 {
-	run_scenario(reply_badly, NULL);
+	run_real(reply_badly, NULL);
 }
 END_TEST
 
@@ -227,7 +227,7 @@ static int exceed(void *arg)
 
 START_TEST(bodies_and_headers_over_the_limit_are_refused)
 {
-	run_scenario(exceed, NULL);
+	run_real(exceed, NULL);
 }
 END_TEST
 
@@ -274,7 +274,7 @@ static int pipeline(void *arg)
 
 START_TEST(pipelined_requests_are_answered_in_order)
 {
-	run_scenario(pipeline, NULL);
+	run_real(pipeline, NULL);
 }
 END_TEST
 
@@ -314,7 +314,7 @@ static int go_away(void *arg)
 
 START_TEST(a_peer_that_leaves_while_its_handler_works_hurts_nobody)
 {
-	run_scenario(go_away, NULL);
+	run_real(go_away, NULL);
 }
 END_TEST
 
@@ -349,7 +349,7 @@ static int close_early(void *arg)
 
 START_TEST(closing_the_server_cancels_its_handlers)
 {
-	run_scenario(close_early, NULL);
+	run_real(close_early, NULL);
 }
 END_TEST
 
@@ -365,7 +365,7 @@ static int leave_open(void *arg)
 
 START_TEST(a_server_that_was_left_open_ends_with_its_loop)
 {
-	run_scenario(leave_open, NULL);
+	run_real(leave_open, NULL);
 }
 END_TEST
 
@@ -389,7 +389,7 @@ static int bind_badly(void *arg)
 
 START_TEST(addresses_that_cannot_be_served_are_refused)
 {
-	run_scenario(bind_badly, NULL);
+	run_real(bind_badly, NULL);
 	ck_assert_int_eq(ox_http_serve("127.0.0.1:0", echo, NULL, &left.server), OX_ESTATE);
 }
 END_TEST
@@ -419,7 +419,7 @@ static int run_out(void *arg)
 
 START_TEST(running_out_of_descriptors_delays_and_loses_no_connection)
 {
-	run_scenario(run_out, NULL);
+	run_real(run_out, NULL);
 }
 END_TEST
 
@@ -435,7 +435,7 @@ static int idle_out(void *arg)
 	EXPECT_EQ(ox_http_serve("127.0.0.1:0", slow_handler, OX_HTTP_SERVER_OPTIONS(.arg = &t, .idle_timeout = OX_MS(50)), &t.server),
 	          0);
 	ox_http_server_url(t.server, t.url, sizeof(t.url));
-	snprintf(t.address, sizeof(t.address), "%s", t.url + strlen("http://"));
+	strcpy(t.address, t.url + strlen("http://"));
 	EXPECT_EQ(ox_connect(t.address, &busy), 0);
 	snprintf(text, sizeof(text), "GET /slow HTTP/1.1\r\nHost: %s\r\n\r\n", t.address);
 	raw_say(busy, text);
@@ -454,7 +454,7 @@ static int idle_out(void *arg)
 
 START_TEST(idle_connections_are_closed_and_working_ones_are_not)
 {
-	run_scenario(idle_out, NULL);
+	run_real(idle_out, NULL);
 }
 END_TEST
 
@@ -488,7 +488,7 @@ static int many(void *arg)
 
 START_TEST(two_hundred_requests_at_once_are_answered)
 {
-	run_scenario(many, NULL);
+	run_real(many, NULL);
 }
 END_TEST
 
@@ -599,7 +599,7 @@ START_TEST(files_are_served_and_nothing_outside_of_the_root)
 	struct site t = { 0 };
 
 	fill_folder(&t);
-	run_scenario(fetch_files, &t);
+	run_real(fetch_files, &t);
 	folder_remove(t.folder);
 }
 END_TEST
@@ -651,7 +651,7 @@ START_TEST(curl_and_wget_get_the_same_files)
 	struct site t = { 0 };
 
 	fill_folder(&t);
-	run_scenario(serve_programs, &t);
+	run_real(serve_programs, &t);
 	folder_remove(t.folder);
 }
 END_TEST
@@ -683,7 +683,7 @@ static int ask_docserver(void *arg)
 	url[len - 1] = 0;
 	strcpy(t->url, url);
 	free(url);
-	snprintf(t->address, sizeof(t->address), "%s", t->url + strlen("http://"));
+	strcpy(t->address, t->url + strlen("http://"));
 	expect_status(t, "/", 200);
 	expect_status(t, "/big.bin", 200);
 
@@ -706,7 +706,7 @@ START_TEST(docserver_serves_until_sigterm_and_explains_what_it_cannot_do)
 	struct site t = { 0 };
 
 	fill_folder(&t);
-	run_scenario(ask_docserver, &t);
+	run_real(ask_docserver, &t);
 	folder_remove(t.folder);
 }
 END_TEST
@@ -714,9 +714,9 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("http server");
-	TCase *c = tcase_create("server");
+	TCase *c = new_case(s, "server", 120);
 
-	tcase_set_timeout(c, 120);
+	forget_proxies();
 	tcase_add_test(c, a_handler_is_told_everything_and_its_reply_arrives);
 	tcase_add_test(c, bad_replies_and_bad_paths_have_their_status);
 	tcase_add_test(c, bodies_and_headers_over_the_limit_are_refused);
@@ -731,6 +731,5 @@ int main(void)
 	tcase_add_test(c, files_are_served_and_nothing_outside_of_the_root);
 	tcase_add_test(c, curl_and_wget_get_the_same_files);
 	tcase_add_test(c, docserver_serves_until_sigterm_and_explains_what_it_cannot_do);
-	suite_add_tcase(s, c);
 	return run_suite(s);
 }

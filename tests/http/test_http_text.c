@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The parsers of loop/http/text.c: cases, and random input against what they promise. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "loop/http/text.h"
+#include "tests/support/support.h"
 
 START_TEST(header_lines_are_taken_apart)
 {
@@ -53,7 +53,7 @@ START_TEST(paths_are_decoded_once)
 	char out[64];
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		ck_assert(oxi_http_path_decode(cases[i][0], out));
+		ck_assert(oxi_http_path_decode(cases[i][0], strlen(cases[i][0]), out));
 		ck_assert_str_eq(out, cases[i][1]);
 	}
 }
@@ -65,7 +65,36 @@ START_TEST(paths_with_a_bad_percent_or_a_nul_are_refused)
 	char out[64];
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-		ck_assert_msg(!oxi_http_path_decode(paths[i], out), "%s", paths[i]);
+		ck_assert_msg(!oxi_http_path_decode(paths[i], strlen(paths[i]), out), "%s", paths[i]);
+}
+END_TEST
+
+START_TEST(a_target_has_a_path_and_perhaps_a_query)
+{
+	static const struct {
+		const char *target, *path, *query;
+	} cases[] = {
+		{ "/", "/", NULL },
+		{ "/a/b?c=d?e", "/a/b", "c=d?e" },
+		{ "/a?", "/a", "" },
+		{ "//host/a", "//host/a", NULL },
+		{ "/a://b?c", "/a://b", "c" },
+		{ "http://host:80/a?b", "/a", "b" },
+		{ "http://host?b", "/", "b" },
+		{ "http://host", "/", NULL },
+		{ "*", "*", NULL },
+		{ "", "/", NULL },
+		{ "/a#b?c", "/a", NULL },
+	};
+	const char *path, *query;
+	size_t len;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		oxi_http_target_split(cases[i].target, &path, &len, &query);
+		ck_assert_uint_eq(len, strlen(cases[i].path));
+		ck_assert_mem_eq(path, cases[i].path, len);
+		ck_assert_pstr_eq(query, cases[i].query);
+	}
 }
 END_TEST
 
@@ -104,10 +133,13 @@ static size_t percents(const char *s)
 static void try_all(const char *text, size_t len)
 {
 	char *in = exact(text, len), *out = malloc(strlen(in) + 1);
-	const char *value;
-	size_t name_len;
+	const char *value, *path, *query;
+	size_t name_len, path_len;
 
-	if (oxi_http_path_decode(in, out))
+	oxi_http_target_split(in, &path, &path_len, &query);
+	ck_assert(path_len > 0 && path_len <= strlen(path) && !memchr(path, '?', path_len));
+	ck_assert(!query || query[-1] == '?');
+	if (oxi_http_path_decode(in, strlen(in), out))
 		ck_assert_uint_eq(strlen(out), strlen(in) - 2 * percents(in));
 	if (oxi_http_header_split(in, &name_len, &value)) {
 		ck_assert(name_len > 0 && in[name_len] == ':');
@@ -138,20 +170,14 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("http text");
-	TCase *c = tcase_create("text");
-	SRunner *runner = srunner_create(s);
-	int failed;
+	TCase *c = new_case(s, "text", 60);
 
-	tcase_set_timeout(c, 60);
 	tcase_add_test(c, header_lines_are_taken_apart);
 	tcase_add_test(c, lines_that_are_no_headers_are_refused);
 	tcase_add_test(c, paths_are_decoded_once);
 	tcase_add_test(c, paths_with_a_bad_percent_or_a_nul_are_refused);
+	tcase_add_test(c, a_target_has_a_path_and_perhaps_a_query);
 	tcase_add_test(c, types_go_by_the_ending_of_the_last_part);
 	tcase_add_test(c, random_input_keeps_the_promises);
-	suite_add_tcase(s, c);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }

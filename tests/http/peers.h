@@ -1,36 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * For the HTTP tests. A scenario runs in coroutines and must not assert there (Check would jump out of the stack): it
- * says EXPECT, and run_scenario() asserts afterwards that all held and that no descriptor and no child is left.
- */
-#ifndef OXBOW_TESTS_HTTP_SUPPORT_H
-#define OXBOW_TESTS_HTTP_SUPPORT_H
+/* What the HTTP tests need beside tests/support: folders, programs, and servers that misbehave. */
+#ifndef OXBOW_TESTS_HTTP_PEERS_H
+#define OXBOW_TESTS_HTTP_PEERS_H
 
-#include <check.h>
 #include <oxbow/http.h>
 #include <oxbow/http_server.h>
-#include <oxbow/oxbow.h>
 
-void expect_failed(const char *file, int line, const char *what, long long got);
-#define EXPECT(x)                                                               \
-	do {                                                                    \
-		if (!(x))                                                       \
-			expect_failed(__FILE__, __LINE__, #x, 0);               \
-	} while (0)
-#define EXPECT_EQ(a, b)                                                         \
-	do {                                                                    \
-		long long got_ = (a);                                           \
-		if (got_ != (long long)(b))                                     \
-			expect_failed(__FILE__, __LINE__, #a " == " #b, got_);  \
-	} while (0)
+#include "tests/support/support.h"
+
 #define EXPECT_STR(a, b)                                                        \
 	do {                                                                    \
-		const char *got_ = (a);                                         \
-		if (!got_ || strcmp(got_, (b)) != 0)                            \
-			expect_failed(__FILE__, __LINE__, #a " is " #b, 0);     \
+		const char *a_ = (a);                                           \
+		if (!a_ || strcmp(a_, (b)) != 0)                                \
+			expect_failed(__FILE__, __LINE__, #a " is " #b, 0, 0);  \
 	} while (0)
 
-void run_scenario(ox_coro *fn, void *arg);
+/* Forgets the proxies of the environment. */
+void forget_proxies(void);
 
 /* A folder of its own for the test; removed, with all that is in it, by folder_remove(). */
 void folder_make(char path[64]);
@@ -48,9 +34,6 @@ int program_run(const char *const *argv, const char *folder, const char *out);
 
 /* A listening socket on 127.0.0.1, and its port. */
 int port_open(unsigned *ret_port);
-
-/* Runs a Check suite; returns main's result. Forgets proxies of the environment first. */
-int run_suite(Suite *s);
 
 /* ---- a server of raw bytes, for what no proper server does ---- */
 

@@ -28,13 +28,6 @@ static void request_free(struct ox_request *q)
 	oxi_free(q);
 }
 
-static const char *raw_path(const struct ox_request *q)
-{
-	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(q->ev));
-
-	return path && *path ? path : "/";
-}
-
 /* The body in one piece, so that ox_request_body() cannot fail. */
 static bool gather_body(struct evhttp_request *ev)
 {
@@ -54,9 +47,10 @@ struct ox_request *oxi_request_new(struct ox_http_server *s, struct evhttp_reque
 	q->server = s;
 	q->ev = ev;
 	q->body = evbuffer_new();
-	q->path = oxi_alloc(strlen(raw_path(q)) + 1);
+	oxi_http_target_split(evhttp_request_get_uri(ev), &q->raw_path, &q->raw_path_len, &q->query);
+	q->path = oxi_alloc(q->raw_path_len + 1);
 	if (q->body && q->path && gather_body(ev)) {
-		if (oxi_http_path_decode(raw_path(q), q->path))
+		if (oxi_http_path_decode(q->raw_path, q->raw_path_len, q->path))
 			return q;
 		*ret_status = 400;
 	}
@@ -135,7 +129,7 @@ const char *ox_request_path(const ox_request *q)
 const char *ox_request_query(const ox_request *q)
 {
 	OXI_CHECK_OBJECT(q, OXI_REQUEST_MAGIC);
-	return evhttp_uri_get_query(evhttp_request_get_evhttp_uri(q->ev));
+	return q->query;
 }
 
 const char *ox_request_header(const ox_request *q, const char *name)

@@ -9,7 +9,6 @@
  */
 #include "loop/http/server.h"
 
-#include <curl/curl.h>
 #include <event2/util.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -61,39 +60,21 @@ static int status_of(int r)
 /* One slash in front, whatever was asked for: "//host" in Location would be another host. */
 static int redirect_to_folder(struct ox_request *q)
 {
-	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(q->ev);
-	const char *path = evhttp_uri_get_path(uri), *query = evhttp_uri_get_query(uri);
-	size_t size;
+	const char *path = q->raw_path, *query = q->query ? q->query : "";
+	size_t len = q->raw_path_len, size;
 	char *location;
 	int r;
 
-	path += strspn(path, "/");
-	size = strlen(path) + (query ? strlen(query) : 0) + sizeof("//?");
+	while (len > 0 && *path == '/')
+		path++, len--;
+	size = len + strlen(query) + sizeof("//?");
 	location = oxi_alloc(size);
 	if (!location)
 		return OX_ENOMEM;
-	snprintf(location, size, "/%s/%s%s", path, query ? "?" : "", query ? query : "");
+	snprintf(location, size, "/%.*s/%s%s", (int)len, path, *query ? "?" : "", query);
 	r = ox_request_add_header(q, "Location", location);
 	oxi_free(location);
 	return r < 0 ? r : oxi_request_reply_status(q, 301);
-}
-
-static bool not_modified(const struct ox_request *q, time_t modified)
-{
-	const char *since = ox_request_header(q, "If-Modified-Since");
-	time_t t = since ? curl_getdate(since, NULL) : -1;
-
-	return t >= 0 && modified <= t;
-}
-
-static int add_last_modified(struct ox_request *q, time_t modified)
-{
-	char text[64];
-	struct tm tm;
-
-	if (!gmtime_r(&modified, &tm) || evutil_date_rfc1123(text, sizeof(text), &tm) <= 0)
-		return OX_EINVAL;
-	return ox_request_add_header(q, "Last-Modified", text);
 }
 
 static int read_file(struct evbuffer *b, int fd, size_t len)
@@ -130,13 +111,20 @@ static int add_content(struct ox_request *q, int *fd, size_t len)
 	return 0;
 }
 
+/* Modified is what differs from the Last-Modified that we said: clients send it back as it was, and no date is parsed. */
 static int reply_content(struct ox_request *q, const char *path, int *fd, const struct stat *st)
 {
-	int r = add_last_modified(q, st->st_mtime);
+	const char *since = ox_request_header(q, "If-Modified-Since");
+	char modified[64];
+	struct tm tm;
+	int r;
 
+	if (!gmtime_r(&st->st_mtime, &tm) || evutil_date_rfc1123(modified, sizeof(modified), &tm) <= 0)
+		return OX_EINVAL;
+	r = ox_request_add_header(q, "Last-Modified", modified);
 	if (r < 0)
 		return r;
-	if (not_modified(q, st->st_mtime))
+	if (since && strcmp(since, modified) == 0)
 		return ox_request_reply(q, 304, NULL, NULL, 0);
 	r = add_content(q, fd, (size_t)st->st_size);
 	return r < 0 ? r : ox_request_reply(q, 200, oxi_http_type(path), NULL, 0);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/http/support.h"
+#include "tests/http/peers.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <netinet/in.h>
@@ -10,43 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static char failure[512];
-
-void expect_failed(const char *file, int line, const char *what, long long got)
-{
-	if (!failure[0])
-		snprintf(failure, sizeof(failure), "%s:%d: expected %s (got %lld)", file, line, what, got);
-}
-
-static int count_descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
-
-void run_scenario(ox_coro *fn, void *arg)
-{
-	int before = count_descriptors(), r;
-
-	failure[0] = 0;
-	r = ox_run(fn, arg, NULL);
-	ck_assert_msg(!failure[0], "%s", failure);
-	ck_assert_int_eq(r, 0);
-	ck_assert_int_eq(count_descriptors(), before);
-	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
-	ck_assert_int_eq(errno, ECHILD);
-}
 
 /* ---- files ---- */
 
@@ -155,18 +121,12 @@ int port_open(unsigned *ret_port)
 	return fd;
 }
 
-int run_suite(Suite *s)
+void forget_proxies(void)
 {
 	static const char *const proxies[] = { "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
-	SRunner *runner = srunner_create(s);
-	int failed;
 
 	for (size_t i = 0; i < sizeof(proxies) / sizeof(proxies[0]); i++)
 		unsetenv(proxies[i]);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* ---- a server of raw bytes ---- */
