@@ -21,13 +21,13 @@ static struct {
 } peer;
 
 static const char configuration[] =
-	"daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log error.log;\n"
+	"daemon off;\nworker_processes 1;\npid nginx.pid;\nerror_log error.log;\n"
 	"events { worker_connections 1024; }\n"
 	"http {\n"
 	"  access_log off;\n  default_type text/html;\n  keepalive_requests 100000;\n"
 	"  client_body_temp_path body;\n  proxy_temp_path proxy;\n  fastcgi_temp_path fastcgi;\n"
 	"  uwsgi_temp_path uwsgi;\n  scgi_temp_path scgi;\n"
-	"  gzip on;\n  gzip_types text/html;\n"
+	"  gzip on;\n"
 	"  server {\n"
 	"    listen 127.0.0.1:%u;\n    listen 127.0.0.1:%u ssl http2;\n"
 	"    ssl_certificate cert.pem;\n    ssl_certificate_key key.pem;\n    root .;\n"
