@@ -140,7 +140,7 @@ static int run(int argc, char **argv)
 
 const struct oxi_command oxi_command_crawl = {
 	.name = "crawl",
-	.summary = "fetch pages, crunch them in worker processes, follow their links",
+	.summary = "Fetches pages, crunches them in worker processes, follows their links",
 	.usage = "[OPTION...] URL...",
 	.options = OPTIONS,
 	.notes =

@@ -14,7 +14,7 @@
 
 static const struct oxi_command *const COMMANDS[] = {
 	&oxi_command_run,
-#ifdef OXI_WITH_HTTP
+#ifdef OXI_HTTP
 	&oxi_command_crawl,
 #endif
 };

@@ -139,7 +139,7 @@ static int run(int argc, char **argv)
 
 const struct oxi_command oxi_command_run = {
 	.name = "run",
-	.summary = "run a command for each value, some at a time",
+	.summary = "Runs a command for each value, some at a time",
 	.usage = "[OPTION...] COMMAND [ARG...] [::: VALUE...]...",
 	.options = OPTIONS,
 	.notes =

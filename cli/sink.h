@@ -7,8 +7,13 @@
 
 struct oxi_sink {
 	int fd;
-	bool direct;                    /* a regular file or the like, which cannot be waited for */
+	bool waits;                     /* pipe, socket, terminal; files and devices are always ready */
 };
+
+/* True for a descriptor that may have to be waited for, and can be. */
+bool oxi_waits(int fd);
+
+struct oxi_sink oxi_sink_of(int fd);
 
 /*
  * Writes all of it. One coroutine at a time. Returns: 0; -EPIPE (the reader went), -ENOSPC and the like, OX_ECANCELED.
@@ -16,6 +21,6 @@ struct oxi_sink {
 OX_YIELDS int oxi_sink_write(struct oxi_sink *s, const void *data, size_t len);
 
 /* Waits until nobody reads s any more; never ends for what is no pipe. Returns: -EPIPE, OX_ECANCELED. */
-OX_YIELDS int oxi_sink_wait_closed(struct oxi_sink *s);
+OX_YIELDS int oxi_sink_wait_closed(const struct oxi_sink *s);
 
 #endif

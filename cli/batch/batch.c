@@ -53,7 +53,7 @@ struct batch {
 	int exit;                       /* 0: as the jobs say */
 	uint64_t total;                 /* jobs there will be; 0: unknown */
 	ox_time began;
-	ox_group *work, *watch;
+	ox_group *work, *watch;         /* work: NULL once it has ended */
 	char piece[PIECE];              /* what was read last: used before the next wait */
 };
 
@@ -74,6 +74,13 @@ static int fail(struct batch *b, int code, const char *what, int r)
 			oxi_say("run", "%s: %s", what, ox_strerror(r));
 	}
 	return r;
+}
+
+/* Ends the work at once, from outside of it. */
+static void cancel_work(struct batch *b)
+{
+	if (b->work)
+		ox_group_cancel(b->work);
 }
 
 /* ---- feeder ---- */
@@ -221,7 +228,7 @@ static int show_command(struct slot *s, struct oxi_job *j)
 		r = oxi_capture_add(&j->out, line.data, line.len);
 	else if (r == 0) {
 		oxi_bar_clear(&s->b->bar);
-		r = oxi_sink_write(&(struct oxi_sink){ .fd = STDERR_FILENO, .direct = true }, line.data, line.len);
+		r = oxi_sink_write(&(struct oxi_sink){ .fd = STDERR_FILENO }, line.data, line.len);
 	}
 	oxi_buffer_free(&line);
 	return r < 0 ? fail(s->b, OXI_EXIT_OUTPUT, "cannot show the command", r) : 0;
@@ -302,7 +309,7 @@ static int hear_reaper(void *arg)
 		if (r >= 0)
 			continue;
 		fail(b, OXI_EXIT_WORKERS, "the process that starts the jobs is gone", r);
-		ox_group_cancel(b->work);
+		cancel_work(b);
 		return r;
 	}
 }
@@ -316,7 +323,7 @@ static int stop_jobs(void *arg)
 		return r;
 	oxi_reaper_signal(&b->reaper, SIGKILL);
 	r = ox_sleep(TERM_GRACE);
-	ox_group_cancel(b->work);
+	cancel_work(b);
 	return r;
 }
 
@@ -348,10 +355,11 @@ static int hear_signals(void *arg)
 static int watch_reader(void *arg)
 {
 	struct batch *b = arg;
-	int r = oxi_sink_wait_closed(&(struct oxi_sink){ .fd = STDOUT_FILENO });
+	struct oxi_sink out = oxi_sink_of(STDOUT_FILENO);
+	int r = oxi_sink_wait_closed(&out);
 	if (r == -EPIPE) {
 		b->exit = OXI_EXIT_PIPE;
-		ox_group_cancel(b->work);
+		cancel_work(b);
 	}
 	return r;
 }
@@ -381,24 +389,31 @@ static int draw_bar(void *arg)
 
 /* ---- the whole ---- */
 
+static int run_work(struct batch *b)
+{
+	b->work = ox_group_open_with(OX_GROUP_OPTIONS(.name = "work"));
+	ox_spawn(b->work, print, b);
+	for (unsigned i = 0; i < b->o->jobs; i++)
+		ox_spawn(b->work, run_slot, &b->slot[i]);
+	ox_spawn(b->work, feed, b);
+	int r = ox_group_join(b->work);
+	ox_group_close(b->work);
+	b->work = NULL;
+	return r;
+}
+
 static int run_groups(struct batch *b)
 {
 	OX_AUTO_GROUP *watch = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT, .name = "watch"));
-	OX_AUTO_GROUP *work = ox_group_open_with(OX_GROUP_OPTIONS(.name = "work"));
 	b->watch = watch;
-	b->work = work;
 	if (!b->o->dry_run)
 		ox_spawn(watch, hear_reaper, b);
 	ox_spawn(watch, hear_signals, b);
 	ox_spawn(watch, watch_reader, b);
 	if (b->o->bar)
 		ox_spawn(watch, draw_bar, b);
-	ox_spawn(work, print, b);
-	for (unsigned i = 0; i < b->o->jobs; i++)
-		ox_spawn(work, run_slot, &b->slot[i]);
-	ox_spawn(work, feed, b);
-	int r = ox_group_join(work);
-	return fail(b, OXI_EXIT_WORKERS, "the batch ended early", r < 0 && b->exit == 0 ? r : OX_ECANCELED);
+	int r = run_work(b);
+	return r < 0 ? fail(b, OXI_EXIT_WORKERS, "the batch ended early", r) : 0;
 }
 
 static bool open_slots(struct batch *b)

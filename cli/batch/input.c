@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/sink.h"
+
 #define READ_SIZE OX_KIB(64)
 
 static bool is_separator(const char *word)
@@ -89,7 +91,7 @@ uint64_t oxi_input_total(const struct oxi_input *in)
 
 int oxi_input_lines(struct oxi_input *in, int fd, char separator)
 {
-	*in = (struct oxi_input){ .fd = fd, .separator = separator, .lists = 1 };
+	*in = (struct oxi_input){ .fd = fd, .separator = separator, .lists = 1, .waits = oxi_waits(fd) };
 	in->value = calloc(1, sizeof(*in->value));
 	return in->value ? 0 : OX_ENOMEM;
 }
@@ -107,8 +109,8 @@ static int read_more(struct oxi_input *in)
 	char *room = oxi_buffer_room(&in->held, READ_SIZE);
 	if (!room)
 		return OX_ENOMEM;
-	int r = ox_wait_fd(in->fd, OX_READABLE);        /* -EPERM: a regular file, which is always ready */
-	if (r < 0 && r != -EPERM)
+	int r = in->waits ? ox_wait_fd(in->fd, OX_READABLE) : 0;
+	if (r < 0)
 		return r;
 	ssize_t n = read(in->fd, room, READ_SIZE);
 	if (n < 0)

@@ -27,7 +27,7 @@ struct oxi_input {
 	struct oxi_buffer held;         /* bytes read and not given yet start at from */
 	size_t from;
 	uint64_t line;                  /* the number of the line given last */
-	bool eof;
+	bool eof, waits;
 };
 
 #define OXI_LINE_MAX OX_MIB(2)          /* longer words no program can be given anyway (execve: 128 KiB) */

@@ -104,7 +104,7 @@ static int show_as_they_come(struct oxi_printer *p, struct writer *out, struct w
 int oxi_printer_run(void *printer)
 {
 	struct oxi_printer *p = printer;
-	struct writer out = { .sink.fd = STDOUT_FILENO }, err = { .sink.fd = STDERR_FILENO };
+	struct writer out = { .sink = oxi_sink_of(STDOUT_FILENO) }, err = { .sink = oxi_sink_of(STDERR_FILENO) };
 	if (!p->keep_order)
 		return show_as_they_come(p, &out, &err);
 	struct oxi_job **ring = calloc(p->window_len, sizeof(struct oxi_job *));

@@ -43,6 +43,13 @@ int oxi_crawl_fail(struct oxi_crawl *c, int code, const char *what, int r)
 	return r;
 }
 
+/* Ends the fetching at once, from outside of the lanes. */
+static void cancel_lanes(struct oxi_crawl *c)
+{
+	if (c->work)
+		ox_group_cancel(c->work);
+}
+
 /* ---- one page ---- */
 
 /* Hands the record to the writer. */
@@ -176,7 +183,7 @@ static int write_lines(void *arg)
 		return 0;
 	oxi_crawl_fail(c, r == -EPIPE ? OXI_EXIT_PIPE : OXI_EXIT_OUTPUT, "cannot write the results", r);
 	ox_queue_shut(c->lines, drop_line);
-	ox_group_cancel(c->work);
+	cancel_lanes(c);
 	return r;
 }
 
@@ -190,7 +197,7 @@ static int hear_signals(void *arg)
 	oxi_bar_clear(&c->bar);
 	oxi_say("crawl", "stopped: %u pages in work are dropped, %zu URLs were not fetched", c->running,
 	        c->frontier.waiting);
-	ox_group_cancel(c->work);
+	cancel_lanes(c);
 	return 0;
 }
 
@@ -200,7 +207,7 @@ static int watch_reader(void *arg)
 	int r = oxi_sink_wait_closed(&c->sink);
 	if (r == -EPIPE) {
 		c->exit = OXI_EXIT_PIPE;
-		ox_group_cancel(c->work);
+		cancel_lanes(c);
 	}
 	return r;
 }
@@ -225,12 +232,14 @@ static int draw_bar(void *arg)
 
 static int run_lanes(struct oxi_crawl *c, const struct oxi_url *starts)
 {
-	OX_AUTO_GROUP *work = ox_group_open_with(OX_GROUP_OPTIONS(.name = "lanes", .reap = true));
-	c->work = work;
-	int r = work ? 0 : OX_ENOMEM;
+	c->work = ox_group_open_with(OX_GROUP_OPTIONS(.name = "lanes", .reap = true));
+	int r = c->work ? 0 : OX_ENOMEM;
 	for (size_t i = 0; r >= 0 && i < c->o->n; i++)
 		r = oxi_crawl_take(c, &starts[i], 0, NULL);
-	return r < 0 ? oxi_crawl_fail(c, OXI_EXIT_OUTPUT, "crawl", r) : ox_group_join(work);
+	r = r < 0 ? oxi_crawl_fail(c, OXI_EXIT_OUTPUT, "crawl", r) : ox_group_join(c->work);
+	ox_group_close(c->work);
+	c->work = NULL;
+	return r;
 }
 
 static int run_groups(struct oxi_crawl *c, const struct oxi_url *starts)
@@ -347,13 +356,16 @@ static int open_workers(struct oxi_crawl *c)
 
 static int open_output(struct oxi_crawl *c)
 {
-	c->sink.fd = STDOUT_FILENO;
+	c->sink = oxi_sink_of(STDOUT_FILENO);
 	if (!c->o->out || strcmp(c->o->out, "-") == 0)
 		return 0;
-	c->sink.fd = open(c->o->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (c->sink.fd < 0)
+	int fd = open(c->o->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (fd < 0) {
 		oxi_say("crawl", "%s: %s", c->o->out, strerror(errno));
-	return c->sink.fd < 0 ? OXI_EXIT_OUTPUT : 0;
+		return OXI_EXIT_OUTPUT;
+	}
+	c->sink = oxi_sink_of(fd);
+	return 0;
 }
 
 static int close_output(struct oxi_crawl *c)

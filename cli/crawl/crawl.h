@@ -41,7 +41,7 @@ struct oxi_crawl {
 	uint64_t accepted;              /* URLs taken into the crawl */
 	ox_queue *connections;          /* one entry for each that may still be opened */
 	ox_queue *lines;                /* of struct oxi_buffer: records on their way to the output */
-	ox_group *work;                 /* of lanes */
+	ox_group *work;                 /* of lanes; NULL once they have ended */
 	unsigned running;               /* pages being fetched or crunched */
 	struct oxi_crawl_tally tally;
 	struct oxi_sink sink;

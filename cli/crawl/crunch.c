@@ -6,11 +6,11 @@
 #include "cli/crawl/crunch.h"
 
 #include <dlfcn.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/crawl/digest.h"
 #include "cli/crawl/words.h"
 #include "cli/json.h"
 #include "cli/say.h"
@@ -111,18 +111,10 @@ const struct oxi_words *oxi_crunch_words(void)
 	return &page_words;
 }
 
-void oxi_digest(const void *data, size_t len, char ret[65])
-{
-	unsigned char digest[SHA256_DIGEST_LENGTH];
-	SHA256(data, len, digest);
-	for (size_t i = 0; i < sizeof(digest); i++)
-		snprintf(ret + 2 * i, 3, "%02x", digest[i]);
-}
-
 static int digest(const ox_page *page, ox_page_reply *out)
 {
 	char hex[65];
-	oxi_digest(page->body.data, page->body.len, hex);
+	oxi_digest_hex(page->body.data, page->body.len, hex);
 	ox_page_put_string(out, "sha256", hex, 64);
 	return 0;
 }

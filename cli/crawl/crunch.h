@@ -31,7 +31,4 @@ int oxi_crunch_call(const struct oxi_crunch *c, const ox_page *page, struct oxi_
 /* The words of the page that was crunched last by `words`. Process: a worker. */
 const struct oxi_words *oxi_crunch_words(void);
 
-/* SHA-256 in hex, with a NUL. */
-void oxi_digest(const void *data, size_t len, char ret[65]);
-
 #endif

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cli/crawl/digest.h"
 #include "cli/crawl/seen.h"
 #include "cli/crawl/url.h"
 #include "cli/crawl/words.h"
@@ -177,7 +178,7 @@ static int work(const void *in, ox_reply *out, bool with_crunch)
 	struct parsed p = { 0 };
 	struct oxi_buffer value = { 0 }, words = { 0 };
 	char digest[65];
-	oxi_digest(page.body.data, page.body.len, digest);
+	oxi_digest_hex(page.body.data, page.body.len, digest);
 	memcpy(t.digest, digest, sizeof(t.digest));
 	bool html = oxi_page_is_html(page.type);
 	t.parse = html ? parse(&page, &p) : 0;

@@ -5,15 +5,16 @@
  */
 #include "cli/crawl/seen.h"
 
-#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/crawl/digest.h"
+
 struct oxi_key oxi_key_of(const char *url, size_t len)
 {
-	unsigned char digest[SHA256_DIGEST_LENGTH];
+	unsigned char digest[OXI_DIGEST_LEN];
 	struct oxi_key key;
-	SHA256((const unsigned char *)url, len, digest);
+	oxi_digest(url, len, digest);
 	memcpy(&key, digest, sizeof(key));
 	key.b |= key.a == 0;
 	return key;
