@@ -107,7 +107,8 @@ void oxi_reactor_poll(struct oxi_reactor *r, ox_time until)
 {
 	if (until > 0 && until != OX_NEVER)
 		set_timer(r, until);
-	event_base_loop(r->base, until == 0 ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
+	/* EVLOOP_NONBLOCK alone would poll again as long as anything is ready, and starve the coroutines. */
+	event_base_loop(r->base, EVLOOP_ONCE | (until == 0 ? EVLOOP_NONBLOCK : 0));
 }
 
 struct event_base *oxi_reactor_base(struct oxi_reactor *r)

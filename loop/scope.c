@@ -24,20 +24,6 @@ static struct oxi_scope *ours(const ox_scope *s)
 	return (struct oxi_scope *)(uintptr_t)s->private_.words;
 }
 
-static void push(struct oxi_scope **work, struct oxi_scope *s)
-{
-	s->work = *work;
-	*work = s;
-}
-
-static struct oxi_scope *pop(struct oxi_scope **work)
-{
-	struct oxi_scope *s = *work;
-
-	*work = s->work;
-	return s;
-}
-
 static void mark(struct oxi_scope *s, ox_cause cause)
 {
 	s->cancelled = true;
@@ -48,22 +34,23 @@ static void mark(struct oxi_scope *s, ox_cause cause)
 		oxi_deliver_group(s->group);
 }
 
-/* Marks s and what is below it. Told to the coroutines by the caller's oxi_deliver_all(). */
+/* Marks s and what is below it, level by level. Told to the coroutines by the caller's oxi_deliver_all(). */
 static void spread(struct oxi_scope *s, ox_cause cause)
 {
-	struct oxi_scope *work = NULL;
+	struct oxi_scope *last = s;
 
 	if (s->cancelled)
 		return;
-	push(&work, s);
-	while (work) {
-		s = pop(&work);
+	for (s->work = NULL; s; s = s->work) {
 		mark(s, cause);
 		OXI_LIST_EACH(e, &s->children) {
 			struct oxi_scope *child = OXI_CONTAINER(e, struct oxi_scope, link);
 
-			if (!child->shield && !child->cancelled)
-				push(&work, child);
+			if (child->shield || child->cancelled)
+				continue;
+			child->work = NULL;
+			last->work = child;
+			last = child;
 		}
 	}
 }

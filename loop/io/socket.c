@@ -92,24 +92,27 @@ int oxi_address_format(const struct oxi_address *a, char *buf, size_t cap)
 {
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&a->storage;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->storage;
-	char host[INET6_ADDRSTRLEN];
-	int n;
+	char host[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 10];
+	size_t len;
 
 	switch (a->storage.ss_family) {
 	case AF_UNIX:
 		return format_unix(a, buf, cap);
 	case AF_INET:
 		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-		n = snprintf(buf, cap, "%s:%u", host, ntohs(in->sin_port));
+		len = (size_t)snprintf(text, sizeof(text), "%s:%u", host, ntohs(in->sin_port));
 		break;
 	case AF_INET6:
 		inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-		n = snprintf(buf, cap, "[%s]:%u", host, ntohs(in6->sin6_port));
+		len = (size_t)snprintf(text, sizeof(text), "[%s]:%u", host, ntohs(in6->sin6_port));
 		break;
 	default:
 		return OX_EINVAL;
 	}
-	return n < 0 || (size_t)n >= cap ? OX_ETOOBIG : 0;
+	if (len >= cap)
+		return OX_ETOOBIG;
+	memcpy(buf, text, len + 1);
+	return 0;
 }
 
 int oxi_socket_new(const struct oxi_address *a)

@@ -412,6 +412,7 @@ int ox_read_until(ox_stream *s, ox_bytes separator, size_t limit, ox_bytes *ret)
 		if (n < 0)
 			return (int)n;
 		if (n == 0) {
+			ret->data = s->in.data + s->in.start;   /* the room for more has moved them */
 			r = OX_EINCOMPLETE;
 			break;
 		}
