@@ -9,6 +9,7 @@
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -125,6 +126,6 @@ _Noreturn void oxi_worker_main(const struct oxi_heritage *h)
 	oxi_worker_loop(&w);
 	if (w.page->worker_fini != NULL)
 		w.page->worker_fini(w.page->worker_arg);
-	fflush(NULL);
+	fflush(stdout);
 	_exit(OXI_EXIT_OK);
 }

@@ -49,6 +49,10 @@ void *ox_reply_reserve(ox_reply *out, size_t len)
 	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
 	if (out->error != 0)
 		return NULL;
+	if (!*out->worker->original) {          /* in a child of the job's: the outbox is its parent's */
+		fail(out, OX_EFORKED);
+		return NULL;
+	}
 	if (len > out->max - out->len) {
 		fail(out, OX_ETOOBIG);
 		return NULL;
