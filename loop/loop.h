@@ -61,7 +61,8 @@ struct oxi_wait {
 
 /*
  * 0 if the calling coroutine may start an operation that yields; OX_ECANCELED in a cancelled scope, OX_ESTATE outside a coroutine,
- * OX_EFORKED. Every OX_YIELDS call begins with it, before it has any effect.
+ * OX_EFORKED. Every OX_YIELDS call begins with it, before it looks at anything: for fairness it lets the others run when the
+ * coroutine has begun many operations in a row without parking.
  */
 int oxi_checkpoint(void);
 
@@ -77,11 +78,8 @@ int oxi_park(struct oxi_wait *w);
 /* Makes the parked coroutine ready, once. Any order with others is FIFO. Loop's thread only. */
 void oxi_wake(struct oxi_wait *w, int result);
 
-/*
- * Operations that complete without parking call this: after a budget of them the coroutine lets the others run. 0 or
- * OX_ECANCELED (then the operation has been done all the same: ignore it where the result matters more).
- */
-int oxi_budget(void);
+/* Takes every wait out of a list (of their links) and wakes it. */
+void oxi_wake_all(struct oxi_list *waits, int result);
 
 /* The time of the last poll, cheap; oxi_now() reads the clock. Both in the run's (perhaps virtual) time. */
 ox_time oxi_loop_time(void);
@@ -142,6 +140,7 @@ void oxi_watch_free(struct oxi_watch *w);                       /* takes NULL */
  * A descriptor of our own (a stream's, a listener's): registered once, persistent and edge-triggered. Whoever uses it tries the system
  * call first and waits after EAGAIN only.
  */
+#define OXI_HANG_UP 4u                  /* beside OX_READABLE: the peer has closed its side (its edge comes only once) */
 struct oxi_fd;
 int oxi_fd_new(int fd, void (*fn)(void *arg, unsigned events), void *arg, struct oxi_fd **ret);
 void oxi_fd_free(struct oxi_fd *f);                             /* does not close the descriptor; takes NULL */
@@ -195,5 +194,6 @@ ox_time oxi_group_deadline(const ox_group *g);
 
 /* True in a child forked from the process that first used the library (heritage of the spawner and workers aside). */
 bool oxi_forked(void);
+void oxi_fork_mark(void);               /* what it compares with is set here; ox_run and ox_pool_open begin with it */
 
 #endif

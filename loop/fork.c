@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Knowing that one is a forked child, for the price of a load: a page that the kernel wipes in the child
+ * (MADV_WIPEONFORK, Linux 4.14). A pid would cost a system call at each entry.
+ */
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "loop/loop.h"
+
+static const char *alive;
+
+static void mark(void)
+{
+	char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return;
+	if (madvise(page, 4096, MADV_WIPEONFORK) == 0) {
+		*page = 1;
+		alive = page;
+	} else {
+		munmap(page, 4096);
+	}
+}
+
+bool oxi_forked(void)
+{
+	return OXI_UNLIKELY(alive != NULL && *alive == 0);
+}
+
+void oxi_fork_mark(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, mark);
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The reactor: libevent as the poller, and the only includer of its headers in loop/. It knows descriptors and one
+ * moment to wake up at, no coroutine.
+ *
+ * - oxi_fd: one of Oxbow's own descriptors, registered once, for both directions, edge-triggered. No system call per wait.
+ * - oxi_watch: a foreign one, level-triggered.
+ * - ox_wait_fd(): a foreign one, once, for a coroutine. A table by descriptor says who waits, so that two never wait for
+ *   one event and the answer to the second is OX_EBUSY.
+ *
+ * The clock is a timerfd of our own, set to an absolute nanosecond and only when the next moment comes earlier than the one it is
+ * set to. (libevent's precise timers set theirs before every poll, and its timeouts are heaps of microseconds.)
+ */
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <string.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "loop/state.h"
+
+/* Who waits for a descriptor in ox_wait_fd(). */
+struct fd_waits {
+	struct event event;
+	struct fd_wait *reader, *writer;
+	bool made;                      /* event is assigned */
+};
+
+struct oxi_reactor {
+	struct event_base *base;
+	int timer_fd;
+	struct event timer_event;
+	ox_time timer_at;               /* what the timerfd is set to; OX_NEVER: not */
+	struct fd_waits **waits;        /* by descriptor */
+	size_t waits_len;
+};
+
+/* ---- one moment ---- */
+
+static void timer_fired(evutil_socket_t fd, short what, void *arg)
+{
+	struct oxi_reactor *r = arg;
+	uint64_t n;
+
+	(void)what;
+	if (read(fd, &n, sizeof(n)) == sizeof(n))
+		r->timer_at = OX_NEVER;
+}
+
+static void set_timer(struct oxi_reactor *r, ox_time at)
+{
+	struct itimerspec t = { .it_value = { at / OX_SEC(1), at % OX_SEC(1) } };
+
+	if (at >= r->timer_at)
+		return;                 /* waking early is harmless: the loop looks at its heap and comes again */
+	r->timer_at = at;
+	timerfd_settime(r->timer_fd, TFD_TIMER_ABSTIME, &t, NULL);
+}
+
+/* ---- life ---- */
+
+int oxi_reactor_new(struct oxi_reactor **ret)
+{
+	struct event_config *config = event_config_new();
+	struct oxi_reactor *r = oxi_alloc(sizeof(*r));
+
+	*ret = r;
+	if (r == NULL || config == NULL)
+		goto fail;
+	r->timer_at = OX_NEVER;
+	r->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (r->timer_fd < 0)
+		goto fail;
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+	r->base = event_base_new_with_config(config);
+	if (r->base == NULL)
+		goto fail;
+	event_config_free(config);
+	event_assign(&r->timer_event, r->base, r->timer_fd, EV_READ | EV_PERSIST, timer_fired, r);
+	return event_add(&r->timer_event, NULL) < 0 ? OX_ENOMEM : 0;
+fail:
+	if (config)
+		event_config_free(config);
+	return r && r->timer_fd < 0 ? -errno : errno == EMFILE || errno == ENFILE ? -errno : OX_ENOMEM;
+}
+
+void oxi_reactor_free(struct oxi_reactor *r)
+{
+	if (r == NULL)
+		return;
+	for (size_t i = 0; i < r->waits_len; i++)
+		oxi_free(r->waits[i]);
+	oxi_free(r->waits);
+	if (r->base) {
+		event_del(&r->timer_event);
+		event_base_free(r->base);
+	}
+	if (r->timer_fd >= 0)
+		close(r->timer_fd);
+	oxi_free(r);
+}
+
+void oxi_reactor_poll(struct oxi_reactor *r, ox_time until)
+{
+	if (until > 0 && until != OX_NEVER)
+		set_timer(r, until);
+	/* EVLOOP_NONBLOCK alone would poll again as long as anything is ready, and starve the coroutines. */
+	event_base_loop(r->base, EVLOOP_ONCE | (until == 0 ? EVLOOP_NONBLOCK : 0));
+}
+
+struct event_base *oxi_reactor_base(struct oxi_reactor *r)
+{
+	return r->base;
+}
+
+static unsigned events_of(short what)
+{
+	return (what & EV_READ ? OX_READABLE : 0) | (what & EV_WRITE ? OX_WRITABLE : 0) |
+	       (what & EV_CLOSED ? OXI_HANG_UP : 0);
+}
+
+static short what_of(unsigned events)
+{
+	return (short)((events & OX_READABLE ? EV_READ : 0) | (events & OX_WRITABLE ? EV_WRITE : 0));
+}
+
+/* epoll's refusals, found before libevent prints a warning of its own about them. */
+static int pollable(int fd)
+{
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -EBADF;
+	return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ? -EPERM : 0;
+}
+
+/* ---- our own descriptors ---- */
+
+struct oxi_fd {
+	struct event event;
+	void (*fn)(void *arg, unsigned events);
+	void *arg;
+};
+
+static void fd_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct oxi_fd *f = arg;
+
+	(void)fd;
+	f->fn(f->arg, events_of(what));
+}
+
+int oxi_fd_new(int fd, void (*fn)(void *arg, unsigned events), void *arg, struct oxi_fd **ret)
+{
+	struct oxi_fd *f;
+	int r = pollable(fd);
+
+	if (r < 0)
+		return r;
+	f = oxi_alloc(sizeof(*f));
+	if (f == NULL)
+		return OX_ENOMEM;
+	f->fn = fn;
+	f->arg = arg;
+	event_assign(&f->event, oxi_loop->reactor->base, fd,
+	             EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, fd_ready, f);
+	if (event_add(&f->event, NULL) < 0) {
+		oxi_free(f);
+		return OX_ENOMEM;
+	}
+	*ret = f;
+	return 0;
+}
+
+void oxi_fd_free(struct oxi_fd *f)
+{
+	if (f == NULL)
+		return;
+	event_del(&f->event);
+	oxi_free(f);
+}
+
+/* ---- foreign descriptors, for callbacks ---- */
+
+struct oxi_watch {
+	struct event event;
+	void (*fn)(void *arg, int fd, unsigned events);
+	void *arg;
+	int fd;
+	unsigned events;                /* asked for now */
+};
+
+static void watch_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct oxi_watch *w = arg;
+
+	w->fn(w->arg, fd, events_of(what));
+}
+
+struct oxi_watch *oxi_watch_new(int fd, void (*fn)(void *arg, int fd, unsigned events), void *arg)
+{
+	struct oxi_watch *w = oxi_alloc(sizeof(*w));
+
+	if (w)
+		*w = (struct oxi_watch){ .fn = fn, .arg = arg, .fd = fd };
+	return w;
+}
+
+int oxi_watch_set(struct oxi_watch *w, unsigned events)
+{
+	int r;
+
+	if (events == w->events)
+		return 0;
+	r = events ? pollable(w->fd) : 0;
+	if (r < 0)
+		return r;
+	if (w->events)
+		event_del(&w->event);
+	w->events = 0;
+	if (events == 0)
+		return 0;
+	event_assign(&w->event, oxi_loop->reactor->base, w->fd, (short)(what_of(events) | EV_PERSIST), watch_ready, w);
+	if (event_add(&w->event, NULL) < 0)
+		return OX_ENOMEM;
+	w->events = events;
+	return 0;
+}
+
+void oxi_watch_free(struct oxi_watch *w)
+{
+	if (w == NULL)
+		return;
+	if (w->events)
+		event_del(&w->event);
+	oxi_free(w);
+}
+
+/* ---- foreign descriptors, for coroutines ---- */
+
+struct fd_wait {
+	struct oxi_wait wait;
+	struct fd_waits *of;
+	int fd;
+	unsigned events;
+};
+
+static void waits_ready(evutil_socket_t fd, short what, void *arg);
+
+/* Arms the event for whom there is; it fires once. */
+static int arm(struct fd_waits *s, int fd)
+{
+	short what = (short)((s->reader ? EV_READ : 0) | (s->writer ? EV_WRITE : 0));
+
+	if (s->made)
+		event_del(&s->event);
+	s->made = what != 0;
+	if (what == 0)
+		return 0;
+	event_assign(&s->event, oxi_loop->reactor->base, fd, what, waits_ready, s);
+	return event_add(&s->event, NULL) < 0 ? OX_ENOMEM : 0;
+}
+
+static void leave(struct fd_wait *w)
+{
+	if (w->of->reader == w)
+		w->of->reader = NULL;
+	if (w->of->writer == w)
+		w->of->writer = NULL;
+	oxi_loop_hold(-1);
+}
+
+static void served(struct fd_wait *w, unsigned events)
+{
+	leave(w);
+	oxi_wake(&w->wait, (int)(events & w->events));
+}
+
+static void waits_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct fd_waits *s = arg;
+	unsigned events = events_of(what);
+
+	s->made = false;
+	if (s->reader && events & OX_READABLE)
+		served(s->reader, events);
+	if (s->writer && events & OX_WRITABLE)
+		served(s->writer, events);
+	arm(s, fd);
+}
+
+static oxi_abort_answer give_up(struct oxi_wait *wait)
+{
+	struct fd_wait *w = OXI_CONTAINER(wait, struct fd_wait, wait);
+
+	leave(w);
+	arm(w->of, w->fd);
+	return OXI_ABORTED;
+}
+
+static struct fd_waits *waits_of(struct oxi_reactor *r, int fd)
+{
+	size_t len = r->waits_len;
+
+	if ((size_t)fd >= len) {
+		struct fd_waits **list;
+
+		len = ((size_t)fd + 64) & ~(size_t)63;
+		list = oxi_realloc(r->waits, len * sizeof(struct fd_waits *));
+		if (list == NULL)
+			return NULL;
+		memset(list + r->waits_len, 0, (len - r->waits_len) * sizeof(struct fd_waits *));
+		r->waits = list;
+		r->waits_len = len;
+	}
+	if (r->waits[fd] == NULL)
+		r->waits[fd] = oxi_alloc(sizeof(struct fd_waits));
+	return r->waits[fd];
+}
+
+int ox_wait_fd(int fd, unsigned events)
+{
+	struct fd_wait w = { .fd = fd, .events = events };
+	int r = oxi_checkpoint();
+
+	if (r < 0)
+		return r;
+	if (events == 0 || events & ~(OX_READABLE | OX_WRITABLE))
+		return OX_EINVAL;
+	r = pollable(fd);
+	if (r < 0)
+		return r;
+	w.of = waits_of(oxi_loop->reactor, fd);
+	if (w.of == NULL)
+		return OX_ENOMEM;
+	if ((events & OX_READABLE && w.of->reader) || (events & OX_WRITABLE && w.of->writer))
+		return OX_EBUSY;
+	if (events & OX_READABLE)
+		w.of->reader = &w;
+	if (events & OX_WRITABLE)
+		w.of->writer = &w;
+	oxi_loop_hold(+1);
+	r = arm(w.of, fd);
+	if (r < 0) {
+		leave(&w);
+		return r;
+	}
+	oxi_wait_init(&w.wait, "fd", NULL, give_up);
+	return oxi_park(&w.wait);
+}

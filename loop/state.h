@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* The structs of loop/, for loop/ alone. What others may use is in loop.h. */
+#ifndef OXBOW_LOOP_STATE_H
+#define OXBOW_LOOP_STATE_H
+
+#include <stdatomic.h>
+
+#include "loop/loop.h"
+#include "loop/stack.h"
+#include "loop/switch.h"
+
+/* ---- timers ---- */
+
+struct oxi_timer_entry {
+	ox_time at;
+	uint64_t number;                /* in order of setting, for equal deadlines */
+	struct oxi_timer *timer;
+};
+
+struct oxi_timers {
+	struct oxi_timer_entry *heap;
+	size_t len, cap;
+	uint64_t numbers;
+};
+
+ox_time oxi_timers_next(const struct oxi_timers *h);
+void oxi_timers_fire(struct oxi_timers *h, ox_time now);
+void oxi_timers_destroy(struct oxi_timers *h);
+
+/* ---- scopes ---- */
+
+#define OXI_SCOPE_MAGIC 0x65706f6373000001ull
+
+struct oxi_scope {
+	uint64_t magic;                 /* while entered */
+	struct oxi_scope *parent;
+	struct oxi_list children, link;
+	struct oxi_scope *work;         /* next in a walk of the tree */
+	struct oxi_task *task;          /* that entered it */
+	struct ox_group *group;         /* whose scope it is; or NULL */
+	struct oxi_timer timer;
+	ox_time deadline;
+	uint8_t cause;                  /* why it is cancelled, by itself or from outside: the first cause */
+	bool cancelled;                 /* so that calls inside fail: itself, or from outside and not shielded */
+	bool own;                       /* it was cancelled itself, not from outside */
+	bool expired;                   /* its own deadline has passed */
+	bool shield;
+};
+
+void oxi_scope_enter(struct oxi_scope *s, struct oxi_task *task, ox_time deadline, bool shield);
+void oxi_scope_exit(struct oxi_scope *s);       /* any order of calls has been checked */
+void oxi_scope_cancel(struct oxi_scope *s, ox_cause cause);
+ox_time oxi_scope_effective_deadline(const struct oxi_scope *s);
+
+/* ---- tasks ---- */
+
+#define OXI_TASK_MAGIC 0x6b736174000001ull
+
+struct oxi_task {
+	ox_future future;               /* first: a task is a future */
+	struct oxi_list ready;
+	struct oxi_list deliver;        /* in the walk that tells the tasks of a cancelled scope */
+	struct oxi_context context;
+	struct oxi_scope *scope;        /* innermost */
+	struct oxi_scope root;          /* outermost, inside the group's */
+	struct oxi_wait *wait;          /* while parked */
+	ox_coro *fn;
+	void *arg;
+	const char *name, *site;
+	struct oxi_stack stack;
+	int saved_errno;
+	unsigned operations;            /* since it was resumed */
+	bool ended;                     /* fn has returned: its status is known, its stack not yet free */
+};
+
+/* Makes a task in g, or the main task for NULL. 0; OX_ENOMEM, OX_EINVAL (stack size). */
+int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_options *o, struct oxi_task **ret);
+void oxi_task_finish(struct oxi_task *t);       /* on the thread's stack, once t has ended */
+void oxi_task_release(struct oxi_task *t);
+
+/* ---- groups ---- */
+
+#define OXI_GROUP_MAGIC  0x70756f7267000001ull
+#define OXI_GROUP_CLOSED 0x70756f7267c105edull  /* in the loop's list of free groups: memory that stays a group */
+
+struct ox_group {
+	uint64_t magic;
+	struct oxi_scope scope;
+	struct oxi_list tasks;          /* futures that are not done: coroutines, */
+	struct oxi_list externals;      /* and jobs and promises, which must be told of a cancel */
+	struct oxi_list done;           /* done, in order, not yet given out by next */
+	struct oxi_list given;          /* given out last by next */
+	struct oxi_list joiners;        /* waits of join and close */
+	struct oxi_list deliver;        /* in the walk of a cancel: its externals are to be told */
+	struct oxi_wait *next_waiter;
+	struct ox_group *next_free;
+	size_t pending;                 /* tasks and externals */
+	int *errors;
+	size_t errors_len, errors_cap;
+	int first_error;
+	bool fail_fast, reap;
+	const char *name;
+};
+
+int oxi_group_enter(struct ox_group *g, ox_future *f);          /* a new pending future; OX_ESTATE: closed */
+void oxi_group_done(struct ox_group *g, ox_future *f);          /* one of it is done */
+void oxi_group_cancel_externals(struct ox_group *g);
+
+/* Who waits for a future. notify unlinks nothing: the list is taken apart before. */
+struct oxi_waiter {
+	struct oxi_list link;
+	void (*notify)(struct oxi_waiter *w, ox_future *f);
+};
+
+bool oxi_future_is_task(const ox_future *f);
+
+/* ---- the reactor ---- */
+
+struct oxi_reactor;
+int oxi_reactor_new(struct oxi_reactor **ret);
+void oxi_reactor_free(struct oxi_reactor *r);
+/* Polls: until at on the monotonic clock, not at all (at 0), or for ever (OX_NEVER). Calls what is ready. */
+void oxi_reactor_poll(struct oxi_reactor *r, ox_time until);
+struct event_base *oxi_reactor_base(struct oxi_reactor *r);
+
+/* ---- the loop ---- */
+
+#define OXI_LOOP_MAGIC 0x706f6f6c00000001ull
+#define OXI_LOCALS 8u
+
+struct oxi_post {
+	struct oxi_post *next;
+	void (*fn)(void *);
+	void *arg;
+};
+
+struct ox_loop {
+	uint64_t magic;
+	struct oxi_list ready;          /* tasks for the next turn */
+	struct oxi_task *current;       /* NULL: on the thread's own stack */
+	struct oxi_context main;
+	ox_time time;                   /* of the last poll */
+	ox_time skew;                   /* virtual minus real time */
+	uint64_t polled_at;             /* ticks */
+	unsigned resumed;               /* coroutines since the last poll */
+	struct oxi_list hooks, end_hooks;
+	struct oxi_timers timers;
+	struct oxi_timer trim_timer;
+	struct oxi_reactor *reactor;
+	struct oxi_stacks stacks;
+	struct oxi_list deliver;        /* tasks that a cancel has to wake, */
+	struct oxi_list deliver_groups; /* and groups whose jobs and promises it has to cancel */
+	bool delivering;
+	_Atomic(struct oxi_post *) posts;       /* newest first */
+	int post_fd;
+	struct oxi_watch *post_watch;
+	struct {
+		const void *key;
+		void *value;
+	} locals[OXI_LOCALS];
+	struct oxi_task *free_tasks;
+	struct ox_group *free_groups;
+	int held;                       /* real things that are pending */
+	bool virtual;
+	uint64_t shuffle;               /* state of the generator; 0: FIFO */
+	struct oxi_wait *all_parked;
+};
+
+extern _Thread_local struct ox_loop *oxi_loop __attribute__((tls_model("initial-exec")));
+
+int oxi_posts_open(struct ox_loop *l);
+void oxi_posts_close(struct ox_loop *l);        /* calls what was posted before */
+
+/* The turns, until task has finished. */
+void oxi_loop_turns(struct ox_loop *l, struct oxi_task *until);
+void oxi_ready(struct oxi_task *t);
+
+/* A cancel has reached the scope that t is in, or the group's: the next oxi_deliver_all() tells. */
+void oxi_deliver(struct oxi_task *t);
+void oxi_deliver_group(struct ox_group *g);
+void oxi_deliver_all(void);
+void oxi_loop_init_lists(struct ox_loop *l);
+void oxi_loop_run_end_hooks(struct ox_loop *l);
+void oxi_tasks_destroy(struct ox_loop *l);
+void oxi_groups_destroy(struct ox_loop *l);
+
+/* Names an overflown coroutine of this thread's loop before the process dies; see overflow.c. */
+void oxi_overflow_report_thread(bool on);
+
+#endif

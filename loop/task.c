@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks: coroutines that feed futures. A task has its stack from the spawn to the end of its function; the struct with its
+ * status lives on until the group releases it, and is then used again by the next spawn.
+ *
+ * A task that returns switches away for the last time, and the scheduler finishes it from the thread's own stack: only
+ * there can its stack be given back.
+ */
+#include <string.h>
+
+#include "loop/state.h"
+
+#undef ox_spawn
+
+static bool task_cancel(ox_future *f, ox_cause cause)
+{
+	oxi_scope_cancel(&OXI_CONTAINER(f, struct oxi_task, future)->root, cause);
+	return true;
+}
+
+static void task_release(ox_future *f)
+{
+	oxi_task_release(OXI_CONTAINER(f, struct oxi_task, future));
+}
+
+static const struct oxi_future_ops task_ops = { "task", task_cancel, task_release };
+
+bool oxi_future_is_task(const ox_future *f)
+{
+	return f->ops == &task_ops;
+}
+
+void ox_spawn_options_init(ox_spawn_options *o)
+{
+	*o = *OX_SPAWN_OPTIONS(.size = sizeof(*o));
+}
+
+/* Groups that the function left open are closed here. A scope that it left entered was in its frame, which is gone. */
+static void close_what_is_open(struct oxi_task *t)
+{
+	while (t->scope != &t->root) {
+		const char *scope = (const char *)t->scope;
+		bool in_frame = scope >= t->stack.bottom && scope < t->stack.bottom + t->stack.size;
+
+		OXI_CHECK(!in_frame && t->scope->group != NULL);        /* ox_scope_leave() before returning */
+		ox_group_close(t->scope->group);
+	}
+}
+
+static void run(void *arg)
+{
+	struct oxi_task *t = arg;
+	struct ox_loop *l = oxi_loop;
+
+	oxi_context_entered(&l->main);
+	t->future.status = t->fn(t->arg);
+	close_what_is_open(t);
+	t->ended = true;
+	oxi_context_switch(&t->context, &l->main, true);
+	__builtin_unreachable();
+}
+
+void oxi_task_finish(struct oxi_task *t)
+{
+	struct ox_loop *l = oxi_loop;
+	int status = t->future.status;
+	bool cancelled = status == OX_ECANCELED && t->root.cancelled;
+
+	oxi_context_end(&t->context);
+	oxi_stack_put(&l->stacks, &t->stack);
+	if (l->trim_timer.index == 0)
+		oxi_timer_set(&l->trim_timer, l->time + OX_SEC(1));     /* without memory for it: trimmed later */
+	oxi_list_remove(&t->deliver);
+	oxi_scope_exit(&t->root);
+	oxi_future_resolve(&t->future, status, cancelled ? OX_ORIGIN_CANCEL : OX_ORIGIN_COROUTINE);
+}
+
+void oxi_task_release(struct oxi_task *t)
+{
+	struct ox_loop *l = oxi_loop;
+
+	t->arg = l->free_tasks;         /* the list of free ones goes through arg */
+	l->free_tasks = t;
+}
+
+void oxi_tasks_destroy(struct ox_loop *l)
+{
+	while (l->free_tasks) {
+		struct oxi_task *t = l->free_tasks;
+
+		l->free_tasks = t->arg;
+		oxi_free(t);
+	}
+}
+
+static struct oxi_task *allocate(struct ox_loop *l)
+{
+	struct oxi_task *t = l->free_tasks;
+
+	if (t == NULL)
+		return oxi_alloc(sizeof(*t));
+	l->free_tasks = t->arg;
+	return t;
+}
+
+int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_options *o, struct oxi_task **ret)
+{
+	struct ox_loop *l = oxi_loop;
+	struct oxi_task *t = allocate(l);
+	int r;
+
+	if (t == NULL)
+		return OX_ENOMEM;
+	r = oxi_stack_get(&l->stacks, o->stack_size, &t->stack);
+	if (r < 0) {
+		oxi_task_release(t);
+		return r;
+	}
+	oxi_list_init(&t->ready);
+	oxi_list_init(&t->deliver);
+	t->scope = g ? &g->scope : NULL;
+	t->wait = NULL;
+	t->fn = fn;
+	t->arg = arg;
+	t->name = o->name ? o->name : "task";
+	t->site = o->site;
+	t->saved_errno = 0;
+	t->ended = false;
+	oxi_context_make(&t->context, t->stack.bottom, t->stack.size, t->stack.colour, run, t);
+	oxi_scope_enter(&t->root, t, OX_NEVER, false);
+	oxi_future_init(&t->future, g, &task_ops);
+	oxi_ready(t);
+	*ret = t;
+	return 0;
+}
+
+ox_future *ox_spawn_with(ox_group *g, ox_coro *fn, void *arg, const ox_spawn_options *o)
+{
+	struct oxi_task *t;
+	int r;
+
+	if (oxi_forked())
+		return oxi_future_failed(NULL, OX_EFORKED);
+	if (g == NULL)
+		return oxi_future_failed(NULL, OX_ENOMEM);
+	if (g->magic != OXI_GROUP_MAGIC) {
+		OXI_CHECK_OBJECT(g, OXI_GROUP_CLOSED);
+		return oxi_future_failed(NULL, OX_ESTATE);
+	}
+	r = oxi_task_new(g, fn, arg, o, &t);
+	return r < 0 ? oxi_future_failed(g, r) : &t->future;
+}
+
+ox_future *ox_spawn(ox_group *g, ox_coro *fn, void *arg)
+{
+	return ox_spawn_with(g, fn, arg, OX_SPAWN_OPTIONS(.name = "task"));
+}
+
+const char *ox_task_name(void)
+{
+	struct ox_loop *l = oxi_loop;
+
+	return l && l->current ? l->current->name : NULL;
+}

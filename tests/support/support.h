@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the Check programs share. A coroutine must not leave by longjmp, so it records what it expected (EXPECT) and
+ * the test asserts on the main stack, by run_ok(), that nothing was recorded.
+ */
+#ifndef OXBOW_TESTS_SUPPORT_H
+#define OXBOW_TESTS_SUPPORT_H
+
+#include <check.h>
+
+#include <oxbow/ox_test.h>
+#include <oxbow/oxbow.h>
+
+void expect_failed(const char *file, int line, const char *what, long long a, long long b);
+
+#define EXPECT(x)                                                                       \
+	do {                                                                            \
+		if (!(x))                                                               \
+			expect_failed(__FILE__, __LINE__, #x, 0, 0);                    \
+	} while (0)
+
+#define EXPECT_EQ(a, b)                                                                 \
+	do {                                                                            \
+		long long a_ = (long long)(a), b_ = (long long)(b);                     \
+		if (a_ != b_)                                                           \
+			expect_failed(__FILE__, __LINE__, #a " == " #b, a_, b_);        \
+	} while (0)
+
+/* Runs fn in virtual time (or real), and asserts that it returned 0 and expected nothing in vain. */
+void run_virtual(ox_coro *fn, void *arg);
+void run_real(ox_coro *fn, void *arg);
+
+/* Asserts that nothing failed in EXPECT so far. */
+void assert_expectations(void);
+
+/* A fixture for every test case: descriptors and children as before. Under a sanitizer or valgrind the limits are wider. */
+void fixture_setup(void);
+void fixture_teardown(void);
+int count_fds(void);
+bool under_valgrind(void);
+extern const bool under_sanitizer;
+
+/* Runs a suite of one or more cases; the exit status of main. */
+int run_suite(Suite *s);
+
+/* A case with the fixture and a timeout in seconds. */
+TCase *new_case(Suite *s, const char *name, double timeout);
+
+/* Prints why a test is skipped; they are counted. */
+#define SKIP(reason)                                                            \
+	do {                                                                    \
+		printf("SKIP %s: %s\n", __func__, (reason));                    \
+		return;                                                         \
+	} while (0)
+
+#endif
