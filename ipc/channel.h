@@ -29,7 +29,7 @@ struct oxi_peer {
 	uint8_t len;
 };
 
-/* A received message; its body stays valid until the next receive, and is 16-byte aligned. */
+/* A received message; its body stays valid until the next receive, and in a worker it is 16-byte aligned. */
 struct oxi_received {
 	struct oxi_peer peer;           /* parent's end */
 	struct oxi_header header;
@@ -44,7 +44,10 @@ int oxi_channel_new_parent(struct oxi_channel **ret);                  /* 0; -er
  * forgotten. Call it when the worker is about to be started: it tries every few milliseconds. 0; -errno.
  */
 int oxi_channel_expect(struct oxi_channel *c, char name[OXI_CHANNEL_NAME]);
-/* The worker of this name is dead, or will not come. Messages of it that have not been received may be dropped. */
+/*
+ * The worker of this name is dead, or will not come. Messages of it that have not been received may be dropped. The connection is closed
+ * while the channel goes on being pumped.
+ */
 void oxi_channel_forget(struct oxi_channel *c, const char *name);
 
 /* ---- worker's end ---- */
