@@ -12,6 +12,7 @@
  * Closing:  refuse and fail jobs, tell workers to end -> after a second kill -> all seats empty -> tell the spawner ->
  * its end of the socket closes: nothing is left -> free, but for what results and blobs still lie in.
  */
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
