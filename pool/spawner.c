@@ -303,25 +303,6 @@ static int add_pool(struct spawner *s, const struct oxi_packet *m, int memfd, in
 
 /* ---- control ---- */
 
-static void read_control(struct spawner *s)
-{
-	struct oxi_packet m, answer = { .kind = OXI_PACKET_ANSWER };
-	int fds[OXI_PACKET_FDS];
-	int r = oxi_packet_receive(s->control, &m, fds);
-
-	if (r == -EAGAIN)
-		return;
-	if (r != 1 || m.kind != OXI_PACKET_POOL)
-		end(s);                 /* main wants no spawner any more, or not this one */
-	s->active = true;
-	answer.status = add_pool(s, &m, fds[0], fds[1]);
-	if (fds[0] >= 0)
-		close(fds[0]);
-	if (answer.status < 0 && fds[1] >= 0)
-		close(fds[1]);
-	oxi_packet_send(s->control, &answer, NULL, 0);
-}
-
 static void become_standby(struct spawner *s, int control)
 {
 	OXI_LIST_EACH(e, &s->pools)
@@ -355,6 +336,30 @@ static void fork_standby(struct spawner *s)
 		oxi_packet_send(s->control, &m, &pair[0], 1);   /* failing, it closes the standby's socket, which ends it */
 	}
 	close(pair[0]);
+}
+
+/* Returns in the standby too, when this order makes the spawner active. */
+static void read_control(struct spawner *s)
+{
+	struct oxi_packet m, answer = { .kind = OXI_PACKET_ANSWER };
+	int fds[OXI_PACKET_FDS];
+	int r = oxi_packet_receive(s->control, &m, fds);
+
+	if (r == -EAGAIN)
+		return;
+	if (r != 1 || m.kind != OXI_PACKET_POOL)
+		end(s);                 /* main wants no spawner any more, or not this one */
+	answer.status = add_pool(s, &m, fds[0], fds[1]);
+	if (fds[0] >= 0)
+		close(fds[0]);
+	if (answer.status < 0 && fds[1] >= 0)
+		close(fds[1]);
+	if (!s->active) {
+		s->active = true;
+		fork_standby(s);        /* before the answer: a pool that is open has a standby */
+	}
+	if (s->active)
+		oxi_packet_send(s->control, &answer, NULL, 0);
 }
 
 /* ---- the process ---- */
