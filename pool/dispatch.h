@@ -107,8 +107,6 @@ void oxi_dispatch_lost(struct oxi_dispatch *d, unsigned slot, uint32_t generatio
 void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now);
 /* No new workers, no sends; idle and busy workers are told to end. */
 void oxi_dispatch_close(struct oxi_dispatch *d, ox_time now);
-/* Ends every job that has not ended, as oxi_dispatch_cancel() would each of them. */
-void oxi_dispatch_fail_all(struct oxi_dispatch *d, enum oxi_end how, int status, ox_time now);
 void oxi_dispatch_get_counts(const struct oxi_dispatch *d, struct oxi_dispatch_counts *ret);
 
 #endif

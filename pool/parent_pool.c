@@ -489,7 +489,6 @@ static void begin_close(ox_pool *p)
 	p->kill_at = oxi_pool_now() + GRACE;
 	while ((e = oxi_list_shift(&p->submitters)) != NULL)
 		oxi_wake(OXI_CONTAINER(e, struct oxi_wait, link), OX_ECLOSED);
-	oxi_dispatch_fail_all(p->dispatch, OXI_END_LIMIT, OX_ECLOSED, oxi_pool_now());
 	oxi_dispatch_close(p->dispatch, oxi_pool_now());
 }
 
