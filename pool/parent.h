@@ -143,8 +143,8 @@ struct ox_pool {
 	unsigned draining;
 	struct oxi_list drainers;       /* struct oxi_wait */
 	/* closing */
-	bool closing, shut;             /* shut: the spawner has been told */
-	ox_time kill_at;                /* workers that are still there */
+	bool closing, killed, shut;     /* killed: workers that had not ended; shut: the spawner has been told */
+	ox_time kill_at;                /* when to kill what has not ended */
 	struct oxi_list closer;         /* struct oxi_wait, at most one */
 };
 

@@ -354,8 +354,12 @@ void oxi_job_ended(void *t, struct oxi_djob *dispatch, enum oxi_end how, int sta
 {
 	ox_pool *p = t;
 	struct ox_result *j = OXI_CONTAINER(dispatch, struct ox_result, dispatch);
-	ox_origin origin = origin_of(j, how);
 
+	if (how == OXI_END_CRASH && p->killed) {        /* by us, at closing */
+		how = OXI_END_LIMIT;
+		status = OX_ECLOSED;
+	}
+	ox_origin origin = origin_of(j, how);
 	if (how == OXI_END_CANCEL)
 		p->cancelled++;
 	else if (status < 0)

@@ -27,7 +27,6 @@
 #define WARM        OX_MIB(64)          /* of free memory kept in each zone */
 #define MAX_WORKERS 1024u
 #define MAX_KINDS   UINT16_MAX
-#define ROUNDS      4u                  /* of pumping in a turn */
 
 ox_time oxi_pool_now(void)
 {
@@ -82,6 +81,7 @@ static void on_timer(ox_pool *p)
 	}
 	if (p->closing && now >= p->kill_at) {
 		p->kill_at = OX_NEVER;
+		p->killed = true;
 		kill_all(p);
 	}
 }
@@ -120,16 +120,17 @@ static void advance_close(ox_pool *p)
 		oxi_wake(OXI_CONTAINER(oxi_list_shift(&p->closer), struct oxi_wait, link), 0);
 }
 
+/* ZeroMQ's descriptor is silent about what is still there: then this turn has a sequel. */
 void oxi_pool_settle(ox_pool *p)
 {
-	unsigned rounds = 0;
-
-	do {
-		oxi_transport_pump(p);
-		oxi_dispatch_flush(p->dispatch, oxi_pool_now());
-	} while (oxi_channel_pending(p->channel) && ++rounds < ROUNDS);
-	if (rounds == ROUNDS)
-		p->timer_at = oxi_pool_now();
+	oxi_transport_pump(p);
+	oxi_dispatch_flush(p->dispatch, oxi_pool_now());
+	if (oxi_channel_pending(p->channel)) {
+		if (p->loop != NULL)
+			oxi_hook_arm(&p->flush);
+		else
+			p->timer_at = oxi_pool_now();
+	}
 	advance_close(p);
 	set_timer(p);
 }
