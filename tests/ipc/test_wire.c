@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ipc/wire.h"
 #include "tests/support/random.h"
+#include "tests/support/support.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -270,11 +270,8 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("wire");
-	TCase *t = tcase_create("wire");
-	SRunner *sr;
-	int failed;
+	TCase *t = new_case(s, "wire", 120);
 
-	tcase_set_timeout(t, 120);
 	tcase_add_test(t, every_type_survives_a_round_trip);
 	tcase_add_test(t, bytes_are_little_endian_and_where_the_header_says);
 	tcase_add_test(t, a_header_with_any_wrong_field_is_refused);
@@ -283,10 +280,5 @@ int main(void)
 	tcase_add_test(t, a_body_takes_what_fits_and_refuses_the_rest);
 	tcase_add_test(t, every_type_has_a_name_and_no_other_number_has);
 	tcase_add_test(t, mutated_messages_never_lead_outside);
-	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_suite(s);
 }
