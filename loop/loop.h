@@ -26,6 +26,9 @@
 #include "include/private/check.h"
 #include "include/private/list.h"
 
+/* Visible to liboxbow-http too: liboxbow.map names each call below under OXBOW_PRIVATE. */
+#pragma GCC visibility push(default)
+
 struct oxi_task;
 struct oxi_scope;
 
@@ -195,5 +198,7 @@ ox_time oxi_group_deadline(const ox_group *g);
 /* True in a child forked from the process that first used the library (heritage of the spawner and workers aside). */
 bool oxi_forked(void);
 void oxi_fork_mark(void);               /* what it compares with is set here; ox_run and ox_pool_open begin with it */
+
+#pragma GCC visibility pop
 
 #endif

@@ -84,6 +84,7 @@ typedef struct ox_http_times {
 } ox_http_times;
 OX_API void ox_response_times(const ox_response *res, ox_http_times *ret);
 
+/** Frees a response; one that is still being read closes its transfer. Takes NULL. Since: 0.1 */
 OX_API void ox_response_free(ox_response *res);
 static inline void ox_response_auto_(ox_response **r) { ox_response_free(*r); }
 #define OX_AUTO_RESPONSE __attribute__((cleanup(ox_response_auto_))) ox_response

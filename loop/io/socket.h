@@ -7,6 +7,9 @@
 
 #include <oxbow/stream.h>
 
+/* Visible to liboxbow-http too: liboxbow.map names each call below under OXBOW_PRIVATE. */
+#pragma GCC visibility push(default)
+
 struct oxi_address {
 	struct sockaddr_storage storage;
 	socklen_t len;
@@ -24,5 +27,7 @@ void oxi_socket_tune(int fd);
 
 /* Makes a stream of a socket, which is given, also on failure. */
 int oxi_stream_new(int fd, ox_stream **ret);
+
+#pragma GCC visibility pop
 
 #endif
