@@ -196,7 +196,7 @@ ox_time oxi_group_deadline(const ox_group *g);
 /* ---- fork ---- */
 
 /* True in a child forked from the process that first used the library (heritage of the spawner and workers aside). */
-bool oxi_forked(void);
+OXI_SHARED bool oxi_forked(void);
 void oxi_fork_mark(void);               /* what it compares with is set here; ox_run and ox_pool_open begin with it */
 
 #endif

@@ -260,8 +260,7 @@ void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusa
 	p->obituary = &story;
 	if (init_status < 0)
 		oxi_dispatch_init_failed(p->dispatch, s->slot, generation, init_status, oxi_pool_now());
-	else
-		oxi_dispatch_lost(p->dispatch, s->slot, generation, running, OX_ECRASHED, oxi_pool_now());
+	oxi_dispatch_lost(p->dispatch, s->slot, generation, running, OX_ECRASHED, oxi_pool_now());
 	p->obituary = NULL;
 	oxi_free(story.output);         /* nobody's job wrote it */
 }

@@ -241,10 +241,12 @@ int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_s
 {
 	ox_http_server_options with = { .size = sizeof(with) };
 	struct ox_http_server *s;
-	int fd = -1, r = oxi_checkpoint();
+	int fd = -1, r;
 
-	if (r < 0)
-		return r;
+	if (oxi_forked())
+		return OX_EFORKED;
+	if (!ox_task_name())
+		return OX_ESTATE;
 	if (o)
 		memcpy(&with, o, o->size < sizeof(with) ? o->size : sizeof(with));
 	if (with.max_body > OX_GIB(1) || with.max_headers > OX_GIB(1) || with.idle_timeout < 0)
@@ -283,7 +285,7 @@ int ox_http_server_url(const ox_http_server *s, char *buf, size_t cap)
 
 void ox_http_server_close(ox_http_server *s)
 {
-	if (!s)
+	if (!s || oxi_forked())                 /* in a child the poller is still the parent's */
 		return;
 	OXI_CHECK_OBJECT(s, SERVER_MAGIC);
 	evhttp_del_accept_socket(s->http, s->bound);

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,13 +89,11 @@ pid_t program_start(const char *const *argv, const char *folder, const char *out
 
 int program_wait(pid_t pid)
 {
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0), status = -1;
+	bool coroutine = ox_task_name() != NULL;
+	int status = -1;
 
-	if (fd >= 0 && ox_task_name())
-		ox_wait_fd(fd, OX_READABLE);
-	close(fd);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	while (waitpid(pid, &status, coroutine ? WNOHANG : 0) == 0)
+		ox_sleep(OX_MS(2));
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

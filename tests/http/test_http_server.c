@@ -598,6 +598,8 @@ START_TEST(files_are_served_and_nothing_outside_of_the_root)
 {
 	struct site t = { 0 };
 
+	if (under_valgrind())
+		SKIP("valgrind does not know openat2()");
 	fill_folder(&t);
 	run_real(fetch_files, &t);
 	folder_remove(t.folder);
@@ -650,6 +652,8 @@ START_TEST(curl_and_wget_get_the_same_files)
 {
 	struct site t = { 0 };
 
+	if (under_valgrind())
+		SKIP("valgrind does not know openat2()");
 	fill_folder(&t);
 	run_real(serve_programs, &t);
 	folder_remove(t.folder);

@@ -138,8 +138,9 @@ static int crash_in_ways(void *arg)
 	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
 		ox_future *f = ox_submit(g, pool, ways[i].job, NULL, 0);
 		EXPECT_EQ(ox_await(f), OX_ECRASHED);
-		EXPECT_EQ(ox_future_crash(f)->signal, ways[i].signal);
-		EXPECT(ox_future_crash(f)->backtrace_len > 0);
+		const ox_crash *c = ox_future_crash(f);
+		EXPECT_EQ(c != NULL ? c->signal : -1, ways[i].signal);
+		EXPECT(c != NULL && c->backtrace_len > 0);
 	}
 	return 0;
 }
@@ -520,7 +521,7 @@ static int fds[4096], fd_count;
 static void take_all_fds(void)
 {
 	int fd;
-	for (fd_count = 0; fd_count < 4096 && (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0; fd_count++)
+	for (; fd_count < 4096 && (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0; fd_count++)
 		fds[fd_count] = fd;
 }
 
@@ -535,13 +536,17 @@ static int run_out_of_fds(void *arg)
 	(void)arg;
 	OX_AUTO_GROUP *g = COLLECT;
 	EXPECT_EQ(ox_call(pool, &echo_job, NULL, 0, NULL), 0);
-	take_all_fds();
-	ox_future *bad = ox_submit(g, pool, &segv_job, NULL, 0);        /* its replacement cannot be connected */
-	EXPECT_EQ(ox_await(bad), OX_ECRASHED);
-	ox_future *f = ox_submit(g, pool, &echo_job, "x", 1);
-	EXPECT_EQ(ox_wait(&f, 1, OX_WAIT_ALL, OX_MS(200)), 0);
+	ox_future *f = NULL;
+	for (int i = 0; i < 5; i++) {   /* a death gives some back: they are taken while its replacement is on its way */
+		take_all_fds();
+		f = ox_submit(g, pool, &segv_job, NULL, 0);
+		ox_wait(&f, 1, OX_WAIT_ALL, OX_MS(50));
+		take_all_fds();
+		ox_sleep(OX_MS(20));
+	}
 	give_back_fds();
-	EXPECT_EQ(ox_await(f), 0);
+	ox_wait(&f, 1, OX_WAIT_ALL, OX_NEVER);
+	EXPECT_EQ(ox_call(pool, &echo_job, "x", 1, NULL), 0);
 	return 0;
 }
 
