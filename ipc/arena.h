@@ -14,6 +14,8 @@
 
 #include <oxbow/base.h>
 
+#define OXI_EXTENT OX_MIB(2)            /* control pages and zones are multiples of it, and begin at one */
+
 struct oxi_arena {
 	int fd;                         /* memfd; -1: closed */
 	uint8_t *base;                  /* the same in every process */
@@ -23,13 +25,16 @@ struct oxi_arena {
 	unsigned zones;                 /* 1 + workers */
 };
 
-/* Makes the memfd and maps it. 0; OX_ENOMEM, -errno. */
+/* Makes the memfd and maps it; sizes (not 0) are rounded up to whole extents. 0; -EOVERFLOW; -EFBIG: RLIMIT_FSIZE; -errno. */
 int oxi_arena_create(struct oxi_arena *a, size_t control_size, size_t zone_size, unsigned zones);
-/* Maps another process's arena (its fd received) read-only at its address. 0; -EEXIST: the address is taken; -errno. */
+/*
+ * Maps another process's arena, whose struct came with its fd, read-only at its address. 0; -EEXIST: the address is taken; -EINVAL: the
+ * file is shorter; -errno.
+ */
 int oxi_arena_attach(struct oxi_arena *a);
-/* Makes a part of an attached arena writable in this process (a worker's zone, its control page). 0; -errno. */
+/* Makes a part of an attached arena, whole pages, writable in this process (a worker's zone, its control page). 0; -errno. */
 int oxi_arena_allow(struct oxi_arena *a, size_t offset, size_t len);
-void oxi_arena_destroy(struct oxi_arena *a);
+void oxi_arena_destroy(struct oxi_arena *a);            /* unmaps and closes; once more does nothing */
 
 static inline size_t oxi_arena_zone(const struct oxi_arena *a, unsigned zone)   /* offset of a zone */
 {
@@ -39,20 +44,21 @@ static inline size_t oxi_arena_zone(const struct oxi_arena *a, unsigned zone)   
 /* True if [place, place + length) lies inside one zone of the arena. For numbers from the wire. */
 bool oxi_arena_contains(const struct oxi_arena *a, uint64_t place, uint64_t length);
 
-/* ---- the parent's allocator of one zone ---- */
+/* ---- the parent's allocator of one zone (zone.c) ---- */
 
 struct oxi_zone;
 struct oxi_zone *oxi_zone_new(struct oxi_arena *a, unsigned zone, size_t warm_limit);   /* NULL: memory */
-void oxi_zone_free(struct oxi_zone *z);
+void oxi_zone_free(struct oxi_zone *z);                 /* takes NULL */
 /* A block of at least len bytes, 64-byte aligned; *ret_cap says how many. An offset into the arena; 0: full. */
 size_t oxi_zone_get(struct oxi_zone *z, size_t len, size_t *ret_cap);
+/* A live block counts its users: get starts with 1, ref adds one, put takes one. place: its start. */
 void oxi_zone_put(struct oxi_zone *z, size_t place);
-/* A live block counts its users: get starts with 1, ref adds one, put takes one. place may be inside the block: false if
- * no live block of the zone is there; *ret_start its start. */
-bool oxi_zone_find(const struct oxi_zone *z, size_t place, size_t *ret_start, size_t *ret_cap);
 void oxi_zone_ref(struct oxi_zone *z, size_t place);
+/* The live block that place lies in: its start and size; false if there is none. For numbers from elsewhere. */
+bool oxi_zone_find(const struct oxi_zone *z, size_t place, size_t *ret_start, size_t *ret_cap);
 size_t oxi_zone_used(const struct oxi_zone *z);         /* bytes in live blocks */
-size_t oxi_zone_warm(const struct oxi_zone *z);         /* bytes committed but free */
-void oxi_zone_trim(struct oxi_zone *z, size_t keep);    /* gives back free memory until at most keep bytes are warm */
+size_t oxi_zone_warm(const struct oxi_zone *z);         /* bytes free and perhaps committed */
+/* Gives free extents back to the system until at most keep bytes are warm. Free room between live small blocks stays. */
+void oxi_zone_trim(struct oxi_zone *z, size_t keep);
 
 #endif

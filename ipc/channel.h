@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Channels: the only file that includes zmq.h. The parent's end is a ROUTER, a worker's a DEALER; contexts are made after the
- * fork, with the library's own threads free of our signals. A channel sends and receives whole messages (ipc/wire.h) and
- * knows what has to be known of ZeroMQ's descriptor: it tells "something may have happened", not "readable" (FACTS in the essay of
- * channel.c).
+ * Channels: the only file that includes zmq.h. The parent's end is a ROUTER, a worker's a DEALER; contexts are made after
+ * the fork, with the library's own threads free of our signals. A channel sends and receives whole messages (ipc/wire.h)
+ * and knows what has to be known of ZeroMQ's descriptor: it tells "something may have happened", not "readable".
+ *
+ * The parent connects and each worker binds, a name of its own. The other way round cannot be made safe: an accept in
+ * libzmq aborts the process when it meets EMFILE, and a listener cannot be closed in time, because zmq_unbind ends
+ * the connections that came through it. A connect that meets EMFILE is tried again.
+ *
+ *	parent                                  worker
+ *	oxi_channel_new_parent
+ *	oxi_channel_expect -> name  ----------> oxi_channel_new_worker(name): binds, waits for the connection
+ *	oxi_channel_receive         <---------- HELLO ...
+ *	oxi_channel_forget(name), when the worker is dead and what it had sent was received
  */
 #ifndef OXBOW_IPC_CHANNEL_H
 #define OXBOW_IPC_CHANNEL_H
 
 #include "ipc/wire.h"
+
+#define OXI_CHANNEL_NAME 64u            /* bytes for a name, with its end */
 
 struct oxi_channel;
 
@@ -18,7 +29,7 @@ struct oxi_peer {
 	uint8_t len;
 };
 
-/* A received message; its body stays valid until the next receive. */
+/* A received message; its body stays valid until the next receive, and in a worker it is 16-byte aligned. */
 struct oxi_received {
 	struct oxi_peer peer;           /* parent's end */
 	struct oxi_header header;
@@ -27,29 +38,36 @@ struct oxi_received {
 };
 
 /* ---- parent's end ---- */
-int oxi_channel_new_parent(struct oxi_channel **ret);                  /* 0; -errno, OX_ENOMEM */
+int oxi_channel_new_parent(struct oxi_channel **ret);                  /* 0; -errno (-EMFILE), OX_ENOMEM */
 /*
- * Binds ipc://@oxbow-<nonce> under a fresh nonce, only peers of our uid pass. name receives "@oxbow-<32 hex>", at least 64 bytes. Bound only
- * while expected workers connect: libzmq aborts when an accept meets EMFILE, so before each bind reserve descriptors are let go.
+ * Makes a fresh name for one worker, "@oxbow-<32 hex>" (an abstract socket: no file), and keeps trying to connect to it until it is
+ * forgotten. Call it when the worker is about to be started: it tries every few milliseconds. 0; -errno.
  */
-int oxi_channel_bind(struct oxi_channel *c, char *name);
-void oxi_channel_unbind(struct oxi_channel *c);
-/* How many descriptors are held in reserve for accepts; called with the number of workers about to connect. -EMFILE: could not. */
-int oxi_channel_reserve(struct oxi_channel *c, unsigned peers);
+int oxi_channel_expect(struct oxi_channel *c, char name[OXI_CHANNEL_NAME]);
+/*
+ * The worker of this name is dead, or will not come. Messages of it that have not been received may be dropped. The connection is closed
+ * while the channel goes on being pumped.
+ */
+void oxi_channel_forget(struct oxi_channel *c, const char *name);
 
 /* ---- worker's end ---- */
-int oxi_channel_new_worker(const char *name, struct oxi_channel **ret);
+/*
+ * Binds name and waits until the process parent has connected (no other process is let in). Its descriptors lie at 512 and above
+ * where RLIMIT_NOFILE allows, so that no file which a job opens later ever has the number of one that a job closed under us.
+ * 0; -ETIMEDOUT: the parent did not come within 10 s; -EADDRINUSE, -EMFILE, -errno.
+ */
+int oxi_channel_new_worker(const char *name, pid_t parent, struct oxi_channel **ret);
 /* True while the channel's descriptors are its own: a job may have closed them. */
 bool oxi_channel_intact(const struct oxi_channel *c);
 
 /* ---- both ---- */
 int oxi_channel_fd(const struct oxi_channel *c);        /* ZMQ_FD: to wait for, never to read or close */
 /*
- * Sends header and body (copied; NULL with length 0). peer: parent's end only.
+ * Sends header and body (copied, h->length bytes; NULL with 0). peer: parent's end only.
  * 0; -EHOSTUNREACH: no such peer (any more), -EAGAIN: it does not take more now; -errno. A hint only: leases are the truth.
  */
 int oxi_channel_send(struct oxi_channel *c, const struct oxi_peer *peer, const struct oxi_header *h, const void *body);
-/* As send, but the body was got from oxi_channel_body() and goes without a copy. */
+/* As send, but the body was got from oxi_channel_body() and goes without a copy. len: h->length, at most cap. */
 void *oxi_channel_body(struct oxi_channel *c, size_t cap);              /* NULL: memory. One at a time */
 int oxi_channel_send_body(struct oxi_channel *c, const struct oxi_peer *peer, const struct oxi_header *h, size_t len);
 /* 1 with the next whole, decodable message; 0: none now; what is malformed is dropped and counted. -errno. */
@@ -59,6 +77,6 @@ bool oxi_channel_pending(struct oxi_channel *c);
 /* Worker: blocks until a message is there. 1; 0 after timeout_ms (-1: for ever); -ECONNRESET: the parent's end is gone. */
 int oxi_channel_wait(struct oxi_channel *c, int timeout_ms);
 uint64_t oxi_channel_malformed(const struct oxi_channel *c);
-void oxi_channel_free(struct oxi_channel *c);            /* LINGER 0; takes NULL */
+void oxi_channel_free(struct oxi_channel *c);            /* LINGER 0; takes NULL, and one that came through a fork */
 
 #endif

@@ -56,6 +56,7 @@ struct oxi_header {
 
 #define OXI_RECORD_ARENA 1u             /* the payload lies in the arena at place; else inline, place counts from the body's start */
 #define OXI_RECORD_GRANT 2u             /* no job: result room of length bytes at place, for the job record before it */
+#define OXI_RECORD_LIMIT 4u             /* RESULTS: the status is the library's (reply too big, no memory), not the function's */
 
 struct oxi_record {
 	uint64_t job;                   /* the job's number */
@@ -70,7 +71,7 @@ struct oxi_record {
 
 void oxi_header_encode(uint8_t out[OXI_WIRE_HEADER], const struct oxi_header *h);
 
-/* 0; OX_EPROTO: length, magic, type, zero fields, or a count that does not fit the length; OX_EVERSION. */
+/* len: of the frame. 0; OX_EPROTO: len, magic, type, zero fields, or a count that does not fit the length; OX_EVERSION. */
 int oxi_header_decode(const void *data, size_t len, struct oxi_header *ret);
 
 void oxi_record_encode(uint8_t out[OXI_WIRE_RECORD], const struct oxi_record *r);
@@ -92,6 +93,7 @@ struct oxi_body {
 };
 /* Bytes that a body takes with count records and inline payloads of these sizes: OXI_WIRE_RECORD each + sum of oxi_align16(size). */
 static inline size_t oxi_align16(size_t n) { return (n + 15) & ~(size_t)15; }
+/* cap: at least count records. */
 void oxi_body_init(struct oxi_body *b, void *data, size_t cap, uint32_t count);
 /* Puts a record; payload (r->length bytes) is copied inline unless r->flags has OXI_RECORD_ARENA or _GRANT. 0; OX_ETOOBIG. */
 int oxi_body_put(struct oxi_body *b, const struct oxi_record *r, const void *payload);

@@ -10,8 +10,8 @@
  * A turn runs the coroutines that are ready at its beginning, in order; those made ready meanwhile wait for the next
  * one. Then come the hooks (work that was put off to be done once for the whole turn), then the poll.
  *
- * Polling is a system call and a turn can be 20 ns long, so while anything is ready the loop polls only after POLL_RESUMES
- * coroutines or POLL_TICKS of time, whichever comes first; with nothing ready it polls always, and sleeps there.
+ * Polling is a system call and a turn can be 20 ns long, so while anything is ready the loop polls only every 50 us, by a clock
+ * that costs nothing, or after POLL_RESUMES coroutines; with nothing ready it polls always, and sleeps there.
  *
  * Every coroutine switches to the thread's own stack and the scheduler to the next: two switches where one would do.
  * That costs 3 ns and buys that whatever is not a coroutine (poll callbacks, hooks, the end of a task and the reuse of its
@@ -24,8 +24,7 @@
 #include "include/private/ticks.h"
 #include "loop/state.h"
 
-#define POLL_RESUMES 61u
-#define POLL_TICKS   100000u            /* 30 to 50 us on an x86; far less often on others: POLL_RESUMES binds there */
+#define POLL_RESUMES 1000u
 #define BUDGET       128u               /* operations begun in a row without parking */
 
 _Thread_local struct ox_loop *oxi_loop;
@@ -334,7 +333,7 @@ void oxi_loop_turns(struct ox_loop *l, struct oxi_task *until)
 		if (oxi_list_empty(&l->ready) && oxi_list_empty(&l->hooks)) {
 			if (until->future.origin == OX_ORIGIN_NONE)
 				idle(l);
-		} else if (l->resumed >= POLL_RESUMES || oxi_ticks() - l->polled_at > POLL_TICKS) {
+		} else if (l->resumed >= POLL_RESUMES || oxi_ticks() - l->polled_at > oxi_ticks_short()) {
 			poll_until(l, 0);
 		}
 	}

@@ -20,16 +20,16 @@ enum oxi_job_state { OXI_QUEUED, OXI_LEASED, OXI_ENDED };
 
 /* A job as the dispatcher sees it; embedded in the parent's job (which is a future). */
 struct oxi_djob {
-	struct oxi_list link;           /* queue, or the worker's leases, in order of sending */
-	uint64_t lease;                 /* live lease; 0: none */
-	ox_time ready_at;               /* QUEUED: not before (backoff) */
+	struct oxi_list link;           /* queue, delayed, or the worker's leases, in order of sending */
+	uint64_t lease;                 /* LEASED: its number; else 0 */
+	ox_time ready_at;               /* QUEUED after a crash: not before; else 0 */
 	ox_time timeout;                /* kills when it has run that long; 0: none */
 	uint32_t slot;                  /* LEASED: the worker */
 	uint16_t index;                 /* job function */
 	uint8_t state;                  /* enum oxi_job_state */
 	uint8_t crashes;                /* attempts lost after they started */
 	uint8_t retries;                /* allowed */
-	uint8_t doomed;                 /* a kill is under way for it: the status it will end with is in doom */
+	uint8_t doomed;                 /* a kill is wanted for it: enum oxi_end + 1, and the status is in doom; else 0 */
 	int doom;
 };
 
@@ -56,17 +56,17 @@ struct oxi_dispatch_ops {
 	void (*running)(void *t, unsigned slot, struct oxi_running *ret);
 	/* The job has ended; how and with which status. For OXI_END_RESULT the transport has stored the value before. */
 	void (*end)(void *t, struct oxi_djob *job, enum oxi_end how, int status);
-	/* Wants oxi_dispatch_tick() at this time; OX_NEVER: not at all. */
+	/* Wants oxi_dispatch_tick() at this time, in place of the one asked for before; OX_NEVER: not at all. */
 	void (*timer)(void *t, ox_time at);
 };
 
 struct oxi_dispatch_options {
 	unsigned workers;
 	unsigned jobs;                  /* kinds, for the estimates */
-	unsigned init_limit;
+	unsigned init_limit;            /* so many failed starts in a row, and no worker ready, break the pool; 0: 5 */
 	bool one_at_a_time;             /* no batching: one lease a worker (output is captured) */
-	ox_time batch;                  /* work per message aimed at; 0: 1 ms */
-	unsigned max_batch;             /* jobs per message; 0: 256 */
+	ox_time batch;                  /* work per message aimed at; 0: 1 ms, at most 1 s */
+	unsigned max_batch;             /* jobs per message; 0: 256, at most that */
 };
 
 struct oxi_dispatch_counts {
@@ -82,14 +82,19 @@ void oxi_dispatch_free(struct oxi_dispatch *d);         /* every job has ended *
 
 /* Starts the workers. */
 void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now);
-/* A new job: enters the queue; sent by the next flush. If the pool is broken it ends at once (OXI_END_LIMIT, OX_EINIT). */
+/*
+ * A new job, whose index, timeout and retries are set: enters the queue; sent by the next flush. If the pool is broken it ends at once
+ * (OXI_END_LIMIT, OX_EINIT), if it is closed too (OX_ECLOSED).
+ */
 void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
-/* Sends what can be sent. Called once a turn. */
+/* Sends what can be sent, and takes back what would wait too long. Called once a turn, after the turn's events. */
 void oxi_dispatch_flush(struct oxi_dispatch *d, ox_time now);
 /* True when a flush would send a full message now: a submitter in a long loop flushes then. */
 bool oxi_dispatch_eager(const struct oxi_dispatch *d);
-/* The owner wants it ended: queued or taken back: ends now; running: its worker is killed (or it is let run, for abandon, and its
- * result dropped). Ends exactly once in each case, with how and status given here unless a result came first. */
+/*
+ * The owner wants it ended: queued or taken back: ends now; running: its worker is killed (or it is let run, for abandon, and its
+ * result dropped). Ends exactly once in each case, with how and status given here unless a result came first. Nothing if it has ended.
+ */
 void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status, bool abandon, ox_time now);
 
 /* Events from the transport. generation: of the worker that it is about; an old one is ignored (late counted). */
@@ -100,12 +105,15 @@ struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64
 void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status, ox_time run_time, ox_time now);
 /*
  * The worker in a slot has died, and all that it had sent was handed in before. culprit: the lease it was running, as its slot said; 0:
- * none. started: leases before it in order that the slot shows as claimed but whose result was lost count as crashed too (none, normally).
- * The culprit's job ends with OXI_END_CRASH and status, or is retried; the other leases go back to the head of the queue, in order.
+ * none. The culprit's job ends with OXI_END_CRASH and status, or is retried; so is not one that ran when its worker was killed for
+ * another. All other leases go back to the head of the queue, in order, and it costs them nothing.
  */
 void oxi_dispatch_lost(struct oxi_dispatch *d, unsigned slot, uint32_t generation, uint64_t culprit, int status, ox_time now);
 void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now);
-/* No new workers, no sends; idle and busy workers are told to end. */
+/*
+ * No new workers, no sends; workers are told to end. What has not begun ends now (OXI_END_LIMIT, OX_ECLOSED), what runs by its result or
+ * by the end of its worker.
+ */
 void oxi_dispatch_close(struct oxi_dispatch *d, ox_time now);
 void oxi_dispatch_get_counts(const struct oxi_dispatch *d, struct oxi_dispatch_counts *ret);
 

@@ -92,7 +92,9 @@ OX_API void ox_spawn_options_init(ox_spawn_options *o);
  */
 OX_API ox_future *ox_spawn(ox_group *g, ox_coro *fn, void *arg);
 OX_API ox_future *ox_spawn_with(ox_group *g, ox_coro *fn, void *arg, const ox_spawn_options *o);
+#ifndef __cplusplus             /* C++ calls the function: its task has no name */
 #define ox_spawn(g, fn, arg) ox_spawn_with((g), (fn), (arg), OX_SPAWN_OPTIONS(.name = #fn, .site = OX_SITE))
+#endif
 
 OX_END
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A clock for "has it been long?", a few nanoseconds a look: the CPU's counter, in no particular unit. */
+/*
+ * A clock for "has it been long?", a few nanoseconds a look: the CPU's counter. oxi_ticks_short() is what counts as long: some 50 us
+ * (25 to 100, for an x86's counter does not say how fast it is).
+ */
 #ifndef OXBOW_PRIVATE_TICKS_H
 #define OXBOW_PRIVATE_TICKS_H
 
@@ -8,6 +11,7 @@
 
 #if defined(__x86_64__)
 static inline uint64_t oxi_ticks(void) { return __builtin_ia32_rdtsc(); }
+static inline uint64_t oxi_ticks_short(void) { return 100000; }
 #elif defined(__aarch64__)
 static inline uint64_t oxi_ticks(void)
 {
@@ -15,6 +19,13 @@ static inline uint64_t oxi_ticks(void)
 
 	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
 	return t;
+}
+static inline uint64_t oxi_ticks_short(void)
+{
+	uint64_t hz;
+
+	__asm__ volatile("mrs %0, cntfrq_el0" : "=r"(hz));
+	return hz / 20000;
 }
 #else
 static inline uint64_t oxi_ticks(void)
@@ -24,6 +35,7 @@ static inline uint64_t oxi_ticks(void)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
+static inline uint64_t oxi_ticks_short(void) { return 50000; }
 #endif
 
 #endif

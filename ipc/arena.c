@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The mapping. A memfd and not MAP_ANONYMOUS, because a pool that is opened after the spawner was forked sends its arena
+ * there; not shm_open, because names stay behind after kill -9 and /dev/shm may be 1 MB. It is reserved whole and sparse, so a page
+ * costs memory when it is first written, and never before.
+ *
+ * Its size is sealed: a process that shrank it would raise SIGBUS in all others. Extents of 2 MiB begin at multiples of 2 MiB in
+ * memory as well, where huge pages can serve them.
+ */
+#include "ipc/arena.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool round_up(size_t *n)
+{
+	return !__builtin_add_overflow(*n, OXI_EXTENT - 1, n) && (*n &= ~(OXI_EXTENT - 1)) != 0;
+}
+
+/* A ftruncate over RLIMIT_FSIZE would not only fail, but raise SIGXFSZ. */
+static int make_file(size_t size)
+{
+	struct rlimit limit;
+	int fd, r;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < size)
+		return -EFBIG;
+	fd = memfd_create("oxbow", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)size) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		return fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
+/* An address for size bytes that is a multiple of an extent; the range there is reserved. NULL: none. */
+static uint8_t *reserve(size_t size)
+{
+	size_t whole = size + OXI_EXTENT;
+	uint8_t *p = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *base;
+	size_t head;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	base = (uint8_t *)(((uintptr_t)p + OXI_EXTENT - 1) & ~(uintptr_t)(OXI_EXTENT - 1));
+	head = (size_t)(base - p);
+	if (head > 0)
+		munmap(p, head);
+	munmap(base + size, whole - head - size);
+	return base;
+}
+
+static int map(struct oxi_arena *a, int prot, int flags)
+{
+	void *p = mmap(a->base, a->size, prot, MAP_SHARED | MAP_NORESERVE | flags, a->fd, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	if (p != a->base) {             /* MAP_FIXED_NOREPLACE is but a hint before Linux 4.17, and to valgrind */
+		munmap(p, a->size);
+		return -EEXIST;
+	}
+	madvise(a->base, a->size, MADV_DONTDUMP);       /* a core dump of gigabytes helps nobody */
+	return 0;
+}
+
+int oxi_arena_create(struct oxi_arena *a, size_t control_size, size_t zone_size, unsigned zones)
+{
+	size_t size;
+	int r;
+
+	*a = (struct oxi_arena){ .fd = -1 };
+	if (!round_up(&control_size) || !round_up(&zone_size) || __builtin_mul_overflow(zone_size, zones, &size) ||
+	    __builtin_add_overflow(size, control_size, &size) || size > PTRDIFF_MAX - OXI_EXTENT)
+		return -EOVERFLOW;
+	r = make_file(size);
+	if (r < 0)
+		return r;
+	*a = (struct oxi_arena){
+		.fd = r, .base = reserve(size), .size = size, .control_size = control_size, .zone_size = zone_size,
+		.zones = zones,
+	};
+	r = a->base != NULL ? map(a, PROT_READ | PROT_WRITE, MAP_FIXED) : -ENOMEM;
+	if (r < 0)
+		oxi_arena_destroy(a);
+	return r;
+}
+
+int oxi_arena_attach(struct oxi_arena *a)
+{
+	struct stat st;
+
+	if (fstat(a->fd, &st) < 0)
+		return -errno;
+	if ((uint64_t)st.st_size < a->size)
+		return -EINVAL;
+	return map(a, PROT_READ, MAP_FIXED_NOREPLACE);
+}
+
+int oxi_arena_allow(struct oxi_arena *a, size_t offset, size_t len)
+{
+	if (offset > a->size || len > a->size - offset)
+		return -EINVAL;
+	return mprotect(a->base + offset, len, PROT_READ | PROT_WRITE) == 0 ? 0 : -errno;
+}
+
+void oxi_arena_destroy(struct oxi_arena *a)
+{
+	if (a->base != NULL)
+		munmap(a->base, a->size);
+	if (a->fd >= 0)
+		close(a->fd);
+	*a = (struct oxi_arena){ .fd = -1 };
+}
+
+bool oxi_arena_contains(const struct oxi_arena *a, uint64_t place, uint64_t length)
+{
+	uint64_t in;
+
+	if (place < a->control_size || place >= a->size)
+		return false;
+	in = (place - a->control_size) % a->zone_size;
+	return length <= a->zone_size - in;
+}

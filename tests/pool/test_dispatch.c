@@ -1,0 +1,968 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dispatcher on the simulated transport: each decision by itself, then chaos. OXBOW_TEST_SEEDS says how many seeds the chaos
+ * runs through, OXBOW_TEST_SEED one to replay.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/random.h"
+#include "tests/support/sim.h"
+#include "tests/support/support.h"
+
+enum { SHORT, LONG, OTHER, KINDS };
+
+static struct sim s;
+
+static void open_sim(unsigned workers)
+{
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = workers, .jobs = KINDS }, 1);
+	sim_start(&s);
+	sim_run_until(&s, s.now + OX_MS(5));
+}
+
+static void submit_n(struct sim_job *jobs, unsigned n, uint16_t index, ox_time run)
+{
+	for (unsigned i = 0; i < n; i++) {
+		jobs[i] = (struct sim_job){ .d = { .index = index }, .run = run };
+		sim_submit(&s, &jobs[i]);
+	}
+}
+
+/* Lets the dispatcher learn how long a kind runs. */
+static void warm_up(uint16_t index, ox_time run)
+{
+	enum { N = 3000 };
+	struct sim_job *jobs = calloc(N, sizeof(*jobs));
+
+	submit_n(jobs, N, index, run);
+	ck_assert(sim_drain(&s, OX_SEC(100)));
+	sim_run_until(&s, s.now + OX_MS(1));
+	free(jobs);
+}
+
+static struct oxi_dispatch_counts counts(void)
+{
+	struct oxi_dispatch_counts c;
+
+	oxi_dispatch_get_counts(s.d, &c);
+	return c;
+}
+
+static void assert_ended(const struct sim_job *jobs, unsigned n, enum oxi_end how, int status)
+{
+	for (unsigned i = 0; i < n; i++) {
+		ck_assert_uint_eq(jobs[i].ends, 1);
+		ck_assert_int_eq(jobs[i].how, how);
+		ck_assert_int_eq(jobs[i].end_status, status);
+	}
+}
+
+/* ---- where jobs go ---- */
+
+START_TEST(a_job_is_small)
+{
+	ck_assert_uint_le(sizeof(struct oxi_djob), 72);         /* F26 */
+}
+END_TEST
+
+START_TEST(jobs_run_once_and_their_status_passes)
+{
+	struct sim_job jobs[20];
+
+	open_sim(2);
+	submit_n(jobs, 20, SHORT, OX_US(10));
+	jobs[7].status = -5;
+	jobs[8].status = 12;
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	for (int i = 0; i < 20; i++)
+		ck_assert_uint_eq(jobs[i].begun, 1);
+	assert_ended(jobs, 7, OXI_END_RESULT, 0);
+	assert_ended(&jobs[7], 1, OXI_END_RESULT, -5);
+	assert_ended(&jobs[8], 1, OXI_END_RESULT, 12);
+	ck_assert_uint_eq(counts().ended_ok, 19);
+	ck_assert_uint_eq(counts().ended_failed, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(an_unknown_kind_goes_one_at_a_time_and_then_by_hundreds)
+{
+	enum { N = 20000 };
+	struct sim_job *jobs = calloc(N, sizeof(*jobs));
+
+	open_sim(1);
+	submit_n(jobs, N, SHORT, OX_US(2));
+	oxi_dispatch_flush(s.d, s.now);
+	ck_assert_uint_eq(s.w[0].inbox_tail, 1);
+	ck_assert(sim_drain(&s, OX_SEC(10)));
+	ck_assert_uint_lt(s.sends, N / 50);
+	ck_assert_uint_eq(s.taken_back, 0);
+	sim_close(&s);
+	free(jobs);
+}
+END_TEST
+
+START_TEST(a_worker_never_owes_more_leases_than_it_has_cells_for)
+{
+	enum { N = 5000 };
+	struct sim_job *jobs = calloc(N, sizeof(*jobs));
+
+	open_sim(1);
+	warm_up(SHORT, 1);
+	submit_n(jobs, N, SHORT, 1);
+	oxi_dispatch_flush(s.d, s.now);
+	ck_assert_uint_gt(counts().leased, 256);
+	ck_assert_uint_le(counts().leased, 512);
+	ck_assert(sim_drain(&s, OX_SEC(10)));
+	sim_close(&s);
+	free(jobs);
+}
+END_TEST
+
+START_TEST(long_jobs_never_wait_behind_one_another_in_a_worker)
+{
+	struct sim_job jobs[12];
+
+	open_sim(3);
+	warm_up(LONG, OX_MS(2));
+	submit_n(jobs, 12, LONG, OX_MS(20));
+	while (s.ended < s.submitted) {
+		ck_assert_uint_le(counts().leased, 3);
+		ck_assert(sim_step(&s));
+	}
+	ck_assert_uint_eq(s.taken_back, 0);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(few_jobs_are_split_between_the_idle)
+{
+	struct sim_job jobs[8];
+	unsigned per_slot[4] = { 0 };
+
+	open_sim(4);
+	warm_up(SHORT, OX_US(10));
+	submit_n(jobs, 8, SHORT, OX_US(10));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	for (int i = 0; i < 8; i++)
+		per_slot[jobs[i].slot]++;
+	for (int i = 0; i < 4; i++)
+		ck_assert_uint_eq(per_slot[i], 2);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(one_message_carries_about_a_millisecond)
+{
+	enum { N = 1000 };
+	static struct sim_job jobs[N];
+
+	open_sim(1);
+	warm_up(SHORT, OX_US(50));
+	s.w[0].messages = 0;
+	submit_n(jobs, N, SHORT, OX_US(50));
+	oxi_dispatch_flush(s.d, s.now);
+	ck_assert_uint_eq(s.w[0].messages, 2);          /* one to run, one to have waiting */
+	ck_assert_uint_ge(counts().leased, 38);
+	ck_assert_uint_le(counts().leased, 40);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(jobs_behind_a_long_one_are_taken_elsewhere)
+{
+	struct sim_job jobs[41];
+	unsigned late = 0;
+	ox_time begin;
+
+	open_sim(2);
+	warm_up(SHORT, OX_US(20));
+	begin = s.now;
+	submit_n(jobs, 41, SHORT, OX_US(20));
+	jobs[0].run = OX_SEC(1);        /* against all expectation */
+	sim_run_until(&s, begin + OX_MS(20));
+	for (int i = 1; i < 41; i++)
+		late += jobs[i].ends == 0;
+	ck_assert_uint_eq(late, 0);
+	ck_assert_uint_gt(s.taken_back, 0);
+	ck_assert(sim_drain(&s, OX_SEC(2)));
+	for (int i = 0; i < 41; i++)
+		ck_assert_uint_eq(jobs[i].begun, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(nothing_is_taken_back_where_nobody_else_moves)
+{
+	struct sim_job jobs[40];
+
+	open_sim(1);
+	warm_up(SHORT, OX_US(20));
+	submit_n(jobs, 40, SHORT, OX_US(20));
+	jobs[0].run = OX_SEC(1);
+	ck_assert(sim_drain(&s, OX_SEC(2)));
+	ck_assert_uint_eq(s.taken_back, 0);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(an_idle_worker_gets_half_of_what_another_has_not_begun)
+{
+	static struct sim_job jobs[60];
+	struct sim_job blocker = { .d = { .index = LONG }, .run = OX_MS(1) + OX_US(100) };
+
+	open_sim(2);
+	warm_up(SHORT, OX_US(30));
+	warm_up(LONG, OX_MS(1));
+	sim_submit(&s, &blocker);
+	oxi_dispatch_flush(s.d, s.now);
+	submit_n(jobs, 60, SHORT, OX_US(30));           /* all to the other one: 1.8 ms */
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	ck_assert_uint_gt(s.taken_back, 4);
+	ck_assert_int_lt(s.now - blocker.ended_at, OX_US(600));
+	sim_close(&s);
+}
+END_TEST
+
+/* F39 for local workers: the one that stands still keeps what it has begun and nothing else. */
+START_TEST(a_worker_that_stands_still_loses_what_it_has_not_begun)
+{
+	enum { N = 300 };
+	static struct sim_job jobs[N];
+	unsigned left = 0;
+
+	open_sim(2);
+	warm_up(SHORT, OX_US(20));
+	sim_stand(&s, 0);
+	submit_n(jobs, N, SHORT, OX_US(20));
+	sim_run_until(&s, s.now + OX_MS(100));
+	for (int i = 0; i < N; i++)
+		left += jobs[i].ends == 0;
+	ck_assert_uint_le(left, 1);
+	sim_go_on(&s, 0);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(without_batching_a_worker_has_one_lease)
+{
+	struct sim_job jobs[50];
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 2, .jobs = KINDS, .one_at_a_time = true }, 1);
+	sim_start(&s);
+	submit_n(jobs, 50, SHORT, OX_US(5));
+	while (s.ended < s.submitted) {
+		ck_assert(sim_step(&s));
+		ck_assert_uint_le(counts().leased, 2);
+	}
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(eager_says_when_a_message_is_full)
+{
+	static struct sim_job jobs[400];
+	unsigned n = 0;
+
+	open_sim(1);
+	ck_assert(!oxi_dispatch_eager(s.d));
+	warm_up(SHORT, OX_US(10));
+	while (!oxi_dispatch_eager(s.d)) {
+		ck_assert_uint_lt(n, 200);
+		submit_n(&jobs[n++], 1, SHORT, OX_US(10));
+	}
+	ck_assert_uint_ge(n, 90);
+	oxi_dispatch_flush(s.d, s.now);
+	ck_assert(!oxi_dispatch_eager(s.d));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_refused_send_leaves_the_jobs_queued_in_order)
+{
+	struct sim_job jobs[30];
+
+	open_sim(1);
+	warm_up(SHORT, OX_US(100));
+	s.faults.send_refused = 1000;
+	submit_n(jobs, 30, SHORT, OX_US(100));
+	oxi_dispatch_flush(s.d, s.now);
+	ck_assert_uint_eq(counts().queued, 30);
+	s.faults.send_refused = 0;
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	for (int i = 1; i < 30; i++)
+		ck_assert_int_gt(jobs[i].begun_at, jobs[i - 1].begun_at);
+	sim_close(&s);
+}
+END_TEST
+
+/* ---- timeouts and cancels ---- */
+
+/* F07: what the dispatcher decides of it. */
+START_TEST(a_timeout_kills_when_the_job_has_run_that_long_and_not_before)
+{
+	struct sim_job jobs[3];
+
+	open_sim(1);
+	submit_n(jobs, 3, LONG, OX_MS(40));
+	for (int i = 0; i < 3; i++)
+		jobs[i].d.timeout = OX_MS(50);
+	jobs[1].run = OX_SEC(100);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(&jobs[0], 1, OXI_END_RESULT, 0);
+	assert_ended(&jobs[1], 1, OXI_END_TIMEOUT, OX_ETIMEDOUT);
+	assert_ended(&jobs[2], 1, OXI_END_RESULT, 0);   /* had waited far longer than its timeout */
+	ck_assert_int_ge(jobs[1].ended_at - jobs[1].begun_at, OX_MS(50));
+	ck_assert_int_le(jobs[1].ended_at - jobs[1].begun_at, OX_MS(51));
+	ck_assert_uint_eq(s.kills, 1);
+	ck_assert_uint_eq(counts().ended_failed, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_timeout_in_the_middle_of_a_batch_costs_that_job_only)
+{
+	enum { N = 100 };
+	static struct sim_job jobs[N];
+
+	open_sim(1);
+	warm_up(SHORT, OX_US(20));
+	submit_n(jobs, N, SHORT, OX_US(20));
+	for (int i = 0; i < N; i++)
+		jobs[i].d.timeout = OX_MS(3);
+	jobs[17].run = OX_SEC(10);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	for (int i = 0; i < N; i++) {
+		ck_assert_uint_eq(jobs[i].begun, 1);
+		ck_assert_int_eq(jobs[i].end_status, i == 17 ? OX_ETIMEDOUT : 0);
+		if (i > 0)
+			ck_assert_int_gt(jobs[i].begun_at, jobs[i - 1].begun_at);
+	}
+	ck_assert_int_le(jobs[17].ended_at - jobs[17].begun_at, OX_MS(4));
+	ck_assert_uint_eq(counts().retried, 0);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(cancel_takes_a_job_out_of_the_queue_and_back_from_a_worker)
+{
+	struct sim_job jobs[60];
+
+	open_sim(1);
+	warm_up(SHORT, OX_US(50));
+	submit_n(jobs, 60, SHORT, OX_US(50));
+	sim_cancel(&s, &jobs[59], false);               /* queued */
+	oxi_dispatch_flush(s.d, s.now);
+	ck_assert_int_eq(jobs[5].d.state, OXI_LEASED);
+	sim_cancel(&s, &jobs[5], false);                /* sent, not begun */
+	sim_cancel(&s, &jobs[5], false);                /* has ended: nothing */
+	assert_ended(&jobs[59], 1, OXI_END_CANCEL, OX_ECANCELED);
+	assert_ended(&jobs[5], 1, OXI_END_CANCEL, OX_ECANCELED);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	ck_assert_uint_eq(jobs[5].begun + jobs[59].begun, 0);
+	ck_assert_uint_eq(s.kills, 0);
+	ck_assert_uint_eq(counts().ended_cancelled, 2);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(cancelling_a_running_job_kills_once_and_its_mates_go_on_in_order)
+{
+	struct sim_job jobs[40];
+
+	open_sim(1);
+	warm_up(SHORT, OX_US(20));
+	submit_n(jobs, 40, SHORT, OX_US(20));
+	jobs[0].run = OX_SEC(10);
+	sim_run_until(&s, s.now + OX_MS(1));
+	sim_cancel(&s, &jobs[0], false);
+	sim_cancel(&s, &jobs[0], false);
+	ck_assert_uint_eq(jobs[0].ends, 0);             /* ends with its worker */
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(jobs, 1, OXI_END_CANCEL, OX_ECANCELED);
+	assert_ended(jobs + 1, 39, OXI_END_RESULT, 0);
+	for (int i = 2; i < 40; i++)
+		ck_assert_int_gt(jobs[i].begun_at, jobs[i - 1].begun_at);
+	ck_assert_uint_eq(s.kills, 1);
+	ck_assert_uint_eq(counts().killed, 1);
+	ck_assert_uint_eq(counts().crashed + counts().retried, 0);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(an_abandoned_job_ends_at_once_and_runs_out)
+{
+	struct sim_job job, next;
+	uint64_t late = 0;
+
+	open_sim(1);
+	submit_n(&job, 1, LONG, OX_MS(30));
+	sim_run_until(&s, s.now + OX_MS(1));
+	late = counts().late;
+	sim_cancel(&s, &job, true);
+	assert_ended(&job, 1, OXI_END_CANCEL, OX_ECANCELED);
+	ck_assert_uint_eq(counts().busy, 1);
+	submit_n(&next, 1, LONG, OX_MS(1));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	ck_assert_int_ge(next.begun_at - job.begun_at, OX_MS(30));
+	ck_assert_uint_eq(s.kills, 0);
+	ck_assert_uint_eq(counts().late, late + 1);
+	ck_assert_uint_eq(counts().busy, 0);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(an_abandoned_job_still_has_its_timeout)
+{
+	struct sim_job job, next;
+
+	open_sim(1);
+	job = (struct sim_job){ .d = { .index = LONG, .timeout = OX_MS(50) }, .run = OX_SEC(100) };
+	sim_submit(&s, &job);
+	sim_run_until(&s, s.now + OX_MS(1));
+	sim_cancel(&s, &job, true);
+	submit_n(&next, 1, LONG, OX_MS(1));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	ck_assert_uint_eq(s.kills, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_result_that_was_finished_before_the_kill_wins)
+{
+	struct sim_job job;
+
+	open_sim(1);
+	s.latency = OX_MS(2);
+	submit_n(&job, 1, LONG, OX_MS(5));
+	while (s.w[0].outbox_tail == 0)
+		ck_assert(sim_step(&s));
+	sim_cancel(&s, &job, false);            /* its result is on the way */
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(&job, 1, OXI_END_RESULT, 0);
+	ck_assert_uint_eq(s.kills, 0);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_cancel_between_claim_and_begin_finds_the_job_later)
+{
+	struct sim_job job;
+
+	open_sim(1);
+	submit_n(&job, 1, LONG, OX_SEC(100));
+	while (s.w[0].claimed == 0)
+		ck_assert(sim_step(&s));
+	sim_cancel(&s, &job, false);
+	ck_assert(sim_drain(&s, OX_MS(20)));
+	assert_ended(&job, 1, OXI_END_CANCEL, OX_ECANCELED);
+	ck_assert_uint_eq(s.kills, 1);
+	sim_close(&s);
+}
+END_TEST
+
+/* ---- deaths ---- */
+
+START_TEST(a_crash_is_the_end_of_one_job)
+{
+	struct sim_job jobs[50];
+
+	open_sim(1);
+	warm_up(SHORT, OX_US(20));
+	submit_n(jobs, 50, SHORT, OX_US(20));
+	jobs[10].crashes = true;
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	for (int i = 0; i < 50; i++) {
+		ck_assert_uint_eq(jobs[i].begun, 1);
+		assert_ended(&jobs[i], 1, i == 10 ? OXI_END_CRASH : OXI_END_RESULT, i == 10 ? OX_ECRASHED : 0);
+	}
+	ck_assert_uint_eq(counts().crashed, 1);
+	ck_assert_uint_eq(counts().ready, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_crashed_job_is_run_again_as_often_as_it_may)
+{
+	struct sim_job job = { .d = { .index = LONG, .retries = 2 }, .run = OX_MS(1), .crashes = true };
+	ox_time begin;
+
+	open_sim(2);
+	begin = s.now;
+	sim_submit(&s, &job);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(&job, 1, OXI_END_CRASH, OX_ECRASHED);
+	ck_assert_uint_eq(job.begun, 3);
+	ck_assert_uint_eq(counts().retried, 2);
+	ck_assert_uint_eq(counts().crashed, 3);
+	ck_assert_int_ge(s.now - begin, OX_MS(30));     /* 10 and 20 ms of backoff */
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_delayed_retry_can_be_cancelled)
+{
+	struct sim_job job = { .d = { .index = LONG, .retries = 200 }, .run = OX_MS(1), .crashes = true };
+
+	open_sim(1);
+	sim_submit(&s, &job);
+	while (job.d.ready_at == 0)
+		ck_assert(sim_step(&s));
+	sim_cancel(&s, &job, false);
+	assert_ended(&job, 1, OXI_END_CANCEL, OX_ECANCELED);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_worker_lost_before_it_began_costs_nothing_F02)
+{
+	struct sim_job jobs[30];
+
+	open_sim(1);
+	warm_up(SHORT, OX_US(20));
+	submit_n(jobs, 30, SHORT, OX_US(20));
+	oxi_dispatch_flush(s.d, s.now);
+	ck_assert_uint_gt(counts().leased, 1);
+	sim_die(&s, 0);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(jobs, 30, OXI_END_RESULT, 0);
+	for (int i = 0; i < 30; i++)
+		ck_assert_uint_eq(jobs[i].begun, 1);
+	ck_assert_uint_eq(counts().retried, 0);
+	ck_assert_uint_eq(counts().crashed, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_finished_result_survives_its_worker)
+{
+	struct sim_job job;
+
+	open_sim(1);
+	submit_n(&job, 1, LONG, OX_MS(5));
+	s.faults.dies_finished = 1000;
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(&job, 1, OXI_END_RESULT, 0);
+	ck_assert_uint_eq(job.begun, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_reply_of_an_attempt_that_is_over_is_dropped_and_counted_F32)
+{
+	struct sim_job job = { .d = { .index = LONG, .retries = 1 }, .run = OX_MS(1), .crashes = true };
+	uint64_t old;
+
+	open_sim(1);
+	sim_submit(&s, &job);
+	while (job.begun == 0)
+		ck_assert(sim_step(&s));
+	old = job.d.lease;
+	while (job.d.state != OXI_QUEUED)
+		ck_assert(sim_step(&s));
+	job.crashes = false;
+	while (job.begun < 2)
+		ck_assert(sim_step(&s));
+	ck_assert_uint_ne(job.d.lease, old);
+	ck_assert_ptr_null(oxi_dispatch_find(s.d, 0, old));
+	ck_assert_ptr_null(oxi_dispatch_find(s.d, 0, old + 1024));
+	ck_assert_ptr_null(oxi_dispatch_find(s.d, 0, 0));
+	ck_assert_uint_eq(counts().late, 3);
+	oxi_dispatch_lost(s.d, 0, 1, 0, OX_ECRASHED, s.now);    /* the first generation, again */
+	oxi_dispatch_ready(s.d, 0, 1, s.now);
+	ck_assert_uint_eq(counts().late, 5);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(&job, 1, OXI_END_RESULT, 0);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_worker_killed_for_one_job_costs_another_that_ran_by_then_nothing)
+{
+	struct sim_job jobs[2];
+
+	open_sim(1);
+	warm_up(SHORT, OX_US(400));
+	submit_n(jobs, 2, SHORT, OX_US(400));
+	jobs[0].run = OX_MS(3);
+	while (jobs[0].begun == 0)
+		ck_assert(sim_step(&s));
+	sim_cancel(&s, &jobs[0], false);
+	/* the kill hits a moment later: the job has ended, the next one runs */
+	s.w[0].culprit = jobs[1].d.lease;
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(&jobs[0], 1, OXI_END_CANCEL, OX_ECANCELED);
+	assert_ended(&jobs[1], 1, OXI_END_RESULT, 0);
+	ck_assert_uint_eq(counts().retried, 0);
+	sim_close(&s);
+}
+END_TEST
+
+/* ---- starting workers ---- */
+
+START_TEST(workers_that_die_at_once_are_started_ever_more_slowly_F16)
+{
+	unsigned first;
+
+	open_sim(2);
+	s.faults.dies_starting = 1000;
+	sim_die(&s, 0);
+	sim_run_until(&s, s.now + OX_SEC(1));
+	first = s.spawns;
+	ck_assert_uint_ge(first, 5);
+	ck_assert_uint_le(first, 12);
+	sim_run_until(&s, s.now + OX_SEC(100));
+	ck_assert_uint_ge(s.spawns - first, 18);
+	ck_assert_uint_le(s.spawns - first, 25);        /* every 5 s */
+	s.faults.dies_starting = 0;
+	sim_run_until(&s, s.now + OX_SEC(6));
+	ck_assert_uint_eq(counts().ready, 2);           /* the other one had kept the pool from breaking */
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_worker_that_has_served_is_replaced_at_once)
+{
+	open_sim(1);
+	warm_up(SHORT, OX_US(20));
+	for (int i = 0; i < 20; i++) {
+		struct sim_job job;
+		ox_time begin;
+
+		submit_n(&job, 1, SHORT, OX_US(20));
+		job.crashes = i % 2 == 0;
+		ck_assert(sim_drain(&s, OX_SEC(1)));
+		begin = s.now;
+		if (i % 2 == 1)
+			sim_die(&s, 0);
+		while (counts().ready == 0 || s.w[0].state == SIM_DEAD)
+			ck_assert(sim_step(&s));
+		ck_assert_int_le(s.now - begin, OX_MS(3));
+	}
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_pool_whose_workers_never_start_breaks_F16)
+{
+	struct sim_job jobs[10], later;
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 2, .jobs = KINDS, .init_limit = 7 }, 1);
+	s.faults.init_fails = 1000;
+	sim_start(&s);
+	submit_n(jobs, 10, SHORT, OX_US(10));
+	ck_assert(sim_drain(&s, OX_SEC(10)));
+	assert_ended(jobs, 10, OXI_END_LIMIT, OX_EINIT);
+	ck_assert_uint_ge(s.spawns, 7);
+	ck_assert_uint_le(s.spawns, 8);
+	submit_n(&later, 1, SHORT, OX_US(10));
+	assert_ended(&later, 1, OXI_END_LIMIT, OX_EINIT);
+	sim_run_until(&s, s.now + OX_SEC(100));
+	ck_assert_uint_le(s.spawns, 8);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_refused_spawn_is_tried_again)
+{
+	struct sim_job job;
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 3, .jobs = KINDS }, 1);
+	s.faults.spawn_refused = 1000;
+	sim_start(&s);
+	submit_n(&job, 1, SHORT, OX_US(10));
+	sim_run_until(&s, s.now + OX_SEC(60));
+	ck_assert_uint_eq(s.spawns, 0);
+	s.faults.spawn_refused = 0;
+	ck_assert(sim_drain(&s, OX_SEC(6)));
+	assert_ended(&job, 1, OXI_END_RESULT, 0);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(close_ends_what_has_not_begun_and_lets_the_rest_run_out)
+{
+	struct sim_job jobs[200], after;
+	unsigned done = 0;
+
+	open_sim(2);
+	warm_up(SHORT, OX_US(50));
+	submit_n(jobs, 200, SHORT, OX_US(50));
+	sim_run_until(&s, s.now + OX_MS(1));
+	oxi_dispatch_close(s.d, s.now);
+	submit_n(&after, 1, SHORT, OX_US(50));
+	assert_ended(&after, 1, OXI_END_LIMIT, OX_ECLOSED);
+	ck_assert_uint_eq(counts().queued, 0);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	for (int i = 0; i < 200; i++) {
+		ck_assert_uint_eq(jobs[i].ends, 1);
+		ck_assert_uint_eq(jobs[i].begun, jobs[i].how == OXI_END_RESULT);
+		done += jobs[i].begun;
+	}
+	ck_assert_uint_gt(done, 10);
+	ck_assert_uint_lt(done, 60);
+	while (sim_step(&s))
+		;
+	ck_assert_uint_eq(counts().ready + counts().starting, 0);
+	ck_assert_uint_eq(counts().crashed, 0);
+	sim_close(&s);
+}
+END_TEST
+
+/* ---- the owner's calls from inside end() ---- */
+
+struct nest {
+	struct sim_job *jobs;
+	unsigned n, more;
+};
+
+/* A group that fails fast, and one that submits as it gets results. */
+static void cancel_all_and_submit(struct sim *sim, struct sim_job *job)
+{
+	struct nest *nest = sim->arg;
+
+	if (job->end_status == OX_ECRASHED)
+		for (unsigned i = 0; i < nest->n; i++)
+			sim_cancel(sim, &nest->jobs[i], i % 3 == 0);
+	if (nest->more > 0) {
+		struct sim_job *next = &nest->jobs[nest->n++];
+
+		nest->more--;
+		*next = (struct sim_job){ .run = OX_US(10), .d = { .index = SHORT } };
+		sim_submit(sim, next);
+	}
+}
+
+START_TEST(the_owner_may_submit_and_cancel_when_a_job_ends)
+{
+	static struct sim_job jobs[400];
+	struct nest nest = { .jobs = jobs, .n = 200, .more = 200 };
+
+	open_sim(3);
+	warm_up(SHORT, OX_US(10));
+	s.on_end = cancel_all_and_submit;
+	s.arg = &nest;
+	submit_n(jobs, 200, SHORT, OX_US(10));
+	jobs[50].crashes = jobs[51].crashes = jobs[120].crashes = true;
+	ck_assert(sim_drain(&s, OX_SEC(10)));
+	ck_assert_uint_eq(nest.more, 0);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_breaking_pool_may_be_asked_for_more)
+{
+	static struct sim_job jobs[40];
+	struct nest nest = { .jobs = jobs, .n = 10, .more = 30 };
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 1, .jobs = KINDS, .init_limit = 1 }, 1);
+	s.faults.dies_starting = 1000;
+	s.on_end = cancel_all_and_submit;
+	s.arg = &nest;
+	sim_start(&s);
+	submit_n(jobs, 10, SHORT, OX_US(10));
+	ck_assert(sim_drain(&s, OX_SEC(10)));
+	assert_ended(jobs, 40, OXI_END_LIMIT, OX_EINIT);
+	sim_close(&s);
+}
+END_TEST
+
+/* ---- many ---- */
+
+START_TEST(a_million_queued_jobs_are_no_matter_F26)
+{
+	enum { N = 1000000 };
+	struct sim_job *jobs = calloc(N, sizeof(*jobs));
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 2, .jobs = KINDS }, 1);
+	sim_start(&s);
+	submit_n(jobs, N, SHORT, OX_US(1));
+	ck_assert_uint_eq(counts().queued, N);
+	ck_assert(sim_drain(&s, OX_SEC(100)));
+	sim_close(&s);
+	free(jobs);
+}
+END_TEST
+
+START_TEST(a_hundred_thousand_random_cancels_end_each_job_once_F27)
+{
+	enum { N = 100000 };
+	struct sim_job *jobs = calloc(N, sizeof(*jobs));
+	uint64_t seed = 5;
+
+	open_sim(4);
+	submit_n(jobs, N, SHORT, OX_US(50));
+	for (int i = 0; i < N; i++) {
+		sim_cancel(&s, &jobs[random_below(&seed, N)], random_below(&seed, 50) == 0);
+		if (random_below(&seed, 4) == 0)
+			ck_assert(sim_step(&s));
+	}
+	for (int i = 0; i < N; i++)
+		sim_cancel(&s, &jobs[i], false);
+	ck_assert(sim_drain(&s, OX_SEC(100)));
+	for (int i = 0; i < N; i++)
+		ck_assert_uint_eq(jobs[i].ends, 1);
+	ck_assert_uint_gt(s.kills, 0);
+	ck_assert_uint_eq(counts().retried, 0);
+	sim_close(&s);
+	free(jobs);
+}
+END_TEST
+
+/* ---- chaos ---- */
+
+enum { CHAOS_JOBS = 300 };
+
+static void random_faults(struct sim *sim, uint64_t *seed)
+{
+	unsigned *chances[] = {
+		&sim->faults.spawn_refused, &sim->faults.init_fails, &sim->faults.dies_starting, &sim->faults.dies_unclaimed,
+		&sim->faults.dies_claimed, &sim->faults.dies_running, &sim->faults.dies_finished, &sim->faults.send_refused,
+		&sim->faults.duplicate, &sim->faults.stale, &sim->faults.stops,
+	};
+
+	sim->faults = (struct sim_faults){ .stop_time = (ox_time)random_below(seed, OX_MS(100)) };
+	for (size_t i = 0; i < sizeof(chances) / sizeof(chances[0]); i++)
+		if (random_below(seed, 3) == 0)
+			*chances[i] = (unsigned)random_below(seed, 100);
+	sim->latency = (ox_time)random_below(seed, OX_MS(2)) + 1;
+	sim->gap = (ox_time)random_below(seed, OX_US(500));
+}
+
+static struct sim_job random_job(uint64_t *seed)
+{
+	static const ox_time runs[KINDS] = { OX_US(20), OX_MS(10), OX_US(700) };
+	uint16_t index = (uint16_t)random_below(seed, KINDS);
+	struct sim_job job = { .d = { .index = index }, .run = 1 + (ox_time)random_below(seed, 2 * (uint64_t)runs[index]) };
+
+	if (random_below(seed, 50) == 0)
+		job.run *= 100;
+	if (random_below(seed, 3) == 0)
+		job.d.timeout = 1 + (ox_time)random_below(seed, OX_MS(30));
+	job.crashes = random_below(seed, 60) == 0;
+	job.d.retries = (uint8_t)random_below(seed, 3);
+	return job;
+}
+
+/* What happened, in one number: the same seed must give the same at any time of day. */
+static uint64_t chaos(uint64_t seed, ox_time start)
+{
+	struct oxi_dispatch_options o = { .workers = 1 + (unsigned)random_below(&seed, 5), .jobs = KINDS };
+	static struct sim_job jobs[CHAOS_JOBS];
+	uint64_t story = 0;
+	unsigned n = 0;
+
+	o.one_at_a_time = random_below(&seed, 10) == 0;
+	sim_open(&s, &o, random_next(&seed));
+	s.now = start;
+	random_faults(&s, &seed);
+	sim_start(&s);
+	while (n < CHAOS_JOBS) {
+		for (uint64_t k = random_below(&seed, 40); k > 0 && n < CHAOS_JOBS; k--) {
+			jobs[n] = random_job(&seed);
+			sim_submit(&s, &jobs[n++]);
+		}
+		for (uint64_t k = random_below(&seed, 30); k > 0; k--)
+			sim_step(&s);
+		for (uint64_t k = random_below(&seed, 5); k > 0 && n > 0; k--)
+			sim_cancel(&s, &jobs[random_below(&seed, n)], random_below(&seed, 3) == 0);
+		if (random_below(&seed, 20) == 0)
+			sim_die(&s, (unsigned)random_below(&seed, o.workers));
+		sim_check(&s);
+	}
+	s.faults = (struct sim_faults){ 0 };
+	if (random_below(&seed, 5) == 0)
+		oxi_dispatch_close(s.d, s.now);
+	ck_assert_msg(sim_drain(&s, OX_SEC(600)), "jobs are left");
+	for (int i = 0; i < CHAOS_JOBS; i++) {
+		ck_assert_uint_eq(jobs[i].ends, 1);
+		story = story * 31 + (uint64_t)(jobs[i].ended_at - start) + (uint64_t)jobs[i].end_status + jobs[i].begun;
+	}
+	sim_close(&s);
+	return story;
+}
+
+static uint64_t number_from(const char *variable, uint64_t otherwise)
+{
+	const char *text = getenv(variable);
+
+	return text != NULL ? strtoull(text, NULL, 10) : otherwise;
+}
+
+START_TEST(chaos_ends_every_job_once)
+{
+	uint64_t only = number_from("OXBOW_TEST_SEED", 0);
+	uint64_t seeds = number_from("OXBOW_TEST_SEEDS", under_sanitizer || under_valgrind() ? 200 : 2000);
+
+	for (uint64_t seed = only != 0 ? only : 1; seed <= (only != 0 ? only : seeds); seed++) {
+		fflush(stdout);
+		chaos(seed, OX_SEC(1000));
+	}
+}
+END_TEST
+
+/* F28: the only clock is the number that is passed in. */
+START_TEST(the_same_seed_gives_the_same_story_a_day_earlier_or_later)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		uint64_t story = chaos(seed, OX_SEC(100000));
+
+		ck_assert_uint_eq(chaos(seed, OX_SEC(100000 + 86400)), story);
+		ck_assert_uint_eq(chaos(seed, OX_SEC(100000 - 86400)), story);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("dispatch");
+	TCase *c = new_case(suite, "decisions", 120);
+
+	tcase_add_test(c, a_job_is_small);
+	tcase_add_test(c, jobs_run_once_and_their_status_passes);
+	tcase_add_test(c, an_unknown_kind_goes_one_at_a_time_and_then_by_hundreds);
+	tcase_add_test(c, a_worker_never_owes_more_leases_than_it_has_cells_for);
+	tcase_add_test(c, long_jobs_never_wait_behind_one_another_in_a_worker);
+	tcase_add_test(c, few_jobs_are_split_between_the_idle);
+	tcase_add_test(c, one_message_carries_about_a_millisecond);
+	tcase_add_test(c, jobs_behind_a_long_one_are_taken_elsewhere);
+	tcase_add_test(c, nothing_is_taken_back_where_nobody_else_moves);
+	tcase_add_test(c, an_idle_worker_gets_half_of_what_another_has_not_begun);
+	tcase_add_test(c, a_worker_that_stands_still_loses_what_it_has_not_begun);
+	tcase_add_test(c, without_batching_a_worker_has_one_lease);
+	tcase_add_test(c, eager_says_when_a_message_is_full);
+	tcase_add_test(c, a_refused_send_leaves_the_jobs_queued_in_order);
+	tcase_add_test(c, a_timeout_kills_when_the_job_has_run_that_long_and_not_before);
+	tcase_add_test(c, a_timeout_in_the_middle_of_a_batch_costs_that_job_only);
+	tcase_add_test(c, cancel_takes_a_job_out_of_the_queue_and_back_from_a_worker);
+	tcase_add_test(c, cancelling_a_running_job_kills_once_and_its_mates_go_on_in_order);
+	tcase_add_test(c, an_abandoned_job_ends_at_once_and_runs_out);
+	tcase_add_test(c, an_abandoned_job_still_has_its_timeout);
+	tcase_add_test(c, a_result_that_was_finished_before_the_kill_wins);
+	tcase_add_test(c, a_cancel_between_claim_and_begin_finds_the_job_later);
+	tcase_add_test(c, a_crash_is_the_end_of_one_job);
+	tcase_add_test(c, a_crashed_job_is_run_again_as_often_as_it_may);
+	tcase_add_test(c, a_delayed_retry_can_be_cancelled);
+	tcase_add_test(c, a_worker_lost_before_it_began_costs_nothing_F02);
+	tcase_add_test(c, a_finished_result_survives_its_worker);
+	tcase_add_test(c, a_reply_of_an_attempt_that_is_over_is_dropped_and_counted_F32);
+	tcase_add_test(c, a_worker_killed_for_one_job_costs_another_that_ran_by_then_nothing);
+	tcase_add_test(c, workers_that_die_at_once_are_started_ever_more_slowly_F16);
+	tcase_add_test(c, a_worker_that_has_served_is_replaced_at_once);
+	tcase_add_test(c, a_pool_whose_workers_never_start_breaks_F16);
+	tcase_add_test(c, a_refused_spawn_is_tried_again);
+	tcase_add_test(c, close_ends_what_has_not_begun_and_lets_the_rest_run_out);
+	tcase_add_test(c, the_owner_may_submit_and_cancel_when_a_job_ends);
+	tcase_add_test(c, a_breaking_pool_may_be_asked_for_more);
+	c = new_case(suite, "many", 300);
+	tcase_add_test(c, a_million_queued_jobs_are_no_matter_F26);
+	tcase_add_test(c, a_hundred_thousand_random_cancels_end_each_job_once_F27);
+	tcase_add_test(c, chaos_ends_every_job_once);
+	tcase_add_test(c, the_same_seed_gives_the_same_story_a_day_earlier_or_later);
+	return run_suite(suite);
+}
