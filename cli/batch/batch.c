@@ -159,8 +159,10 @@ static int drain_both(struct batch *b, struct oxi_job *j, int out, int err)
 	OX_AUTO_GROUP *g = ox_group_open();
 	ox_spawn(g, drain, &from_err);
 	int r = drain(&from_out);
+	if (r < 0)
+		ox_group_cancel(g);             /* the job may wait for us to read the one while we wait for the other */
 	int joined = ox_group_join(g);
-	return r < 0 ? r : joined;
+	return r < 0 && r != OX_ECANCELED ? r : joined < 0 ? joined : r;
 }
 
 static int wait_for_end(struct slot *s, struct oxi_job *j)
