@@ -553,7 +553,7 @@ int ox_pool_get_stats(const ox_pool *p, ox_pool_stats *ret)
 		.pending = p->submitted - p->done - p->failed - p->cancelled, .pending_bytes = p->pending_bytes,
 		.crashed = c.crashed, .killed = c.killed, .spawned = c.spawned, .retried = c.retried, .late = c.late,
 		.rejected = p->rejected + oxi_channel_malformed(p->channel),
-		.workers = c.ready + c.busy, .busy = c.busy, .starting = c.starting,
+		.workers = c.ready, .busy = c.busy, .starting = c.starting,
 	};
 	memcpy(ret, &s, size < sizeof s ? size : sizeof s);
 	return 0;

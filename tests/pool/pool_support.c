@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -28,6 +29,14 @@ static void make_nonce(char nonce[64])
 	snprintf(nonce, 64, "%016llx%016llx", (unsigned long long)n[0], (unsigned long long)n[1]);
 }
 
+_Atomic int *begun;
+
+void await_begun(int n)
+{
+	while (atomic_load(begun) < n)
+		ox_sleep(OX_MS(1));
+}
+
 void pool_main(int argc, char **argv, const struct driver *drivers)
 {
 	char nonce[64];
@@ -38,6 +47,7 @@ void pool_main(int argc, char **argv, const struct driver *drivers)
 		execv("/proc/self/exe", argv);
 		_exit(127);
 	}
+	begun = mmap(NULL, sizeof *begun, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (argc < 3 || strcmp(argv[1], "--driver") != 0)
 		return;
 	for (; drivers->name != NULL; drivers++)
@@ -140,6 +150,7 @@ static int sleep_ms(const void *in, size_t len, ox_reply *out)
 {
 	(void)len, (void)out;
 	int ms = *(const int *)in;
+	atomic_fetch_add(begun, 1);
 	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000L }, NULL);
 	return ms;
 }
@@ -190,6 +201,7 @@ static void setup(void)
 	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 1), &p), 0);
 	ck_assert_int_eq(ox_pool_close(p), 0);
 	fds_before = count_fds();
+	atomic_store(begun, 0);
 }
 
 static void teardown(void)

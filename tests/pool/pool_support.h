@@ -7,6 +7,8 @@
 #ifndef OXBOW_TESTS_POOL_SUPPORT_H
 #define OXBOW_TESTS_POOL_SUPPORT_H
 
+#include <stdatomic.h>
+
 #include "tests/support/support.h"
 
 /* First in main: executes the program again with a fresh nonce, unless it has one. With --driver NAME it runs that driver and exits. */
@@ -29,6 +31,10 @@ pid_t start_driver(const char *name, char nonce[64], int *ret_out);
 bool eventually(bool (*cond)(void *arg), void *arg, int ms);
 bool no_worker_left(void *nonce);
 bool no_process_left(void *nonce);
+
+/* A counter in memory that all processes of the program share: jobs that must be seen to run add to it. */
+extern _Atomic int *begun;
+void await_begun(int n);                /* in a coroutine: until it is at least n */
 
 /* Options with a small arena, so that they work under sanitizers and valgrind too. */
 #define POOL_OPTIONS(...) OX_POOL_OPTIONS(.arena_bytes = OX_MIB(64), __VA_ARGS__)
