@@ -56,6 +56,7 @@ struct oxi_header {
 
 #define OXI_RECORD_ARENA 1u             /* the payload lies in the arena at place; else inline, place counts from the body's start */
 #define OXI_RECORD_GRANT 2u             /* no job: result room of length bytes at place, for the job record before it */
+#define OXI_RECORD_LIMIT 4u             /* RESULTS: the status is the library's (reply too big, no memory), not the function's */
 
 struct oxi_record {
 	uint64_t job;                   /* the job's number */

@@ -3,10 +3,11 @@
  * What a forked process may rely on, and nothing else: the code and constants of the program, descriptors 0, 1, 2 and the
  * ones named in struct oxi_heritage, and the pool's shared arena, whose control pages are laid out here.
  *
- *	page 0             struct oxi_pool_page: the pool's constants; written by the parent before the first fork, then read-only
- *	then per worker    struct oxi_slot, whole pages: written by that worker (and, where said, by the parent)
+ *	struct oxi_pool_page     the pool's constants; written by the parent before the first fork, read-only in workers
+ *	struct oxi_slot          one a worker, whole pages: written by that worker (and, where said, by the parent)
  *
- * There is no lock in shared memory: each field has one writer, or is changed by compare-and-swap.
+ * There is no lock in shared memory: each field has one writer, or is changed by compare-and-swap. What lies here was
+ * perhaps written by a process that ran wild: the parent checks it like bytes from a wire.
  */
 #ifndef OXBOW_POOL_HERITAGE_H
 #define OXBOW_POOL_HERITAGE_H
@@ -15,33 +16,94 @@
 
 #include <oxbow/job.h>
 
+#include "ipc/arena.h"
+#include "ipc/channel.h"
+
 #define OXI_CLAIMS      1024u           /* leases a worker can hold, power of two */
-#define OXI_OUTBOX      OX_KIB(256)     /* results written and not yet sent */
 #define OXI_INLINE      OX_KIB(4)       /* payloads up to this travel in the message */
+#define OXI_OUTBOXES    4u
+#define OXI_OUTBOX      OX_KIB(64)      /* results of one message */
+#define OXI_BATCH       256u            /* jobs in one message, at most */
 #define OXI_FRAMES      64u             /* of a crash's backtrace */
+#define OXI_SECRET      16u             /* bytes */
+
+/* What the pool's workers know of a job. */
+struct oxi_job_entry {
+	ox_job_fn *fn;
+	uint64_t identity;              /* of the code at fn, in the main process */
+	size_t max_result;
+};
+
+struct oxi_pool_page {
+	uint32_t epoch;                 /* tells this pool from earlier ones in every message header */
+	pid_t parent;                   /* the main process, the only one that workers let in */
+	unsigned workers, jobs;
+	bool capture;
+	int (*worker_init)(void *arg);
+	void (*worker_fini)(void *arg);
+	void *worker_arg;
+	uint64_t init_identity, fini_identity;          /* oxi_code_identity() of the two; 0 for NULL */
+	struct oxi_job_entry job[];
+};
 
 /* A claim cell: lease << 2 | state. Cell lease % OXI_CLAIMS. Offered by the parent before sending. */
 enum oxi_claim { OXI_CLAIM_NONE, OXI_CLAIM_OFFERED, OXI_CLAIM_TAKEN, OXI_CLAIM_BACK };
+
+static inline uint64_t oxi_claim(uint64_t lease, enum oxi_claim state)
+{
+	return lease << 2 | state;
+}
+
+/*
+ * The body of one RESULTS message, built where the parent finds it if the worker dies before the message has left. Records
+ * stand in front, payloads behind room for as many records as the message can get, so what is published is a decodable
+ * body at any moment: count grows last. The worker fills outbox seq % OXI_OUTBOXES with the seq-th message, and reuses it
+ * only once the parent has received that message.
+ */
+struct oxi_outbox {
+	_Atomic uint32_t seq, count;
+	_Atomic uint32_t len;
+	_Alignas(64) uint8_t body[OXI_OUTBOX];
+};
 
 struct oxi_slot {
 	/* the worker writes */
 	_Atomic uint64_t running;       /* lease of the job that runs; 0: none */
 	_Atomic int64_t since;          /* when it began, monotonic ns */
-	/*
-	 * The outbox holds a RESULTS body that has not been sent: what a dying worker had finished is found here. The worker writes a
-	 * result behind outbox_len, then advances it; sending sets it to 0. Read by the parent after the worker's death only, with the
-	 * wire codec's checks.
-	 */
-	_Atomic uint32_t outbox_len, outbox_count;
-	/* obituary, written by the signal handler of a dying worker */
+	_Atomic int32_t init_status;    /* negative: worker_init said so, and the worker has ended */
+	/* its obituary, written by the signal handler of the dying worker */
 	_Atomic int32_t signal;
-	int32_t signal_code;
 	uint64_t fault_address;
 	uint32_t frame_count;
 	void *frames[OXI_FRAMES];
+	/* the parent writes */
+	_Alignas(64) _Atomic uint32_t received;         /* RESULTS messages so far */
 	/* both write, by compare-and-swap */
-	_Atomic uint64_t claims[OXI_CLAIMS];
-	_Alignas(64) uint8_t outbox[OXI_OUTBOX];
+	_Alignas(64) _Atomic uint64_t claims[OXI_CLAIMS];
+	/* the worker writes */
+	struct oxi_outbox outbox[OXI_OUTBOXES];
 };
+
+/* All that a worker process is given by the fork. */
+struct oxi_heritage {
+	struct oxi_arena arena;
+	pid_t spawner;                  /* its parent process, with which it dies */
+	unsigned slot;
+	uint32_t generation;
+	uint8_t secret[OXI_SECRET];     /* known to this worker and the parent: HELLO repeats it */
+	char channel[OXI_CHANNEL_NAME];
+	int output;                     /* for descriptors 1 and 2; -1: they stay */
+};
+
+/*
+ * Which loaded object a function lies in, and where: the same in two processes if the function is. 0: in none. A program or library
+ * that was loaded after the spawner's fork is not there in the workers.
+ */
+uint64_t oxi_code_identity(const void *fn);
+
+size_t oxi_control_page(unsigned jobs);                         /* bytes of struct oxi_pool_page, in whole pages */
+size_t oxi_control_slot(void);                                  /* bytes of struct oxi_slot, in whole pages */
+struct oxi_pool_page *oxi_pool_page(const struct oxi_arena *a);
+struct oxi_slot *oxi_pool_slot(const struct oxi_arena *a, unsigned slot);
 
 #endif

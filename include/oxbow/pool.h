@@ -61,8 +61,9 @@ OX_API int ox_pool_open(const ox_pool_options *o, ox_pool **ret);
 OX_API OX_YIELDS int ox_pool_drain(ox_pool *p);
 
 /**
- * Ends the pool: unfinished jobs fail with OX_ECLOSED, workers are told to end, and killed if they do not within a
- * second; frees it. Takes NULL.
+ * Ends the pool: jobs that have not begun fail with OX_ECLOSED, running ones have a second to end, then their workers
+ * are killed and they fail so too. When it returns, no process of the pool is left, nor any that its jobs had started.
+ * Results and blobs stay valid. Takes NULL.
  *
  * Returns: 0. Call from: a coroutine, or outside of a loop, where it blocks instead of yielding. Since: 0.1
  */
@@ -76,7 +77,8 @@ static inline void ox_pool_auto_(ox_pool **p) { ox_pool_close(*p); }
  * @in, @len: the input, copied; memory of an ox_blob or of a job's result of this pool is shared instead, and must not
  * change until the job ends.
  * Returns: the future, as ox_spawn(): never NULL. Failed at once with OX_ENOJOB, OX_ECLOSED, OX_ETOOBIG, OX_EINIT, OX_ENOMEM,
- * OX_ECANCELED (the caller was cancelled while it waited).
+ * OX_ECANCELED (the caller was cancelled while it waited, or the group is). OX_ENOMEM also says that the arena has no room for the
+ * input (over 4 KiB and not in it already), or none for the result.
  * Yields: while max_pending or max_pending_bytes are reached, and now and then for fairness. Since: 0.1
  */
 OX_API OX_YIELDS ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len);

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The inside of a pool in the main process. Files, each an idea:
+ *
+ *	parent_spawner.c    the client of the spawner: the first fork, registering a pool, promoting the standby
+ *	parent_cpus.c       how many workers by default
+ *	parent_memory.c     payloads in the arena; blobs
+ *	parent_job.c        a job is a future: submit, call, ends, stories
+ *	parent_seat.c       a worker as the parent sees it: birth, death, what it wrote
+ *	parent_transport.c  the dispatcher's wishes turned into messages, and messages into its events
+ *	parent_pool.c       open, turn, close, stats
+ *	parent_map.c        a job over a sequence
+ */
+#ifndef OXBOW_POOL_PARENT_H
+#define OXBOW_POOL_PARENT_H
+
+#include <oxbow/pool.h>
+#include <oxbow/run.h>
+
+#include <sys/resource.h>
+
+#include "loop/loop.h"
+#include "pool/dispatch.h"
+#include "pool/heritage.h"
+
+/* ---- the spawner (any thread) ---- */
+
+int oxi_spawner_prepare(void);
+/* Makes a pool known to the spawner: its arena, and a socket of its own. 0; OX_ENOJOB, OX_ESTATE (no spawner), -EEXIST, -errno. */
+int oxi_spawner_register(const struct oxi_arena *a, int *ret_socket);
+
+unsigned oxi_cpus(void);
+
+/* ---- jobs ---- */
+
+#define OXI_JOB_MAGIC 0x6a6f620000000001ull
+
+/* What a worker's death, or a captured output, adds to a job. */
+struct oxi_story {
+	ox_crash crash;
+	bool crashed;
+	char *output;                   /* of this struct */
+	size_t output_len;
+	bool output_truncated;
+	void *frames[OXI_FRAMES];
+};
+
+/* A job and its result: ox_result is this struct too. */
+struct ox_result {
+	ox_future future;
+	struct oxi_djob dispatch;
+	ox_pool *pool;
+	const uint8_t *input;           /* in room, or in the arena (then this job is one of its users) */
+	size_t input_len;               /* valid, as input, until it has ended */
+	ox_time run_time;
+	struct oxi_story *story;        /* NULL: none */
+	uint32_t cap;                   /* bytes at room; the result goes there too if it fits */
+	uint16_t limit;                 /* the status of its result is the library's, not the function's */
+	_Alignas(8) uint8_t room[];
+};
+
+#define OXI_ROOM_SMALL  16u
+#define OXI_ROOM_MEDIUM 72u
+
+/* ---- workers ---- */
+
+enum oxi_seat_state {
+	OXI_SEAT_EMPTY,
+	OXI_SEAT_FORKING,               /* asked of the spawner */
+	OXI_SEAT_STARTING,              /* has said HELLO, is initialising */
+	OXI_SEAT_READY,
+};
+
+struct oxi_grant {
+	uint64_t lease;                 /* 0: free entry */
+	size_t place, cap;
+};
+#define OXI_GRANTS 8u                   /* a worker holds at most */
+
+/* Bytes that a worker wrote to its standard output and error since the last job ended. */
+struct oxi_output {
+	int fd;                         /* of the pipe; -1 */
+	char *data;                     /* p->capture bytes, made when the first byte comes */
+	size_t len;
+	bool truncated;
+};
+
+struct oxi_seat {
+	enum oxi_seat_state state;
+	unsigned slot;
+	uint32_t generation;
+	bool doomed;                    /* to be killed as soon as its pidfd is there */
+	pid_t pid;                      /* 0: not known yet */
+	int pidfd;                      /* -1 */
+	struct oxi_peer peer;           /* once it has said HELLO */
+	uint8_t secret[OXI_SECRET];
+	char channel[OXI_CHANNEL_NAME];
+	struct oxi_slot *shared;
+	uint32_t received;              /* RESULTS messages handled */
+	uint32_t harvested;             /* results of the next one that were taken from the outbox beforehand */
+	struct oxi_grant grant[OXI_GRANTS];
+	struct oxi_output output;
+};
+
+/* ---- the pool ---- */
+
+#define OXI_POOL_MAGIC 0x706f6f6c00000001ull
+
+struct oxi_kind {
+	const ox_job *job;              /* as the user names it */
+	ox_job copy;                    /* what it said when the pool was opened */
+	size_t expect;                  /* room to send along for a result; 0: they are small */
+};
+
+struct ox_pool {
+	uint64_t magic;
+	/* constants */
+	ox_pool_options options;        /* defaults filled in; .jobs is not used */
+	struct oxi_kind *kinds;
+	unsigned kind_count;
+	/* what jobs, results and blobs hold on to: lives until the last of them is freed */
+	struct oxi_arena arena;
+	struct oxi_zone **zones;        /* inputs, then one a worker */
+	size_t users;                   /* jobs, results and blobs, and 1 until closed */
+	struct ox_result *free_jobs[2]; /* by OXI_ROOM_ class, chained by pool */
+	/* what runs them */
+	struct oxi_dispatch *dispatch;
+	struct oxi_channel *channel;
+	struct oxi_seat *seats;
+	int spawner;                    /* the pool's socket; -1: no spawner */
+	struct oxi_story *obituary;             /* while the dispatcher is told of a death */
+	/* events: one epoll instance holds all descriptors of the pool, so that a loop watches one and close can poll without one */
+	int epoll, timer;
+	ox_time timer_at, timer_set;    /* wanted, and what the kernel has */
+	ox_loop *loop;                  /* that watches; NULL: none */
+	struct oxi_watch *watch;
+	struct oxi_hook flush, at_end;
+	bool held;                      /* the loop knows that something real is pending */
+	/* admission */
+	struct oxi_list submitters;     /* struct submitter, FIFO */
+	size_t pending, pending_bytes;
+	uint64_t submitted, done, failed, cancelled, rejected;
+	unsigned draining;
+	struct oxi_list drainers;       /* struct oxi_wait */
+	/* closing */
+	bool closing, killed, shut;     /* killed: workers that had not ended; shut: the spawner has been told */
+	ox_time kill_at;                /* when to kill what has not ended */
+	struct oxi_list closer;         /* struct oxi_wait, at most one */
+};
+
+ox_time oxi_pool_now(void);             /* real time, also under the test clock: workers do not live in virtual time */
+int oxi_pool_attach(ox_pool *p);        /* to the running loop. 0; OX_ESTATE: belongs to another; OX_ENOMEM */
+void oxi_pool_turn(ox_pool *p);         /* handles all events */
+void oxi_pool_settle(ox_pool *p);       /* after something was put to the dispatcher */
+void oxi_pool_unref(ox_pool *p);
+int oxi_pool_find_spawner(ox_pool *p);  /* 0; -errno, OX_ESTATE */
+enum oxi_event { OXI_EVENT_CHANNEL, OXI_EVENT_SPAWNER, OXI_EVENT_TIMER, OXI_EVENT_OUTPUT, OXI_EVENT_DEATH };
+int oxi_pool_listen(ox_pool *p, int fd, enum oxi_event what, unsigned slot);
+
+/* ---- memory ---- */
+
+bool oxi_memory_inside(const ox_pool *p, const void *data);     /* of the arena */
+/* A copy of an input in the arena; NULL: full. */
+uint8_t *oxi_memory_copy(ox_pool *p, const void *data, size_t len);
+/* One more user of the live block that holds [data, data + len); false: none does. */
+bool oxi_memory_share(ox_pool *p, const void *data, size_t len);
+void oxi_memory_put(ox_pool *p, const void *data);
+
+/* ---- jobs, for the transport ---- */
+
+/* The result of a live job: bytes to copy, or a block of the arena that becomes the job's. Its status then: r's, or OX_ENOMEM. */
+int oxi_job_store(struct ox_result *job, const struct oxi_record *r, const void *data, bool in_arena, struct oxi_output *output);
+void oxi_job_ended(void *t, struct oxi_djob *job, enum oxi_end how, int status);
+
+/* ---- seats ---- */
+
+extern const struct oxi_dispatch_ops oxi_transport_ops;
+
+int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation);
+void oxi_seat_kill(struct oxi_seat *s);
+void oxi_seat_forked(ox_pool *p, struct oxi_seat *s, int status, pid_t pid, int pidfd);
+void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusage *usage);
+bool oxi_seats_empty(const ox_pool *p);
+void oxi_output_drain(const ox_pool *p, struct oxi_output *o);
+void oxi_output_move(struct oxi_output *o, struct oxi_story *ret);      /* what there is, if any */
+
+/* Room for a result of the job with this lease; false: no more. */
+const struct oxi_grant *oxi_grant_add(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t len);
+const struct oxi_grant *oxi_grant_find(const struct oxi_seat *s, uint64_t lease);
+void oxi_grant_drop(ox_pool *p, struct oxi_seat *s, uint64_t lease);            /* all of a lease; 0: all there are */
+bool oxi_grant_take(struct oxi_seat *s, uint64_t lease, size_t place, size_t len);   /* becomes the caller's */
+
+/* A RESULTS body from a worker, from record first on; or what its outboxes hold beyond what was received. */
+void oxi_transport_results(ox_pool *p, struct oxi_seat *s, const void *body, size_t len, uint32_t count, uint32_t first);
+void oxi_transport_harvest(ox_pool *p, struct oxi_seat *s, bool dead);
+/* WELCOME, once HELLO and the spawner's report have come; or REFUSE. */
+void oxi_transport_greet(ox_pool *p, struct oxi_seat *s);
+/* Receives what is there, up to a budget. */
+void oxi_transport_pump(ox_pool *p);
+void oxi_transport_reports(ox_pool *p); /* from the spawner */
+
+#endif

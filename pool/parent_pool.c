@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool as a whole: opening, the turn, closing.
+ *
+ * All descriptors of a pool (ZeroMQ's, the spawner's socket, a timer, the pipes of captured output) are in one epoll
+ * instance of its own. A loop watches that one; attaching a pool to a loop and detaching it is one call; and where no
+ * loop runs, closing polls it directly. The timer is a descriptor too, for a pool lives in real time whatever clock the loop has.
+ *
+ * A turn handles what has come and lets the dispatcher send. ZeroMQ's descriptor tells of changes only, so a turn ends by asking for
+ * the channel's state; what is left to do is done in the loop's next turn.
+ *
+ * Closing:  refuse and fail jobs, tell workers to end -> after a second kill -> all seats empty -> tell the spawner ->
+ * its end of the socket closes: nothing is left -> free, but for what results and blobs still lie in.
+ */
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pool/parent.h"
+
+#define GRACE       OX_SEC(1)           /* for workers that are told to end */
+#define WARM        OX_MIB(64)          /* of free memory kept in each zone */
+#define MAX_WORKERS 1024u
+#define MAX_KINDS   UINT16_MAX
+
+ox_time oxi_pool_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return OX_SEC(t.tv_sec) + t.tv_nsec;
+}
+
+/* ---- events ---- */
+
+int oxi_pool_listen(ox_pool *p, int fd, enum oxi_event what, unsigned slot)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u64 = (uint64_t)what << 32 | slot };
+
+	return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
+}
+
+static void set_timer(ox_pool *p)
+{
+	ox_time at = p->closing && p->kill_at < p->timer_at ? p->kill_at : p->timer_at;
+
+	if (at == p->timer_set)
+		return;
+	ox_time t = at == OX_NEVER ? 0 : at > 0 ? at : 1;
+	struct itimerspec spec = { .it_value = { t / OX_SEC(1), t % OX_SEC(1) } };
+	timerfd_settime(p->timer, TFD_TIMER_ABSTIME, &spec, NULL);
+	p->timer_set = at;
+}
+
+static void kill_all(ox_pool *p)
+{
+	for (unsigned i = 0; i < p->options.workers; i++)
+		if (p->seats[i].state != OXI_SEAT_EMPTY)
+			oxi_seat_kill(&p->seats[i]);
+}
+
+static void on_timer(ox_pool *p)
+{
+	ox_time now = oxi_pool_now();
+	uint64_t times;
+
+	if (read(p->timer, &times, sizeof times) != (ssize_t)sizeof times)
+		return;
+	p->timer_set = OX_NEVER;
+	for (unsigned i = 0; i < p->options.workers; i++)
+		if (p->seats[i].state == OXI_SEAT_READY)
+			oxi_transport_harvest(p, &p->seats[i], false);
+	if (now >= p->timer_at) {
+		p->timer_at = OX_NEVER;
+		oxi_dispatch_tick(p->dispatch, now);
+	}
+	if (p->closing && now >= p->kill_at) {
+		p->kill_at = OX_NEVER;
+		p->killed = true;
+		kill_all(p);
+	}
+}
+
+static void on_event(ox_pool *p, enum oxi_event what, struct oxi_seat *s)
+{
+	static const struct rusage none;
+
+	switch (what) {
+	case OXI_EVENT_TIMER:
+		on_timer(p);
+		break;
+	case OXI_EVENT_OUTPUT:
+		oxi_output_drain(p, &s->output);
+		break;
+	case OXI_EVENT_DEATH:
+		if (s->state != OXI_SEAT_EMPTY)
+			oxi_seat_died(p, s, SIGKILL, &none);
+		break;
+	case OXI_EVENT_CHANNEL:
+	case OXI_EVENT_SPAWNER:
+		break;                  /* looked at in every turn */
+	}
+}
+
+static void advance_close(ox_pool *p)
+{
+	if (!p->closing)
+		return;
+	if (!p->shut && oxi_seats_empty(p)) {
+		p->shut = true;
+		if (p->spawner >= 0)
+			shutdown(p->spawner, SHUT_WR);
+	}
+	if (p->shut && p->spawner < 0 && !oxi_list_empty(&p->closer))
+		oxi_wake(OXI_CONTAINER(oxi_list_shift(&p->closer), struct oxi_wait, link), 0);
+}
+
+/* ZeroMQ's descriptor is silent about what is still there: then this turn has a sequel. */
+void oxi_pool_settle(ox_pool *p)
+{
+	oxi_transport_pump(p);
+	oxi_dispatch_flush(p->dispatch, oxi_pool_now());
+	if (oxi_channel_pending(p->channel)) {
+		if (p->loop != NULL)
+			oxi_hook_arm(&p->flush);
+		else
+			p->timer_at = oxi_pool_now();
+	}
+	advance_close(p);
+	set_timer(p);
+}
+
+void oxi_pool_turn(ox_pool *p)
+{
+	struct epoll_event events[16];
+	int n = epoll_wait(p->epoll, events, 16, 0);
+
+	oxi_transport_reports(p);
+	for (int i = 0; i < n; i++)
+		on_event(p, (enum oxi_event)(events[i].data.u64 >> 32), &p->seats[(uint32_t)events[i].data.u64]);
+	oxi_pool_settle(p);
+}
+
+/* ---- the loop that it belongs to ---- */
+
+static void on_ready(void *arg, int fd, unsigned events)
+{
+	(void)fd, (void)events;
+	oxi_pool_turn(arg);
+}
+
+static void on_flush(struct oxi_hook *h)
+{
+	oxi_pool_settle(OXI_CONTAINER(h, ox_pool, flush));
+}
+
+static void detach(ox_pool *p)
+{
+	if (p->held)
+		oxi_loop_hold(-1);
+	p->held = false;
+	oxi_hook_disarm(&p->flush);
+	oxi_hook_disarm(&p->at_end);
+	oxi_watch_free(p->watch);
+	p->watch = NULL;
+	p->loop = NULL;
+}
+
+static void on_loop_end(struct oxi_hook *h)
+{
+	detach(OXI_CONTAINER(h, ox_pool, at_end));
+}
+
+int oxi_pool_attach(ox_pool *p)
+{
+	if (OXI_LIKELY(p->loop != NULL))
+		return p->loop == ox_loop_self() ? 0 : OX_ESTATE;
+	p->watch = oxi_watch_new(p->epoll, on_ready, p);
+	if (p->watch == NULL)
+		return OX_ENOMEM;
+	int r = oxi_watch_set(p->watch, OX_READABLE);
+	if (r < 0) {
+		oxi_watch_free(p->watch);
+		p->watch = NULL;
+		return r;
+	}
+	p->loop = ox_loop_self();
+	oxi_hook_at_end(&p->at_end);
+	oxi_hook_arm(&p->flush);        /* what came while no loop ran */
+	return 0;
+}
+
+/* ---- opening ---- */
+
+void ox_pool_options_init(ox_pool_options *o)
+{
+	*o = (ox_pool_options){ .size = sizeof *o };
+}
+
+static int take_options(ox_pool *p, const ox_pool_options *o)
+{
+	ox_pool_options *mine = &p->options;
+
+	if (o == NULL || o->size == 0)
+		return OX_EINVAL;
+	memcpy(mine, o, o->size < sizeof *mine ? o->size : sizeof *mine);
+	if (mine->jobs == NULL || mine->jobs[0] == NULL || mine->workers > MAX_WORKERS)
+		return OX_EINVAL;
+	if (mine->workers == 0)
+		mine->workers = oxi_cpus();
+	if (mine->max_pending == 0)
+		mine->max_pending = 4096;
+	if (mine->max_pending_bytes == 0)
+		mine->max_pending_bytes = OX_MIB(256);
+	if (mine->max_result == 0)
+		mine->max_result = OX_GIB(1);
+	if (mine->arena_bytes == 0)
+		mine->arena_bytes = OX_GIB(4);
+	if (mine->init_limit == 0)
+		mine->init_limit = 5;
+	return 0;
+}
+
+static int take_kinds(ox_pool *p)
+{
+	const ox_job *const *jobs = p->options.jobs;
+
+	while (jobs[p->kind_count] != NULL)
+		if (p->kind_count++ == MAX_KINDS)
+			return OX_EINVAL;
+	p->kinds = oxi_alloc(p->kind_count * sizeof *p->kinds);
+	if (p->kinds == NULL)
+		return OX_ENOMEM;
+	for (unsigned i = 0; i < p->kind_count; i++) {
+		struct oxi_kind *k = &p->kinds[i];
+		k->job = jobs[i];
+		memcpy(&k->copy, jobs[i], jobs[i]->size < sizeof k->copy ? jobs[i]->size : sizeof k->copy);
+		if (k->copy.fn == NULL || k->copy.name == NULL)
+			return OX_EINVAL;
+		for (unsigned e = 0; e < i; e++)
+			if (strcmp(p->kinds[e].copy.name, k->copy.name) == 0)
+				return OX_EINVAL;
+	}
+	p->options.jobs = NULL;
+	return 0;
+}
+
+static int write_page(ox_pool *p)
+{
+	static _Atomic uint32_t epochs;
+	struct oxi_pool_page *page = oxi_pool_page(&p->arena);
+
+	*page = (struct oxi_pool_page){
+		.epoch = atomic_fetch_add(&epochs, 1) + 1, .parent = getpid(),
+		.workers = p->options.workers, .jobs = p->kind_count, .capture = p->options.capture > 0,
+		.worker_init = p->options.worker_init, .worker_fini = p->options.worker_fini, .worker_arg = p->options.worker_arg,
+		.init_identity = p->options.worker_init != NULL ? oxi_code_identity((const void *)p->options.worker_init) : 0,
+		.fini_identity = p->options.worker_fini != NULL ? oxi_code_identity((const void *)p->options.worker_fini) : 0,
+	};
+	for (unsigned i = 0; i < p->kind_count; i++) {
+		const ox_job *job = &p->kinds[i].copy;
+		page->job[i] = (struct oxi_job_entry){
+			.fn = job->fn, .identity = oxi_code_identity((const void *)job->fn),
+			.max_result = job->max_result > 0 && job->max_result < p->options.max_result ? job->max_result
+			                                                                              : p->options.max_result,
+		};
+		if (page->job[i].identity == 0)
+			return OX_ENOJOB;
+	}
+	return 0;
+}
+
+static int make_arena(ox_pool *p)
+{
+	size_t control = oxi_control_page(p->kind_count) + p->options.workers * oxi_control_slot();
+	size_t extent = OX_MIB(2);
+	int r = oxi_arena_create(&p->arena, control, (p->options.arena_bytes + extent - 1) / extent * extent, 1 + p->options.workers);
+
+	return r == 0 ? write_page(p) : r;
+}
+
+int oxi_pool_find_spawner(ox_pool *p)
+{
+	int r = oxi_spawner_register(&p->arena, &p->spawner);
+
+	if (r == 0 && (r = oxi_pool_listen(p, p->spawner, OXI_EVENT_SPAWNER, 0)) < 0) {
+		close(p->spawner);
+		p->spawner = -1;
+	}
+	return r;
+}
+
+/*
+ * The arena must lie at an address that is free in the spawner as well. It nearly always is, for the spawner has what main had early;
+ * where it is not, the next arena is made while the first still takes the address.
+ */
+static int place_arena(ox_pool *p)
+{
+	struct oxi_arena taken[4];
+	unsigned n = 0;
+	int r;
+
+	for (;;) {
+		r = make_arena(p);
+		if (r == 0)
+			r = oxi_pool_find_spawner(p);
+		if (r != -EEXIST || n == 4)
+			break;
+		taken[n++] = p->arena;
+		p->arena = (struct oxi_arena){ .fd = -1 };
+	}
+	while (n > 0)
+		oxi_arena_destroy(&taken[--n]);
+	return r;
+}
+
+static int make_seats(ox_pool *p)
+{
+	unsigned n = p->options.workers;
+
+	p->seats = oxi_alloc(n * sizeof *p->seats);
+	p->zones = oxi_alloc((1 + n) * sizeof *p->zones);
+	if (p->seats == NULL || p->zones == NULL)
+		return OX_ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		p->seats[i].slot = i;
+		p->seats[i].pidfd = p->seats[i].output.fd = -1;
+		p->seats[i].shared = oxi_pool_slot(&p->arena, i);
+	}
+	for (unsigned i = 0; i <= n; i++)
+		if ((p->zones[i] = oxi_zone_new(&p->arena, i, WARM)) == NULL)
+			return OX_ENOMEM;
+	return 0;
+}
+
+static int make_events(ox_pool *p)
+{
+	p->epoll = epoll_create1(EPOLL_CLOEXEC);
+	p->timer = p->epoll >= 0 ? timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK) : -1;
+	return p->timer < 0 ? -errno : oxi_pool_listen(p, p->timer, OXI_EVENT_TIMER, 0);
+}
+
+static int make_dispatch(ox_pool *p)
+{
+	struct oxi_dispatch_options o = {
+		.workers = p->options.workers, .jobs = p->kind_count, .init_limit = p->options.init_limit,
+		.one_at_a_time = p->options.capture > 0, .max_batch = OXI_BATCH,
+	};
+
+	p->dispatch = oxi_dispatch_new(&o, &oxi_transport_ops, p);
+	return p->dispatch != NULL ? 0 : OX_ENOMEM;
+}
+
+static int build(ox_pool *p, const ox_pool_options *o)
+{
+	int r = take_options(p, o);
+
+	if (r == 0)
+		r = take_kinds(p);
+	if (r == 0)
+		r = oxi_spawner_prepare();      /* before there is a thread of ZeroMQ's */
+	if (r == 0)
+		r = make_events(p);
+	if (r == 0)
+		r = place_arena(p);
+	if (r == 0)
+		r = make_seats(p);
+	if (r == 0)
+		r = oxi_channel_new_parent(&p->channel);
+	if (r == 0)
+		r = oxi_pool_listen(p, oxi_channel_fd(p->channel), OXI_EVENT_CHANNEL, 0);
+	return r == 0 ? make_dispatch(p) : r;
+}
+
+/* Frees all that is not needed by results and blobs; also what was half built. */
+static void dismantle(ox_pool *p)
+{
+	oxi_dispatch_free(p->dispatch);
+	oxi_channel_free(p->channel);
+	for (unsigned i = 0; p->seats != NULL && i < p->options.workers; i++)
+		oxi_free(p->seats[i].output.data);
+	oxi_free(p->seats);
+	int fds[] = { p->spawner, p->timer, p->epoll, p->arena.fd };
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	p->dispatch = NULL;
+	p->channel = NULL;
+	p->seats = NULL;
+	p->arena.fd = p->spawner = p->timer = p->epoll = -1;
+}
+
+void oxi_pool_unref(ox_pool *p)
+{
+	if (--p->users > 0)
+		return;
+	for (unsigned class = 0; class < 2; class++)
+		for (struct ox_result *j = p->free_jobs[class], *next; j != NULL; j = next) {
+			next = (struct ox_result *)j->pool;
+			oxi_free(j);
+		}
+	for (unsigned i = 0; p->zones != NULL && i <= p->options.workers; i++)
+		if (p->zones[i] != NULL)
+			oxi_zone_free(p->zones[i]);
+	oxi_free(p->zones);
+	if (p->arena.base != NULL)
+		oxi_arena_destroy(&p->arena);
+	oxi_free(p->kinds);
+	p->magic = 0;
+	oxi_free(p);
+}
+
+int ox_pool_prepare(void)
+{
+	oxi_fork_mark();
+	return oxi_forked() ? OX_EFORKED : oxi_spawner_prepare();
+}
+
+int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
+{
+	oxi_fork_mark();
+	if (oxi_forked())
+		return OX_EFORKED;
+	ox_pool *p = oxi_alloc(sizeof *p);
+	if (p == NULL)
+		return OX_ENOMEM;
+	p->magic = OXI_POOL_MAGIC;
+	p->users = 1;
+	p->arena.fd = p->spawner = p->timer = p->epoll = -1;
+	p->timer_at = p->timer_set = p->kill_at = OX_NEVER;
+	oxi_hook_init(&p->flush, on_flush);
+	oxi_hook_init(&p->at_end, on_loop_end);
+	oxi_list_init(&p->submitters);
+	oxi_list_init(&p->drainers);
+	oxi_list_init(&p->closer);
+	int r = build(p, o);
+	if (r < 0) {
+		dismantle(p);
+		oxi_pool_unref(p);
+		return r;
+	}
+	oxi_dispatch_start(p->dispatch, oxi_pool_now());
+	set_timer(p);
+	*ret = p;
+	return 0;
+}
+
+/* ---- closing ---- */
+
+static oxi_abort_answer wait_on(struct oxi_wait *w)
+{
+	(void)w;
+	return OXI_LATER;               /* it is ending as fast as it can */
+}
+
+static oxi_abort_answer leave(struct oxi_wait *w)
+{
+	oxi_list_remove(&w->link);
+	return OXI_ABORTED;
+}
+
+int ox_pool_drain(ox_pool *p)
+{
+	struct oxi_wait w;
+	int r = oxi_checkpoint();
+
+	if (r < 0)
+		return r;
+	OXI_CHECK_OBJECT(p, OXI_POOL_MAGIC);
+	if (p->pending == 0)
+		return 0;
+	p->draining++;
+	oxi_wait_init(&w, "drain", p, leave);
+	oxi_list_append(&p->drainers, &w.link);
+	r = oxi_park(&w);
+	p->draining--;
+	return r;
+}
+
+static void begin_close(ox_pool *p)
+{
+	struct oxi_list *e;
+
+	p->closing = true;
+	p->kill_at = oxi_pool_now() + GRACE;
+	while ((e = oxi_list_shift(&p->submitters)) != NULL)
+		oxi_wake(OXI_CONTAINER(e, struct oxi_wait, link), OX_ECLOSED);
+	oxi_dispatch_close(p->dispatch, oxi_pool_now());
+}
+
+/* In a coroutine: parks. */
+static void await_end(ox_pool *p)
+{
+	struct oxi_wait w;
+
+	oxi_hook_arm(&p->flush);
+	oxi_wait_init(&w, "pool close", p, wait_on);
+	oxi_list_append(&p->closer, &w.link);
+	oxi_park(&w);
+}
+
+static void block_until_end(ox_pool *p)
+{
+	struct epoll_event e;
+
+	oxi_pool_settle(p);
+	while (!p->shut || p->spawner >= 0) {
+		epoll_wait(p->epoll, &e, 1, -1);
+		oxi_pool_turn(p);
+	}
+}
+
+int ox_pool_close(ox_pool *p)
+{
+	if (p == NULL)
+		return 0;
+	if (oxi_forked())
+		return OX_EFORKED;
+	OXI_CHECK_OBJECT(p, OXI_POOL_MAGIC);
+	bool parks = oxi_checkpoint() != OX_ESTATE && oxi_pool_attach(p) == 0;
+	begin_close(p);
+	if (parks)
+		await_end(p);
+	else
+		block_until_end(p);
+	if (p->loop != NULL)
+		detach(p);
+	dismantle(p);
+	oxi_pool_unref(p);
+	return 0;
+}
+
+/* ---- stats ---- */
+
+int ox_pool_get_stats(const ox_pool *p, ox_pool_stats *ret)
+{
+	struct oxi_dispatch_counts c;
+	size_t size = ret->size;
+
+	if (oxi_forked())
+		return OX_EFORKED;
+	if (size == 0)
+		return OX_EINVAL;
+	OXI_CHECK_OBJECT(p, OXI_POOL_MAGIC);
+	oxi_dispatch_get_counts(p->dispatch, &c);
+	ox_pool_stats s = {
+		.size = size, .submitted = p->submitted, .done = p->done, .failed = p->failed, .cancelled = p->cancelled,
+		.pending = p->submitted - p->done - p->failed - p->cancelled, .pending_bytes = p->pending_bytes,
+		.crashed = c.crashed, .killed = c.killed, .spawned = c.spawned, .retried = c.retried, .late = c.late,
+		.rejected = p->rejected + oxi_channel_malformed(p->channel),
+		.workers = c.ready + c.busy, .busy = c.busy, .starting = c.starting,
+	};
+	memcpy(ret, &s, size < sizeof s ? size : sizeof s);
+	return 0;
+}

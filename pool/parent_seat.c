@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A seat is a worker's place in the pool, and the worker in it:
+ *
+ *	EMPTY --FORK sent--> FORKING --HELLO with its secret--> STARTING --CREDIT--> READY
+ *	  ^                     |                                  |                   |
+ *	  '------------------ its death, reported by the spawner, from any state ------'
+ *
+ * A death is told by the spawner, which knows how it happened. If the spawner itself is gone, its workers die with it, and the pidfds say
+ * when. Only a dead worker's seat is cleared, for a living one could still write. What it had published in its outboxes
+ * counts, whether its messages came or not.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "pool/packet.h"
+#include "pool/parent.h"
+
+/* ---- grants: result room in the worker's zone ---- */
+
+const struct oxi_grant *oxi_grant_find(const struct oxi_seat *s, uint64_t lease)
+{
+	for (unsigned i = 0; i < OXI_GRANTS; i++)
+		if (s->grant[i].lease == lease)
+			return &s->grant[i];
+	return NULL;
+}
+
+const struct oxi_grant *oxi_grant_add(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t len)
+{
+	struct oxi_grant *g = (struct oxi_grant *)oxi_grant_find(s, 0);
+	size_t place = g != NULL ? oxi_zone_get(p->zones[1 + s->slot], len, &g->cap) : 0;
+
+	if (place == 0)
+		return NULL;
+	g->lease = lease;
+	g->place = place;
+	return g;
+}
+
+void oxi_grant_drop(ox_pool *p, struct oxi_seat *s, uint64_t lease)
+{
+	for (unsigned i = 0; i < OXI_GRANTS; i++) {
+		struct oxi_grant *g = &s->grant[i];
+		if (g->lease == 0 || (lease != 0 && g->lease != lease))
+			continue;
+		oxi_zone_put(p->zones[1 + s->slot], g->place);
+		g->lease = 0;
+	}
+}
+
+bool oxi_grant_take(struct oxi_seat *s, uint64_t lease, size_t place, size_t len)
+{
+	for (unsigned i = 0; i < OXI_GRANTS; i++) {
+		struct oxi_grant *g = &s->grant[i];
+		if (g->lease == lease && g->place == place && len <= g->cap) {
+			g->lease = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- captured output ---- */
+
+static int output_open(ox_pool *p, struct oxi_seat *s, int *ret_theirs)
+{
+	int ends[2];
+
+	*ret_theirs = -1;
+	if (p->options.capture == 0)
+		return 0;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	int r = oxi_pool_listen(p, ends[0], OXI_EVENT_OUTPUT, s->slot);
+	if (r < 0) {
+		close(ends[0]);
+		close(ends[1]);
+		return r;
+	}
+	s->output.fd = ends[0];
+	*ret_theirs = ends[1];
+	return 0;
+}
+
+static void output_close(struct oxi_output *o)
+{
+	if (o->fd >= 0)
+		close(o->fd);
+	o->fd = -1;
+	o->len = 0;
+	o->truncated = false;
+}
+
+/* Takes all that is there, and keeps what fits: the worker never waits for long. */
+void oxi_output_drain(const ox_pool *p, struct oxi_output *o)
+{
+	static char waste[OX_KIB(64)];
+
+	if (o->fd < 0)
+		return;
+	if (o->data == NULL)
+		o->data = oxi_alloc(p->options.capture);
+	for (;;) {
+		size_t room = o->data != NULL ? p->options.capture - o->len : 0;
+		ssize_t n = read(o->fd, room > 0 ? o->data + o->len : waste, room > 0 ? room : sizeof waste);
+		if (n <= 0)
+			return;
+		if (room > 0)
+			o->len += (size_t)n;
+		else
+			o->truncated = true;
+	}
+}
+
+void oxi_output_move(struct oxi_output *o, struct oxi_story *ret)
+{
+	if (o->len > 0) {
+		ret->crash.output = ret->output = o->data;
+		ret->crash.output_len = ret->output_len = o->len;
+		ret->crash.output_truncated = ret->output_truncated = o->truncated;
+		o->data = NULL;
+	}
+	o->len = 0;
+	o->truncated = false;
+}
+
+/* ---- birth ---- */
+
+static void reset_shared(struct oxi_slot *slot)
+{
+	atomic_store(&slot->running, 0);
+	atomic_store(&slot->init_status, 0);
+	atomic_store(&slot->signal, 0);
+	atomic_store(&slot->received, 0);
+	slot->frame_count = 0;
+	for (unsigned i = 0; i < OXI_CLAIMS; i++)
+		atomic_store_explicit(&slot->claims[i], 0, memory_order_relaxed);
+	for (unsigned i = 0; i < OXI_OUTBOXES; i++) {
+		atomic_store(&slot->outbox[i].seq, 0);
+		atomic_store(&slot->outbox[i].count, 0);
+	}
+}
+
+static void clear(ox_pool *p, struct oxi_seat *s)
+{
+	oxi_grant_drop(p, s, 0);
+	output_close(&s->output);
+	oxi_channel_forget(p->channel, s->channel);
+	if (s->pidfd >= 0)
+		close(s->pidfd);
+	s->pidfd = -1;
+	s->pid = 0;
+	s->doomed = false;
+	s->received = s->harvested = 0;
+	s->peer.len = 0;
+	s->state = OXI_SEAT_EMPTY;
+}
+
+static int order_fork(ox_pool *p, struct oxi_seat *s, int output)
+{
+	struct oxi_packet m = { .kind = OXI_PACKET_FORK, .slot = s->slot, .generation = s->generation };
+
+	if (getrandom(s->secret, sizeof s->secret, 0) != (ssize_t)sizeof s->secret)
+		return -errno;
+	memcpy(m.fork.secret, s->secret, sizeof s->secret);
+	memcpy(m.fork.channel, s->channel, sizeof s->channel);
+	return oxi_packet_send(p->spawner, &m, &output, output >= 0);
+}
+
+int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation)
+{
+	int output, r;
+
+	if (s->state != OXI_SEAT_EMPTY)
+		return OX_EBUSY;
+	if (p->spawner < 0 && (r = oxi_pool_find_spawner(p)) < 0)
+		return r;
+	r = oxi_channel_expect(p->channel, s->channel);
+	if (r < 0)
+		return r;
+	s->generation = generation;
+	reset_shared(s->shared);
+	r = output_open(p, s, &output);
+	if (r == 0)
+		r = order_fork(p, s, output);
+	if (output >= 0)
+		close(output);
+	if (r < 0) {
+		clear(p, s);
+		return r;
+	}
+	s->state = OXI_SEAT_FORKING;
+	return 0;
+}
+
+void oxi_seat_forked(ox_pool *p, struct oxi_seat *s, int status, pid_t pid, int pidfd)
+{
+	if (status < 0) {
+		uint32_t generation = s->generation;
+		clear(p, s);
+		oxi_dispatch_lost(p->dispatch, s->slot, generation, 0, status, oxi_pool_now());
+		return;
+	}
+	s->pid = pid;
+	s->pidfd = pidfd;
+	if (s->doomed)
+		oxi_seat_kill(s);
+	oxi_transport_greet(p, s);
+}
+
+/* ---- death ---- */
+
+void oxi_seat_kill(struct oxi_seat *s)
+{
+	if (s->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0);
+	else
+		s->doomed = true;
+}
+
+/* What is known of a death, in the form in which the job gets it. */
+static void write_story(struct oxi_seat *s, int status, const struct rusage *usage, struct oxi_story *ret)
+{
+	const struct oxi_slot *slot = s->shared;
+	ox_crash *c = &ret->crash;
+
+	*ret = (struct oxi_story){ .crashed = true };
+	c->pid = s->pid;
+	c->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	c->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+	c->user_time = OX_SEC(usage->ru_utime.tv_sec) + OX_US(usage->ru_utime.tv_usec);
+	c->system_time = OX_SEC(usage->ru_stime.tv_sec) + OX_US(usage->ru_stime.tv_usec);
+	c->max_rss = OX_KIB(usage->ru_maxrss);
+	if (c->signal != 0 && atomic_load(&slot->signal) == c->signal) {
+		c->address = (const void *)(uintptr_t)slot->fault_address;
+		c->backtrace_len = slot->frame_count < OXI_FRAMES ? slot->frame_count : OXI_FRAMES;
+		memcpy(ret->frames, slot->frames, c->backtrace_len * sizeof *ret->frames);
+	}
+	oxi_output_move(&s->output, ret);
+}
+
+void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusage *usage)
+{
+	struct oxi_story story;
+	uint64_t running = atomic_load(&s->shared->running);
+	int init_status = s->state == OXI_SEAT_READY ? 0 : atomic_load(&s->shared->init_status);
+	uint32_t generation = s->generation;
+
+	oxi_transport_harvest(p, s, true);
+	oxi_output_drain(p, &s->output);
+	write_story(s, status, usage, &story);
+	clear(p, s);                    /* first, for the dispatcher may seat the next worker at once */
+	p->obituary = &story;
+	if (init_status < 0)
+		oxi_dispatch_init_failed(p->dispatch, s->slot, generation, init_status, oxi_pool_now());
+	oxi_dispatch_lost(p->dispatch, s->slot, generation, running, OX_ECRASHED, oxi_pool_now());
+	p->obituary = NULL;
+	oxi_free(story.output);         /* nobody's job wrote it */
+}
+
+bool oxi_seats_empty(const ox_pool *p)
+{
+	for (unsigned i = 0; i < p->options.workers; i++)
+		if (p->seats[i].state != OXI_SEAT_EMPTY)
+			return false;
+	return true;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The main process's side of the spawner, one for the process, under a lock because pools of several threads share it.
+ *
+ * It is forked twice, the process between ending at once: so it is nobody's child, no wait() of the program meets it,
+ * and a promoted standby is no different. The control socket carries one question at a time (POOL) and its answer;
+ * news of standbys waits in it until somebody looks. When the active spawner is gone, which whoever asks finds out,
+ * the last standby that it told of takes its place. All else goes over each pool's own socket.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "include/private/auto.h"
+#include "include/private/sanitize.h"
+#include "pool/packet.h"
+#include "pool/parent.h"
+#include "pool/spawner.h"
+
+#define ANSWER_MS   5000
+#define STACK       OX_MIB(8)
+
+static struct {
+	pthread_mutex_t lock;
+	int control, standby;           /* -1: none */
+} spawner = { PTHREAD_MUTEX_INITIALIZER, -1, -1 };
+
+/* ---- the fork ---- */
+
+/* The process's threads, by the number of links of /proc/self/task. */
+static unsigned threads(void)
+{
+	struct stat st;
+#ifdef OXI_TSAN
+	const unsigned own = 1;         /* the sanitizer's */
+#else
+	const unsigned own = 0;
+#endif
+
+	return stat("/proc/self/task", &st) < 0 ? 1 : (unsigned)st.st_nlink - 2 - own;
+}
+
+static struct { int control, parent_pidfd; pid_t parent; } heir;
+
+static void enter_spawner(void)
+{
+#ifdef OXI_ASAN
+	__sanitizer_finish_switch_fiber(NULL, NULL, NULL);
+#endif
+	oxi_spawner_main(heir.control, heir.parent_pidfd, heir.parent);
+}
+
+/* Jobs will run on this stack's descendants: a coroutine's is too small for that. */
+static _Noreturn void enter_on_big_stack(void)
+{
+	static ucontext_t c;
+	void *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+
+	if (stack == MAP_FAILED)
+		_exit(1);
+	getcontext(&c);
+	c.uc_stack.ss_sp = stack;
+	c.uc_stack.ss_size = STACK;
+	makecontext(&c, enter_spawner, 0);
+#ifdef OXI_ASAN
+	__sanitizer_start_switch_fiber(NULL, stack, STACK);
+#endif
+	setcontext(&c);
+	_exit(1);
+}
+
+static int fork_twice(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		pid = fork();
+		if (pid != 0)
+			_exit(pid < 0);
+		if (oxi_loop_running())
+			enter_on_big_stack();
+		enter_spawner();
+	}
+	if (pid < 0)
+		return -errno;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return 0;       /* the program ignores SIGCHLD */
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EAGAIN;
+}
+
+/* Not 0, 1 or 2: those the spawner and its workers leave alone. */
+static int above_standard(int fd)
+{
+	int high = fd < 0 || fd > 2 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (high != fd)
+		close(fd);
+	return high;
+}
+
+static int prepare(void)
+{
+	int pair[2];
+
+	if (spawner.control >= 0)
+		return 0;
+	if (threads() > 1)
+		return OX_ESTATE;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	OXI_AUTO_FD theirs = above_standard(pair[1]);
+	OXI_AUTO_FD pidfd = above_standard((int)syscall(SYS_pidfd_open, getpid(), 0));
+	int ours = above_standard(pair[0]);
+	heir.control = theirs;
+	heir.parent_pidfd = pidfd;
+	heir.parent = getpid();
+	int r = theirs < 0 || pidfd < 0 || ours < 0 ? -errno : fork_twice();
+	if (r == 0)
+		spawner.control = ours;
+	else if (ours >= 0)
+		close(ours);
+	return r;
+}
+
+int oxi_spawner_prepare(void)
+{
+	pthread_mutex_lock(&spawner.lock);
+	int r = prepare();
+	pthread_mutex_unlock(&spawner.lock);
+	return r;
+}
+
+/* ---- questions and answers ---- */
+
+static void keep_standby(int fd)
+{
+	if (fd < 0)
+		return;
+	if (spawner.standby >= 0)
+		close(spawner.standby);
+	spawner.standby = fd;
+}
+
+/* 0 with the answer; -EPIPE: the spawner is gone. */
+static int await_answer(int *ret_status)
+{
+	struct pollfd p = { .fd = spawner.control, .events = POLLIN };
+	struct oxi_packet m;
+	int fds[OXI_PACKET_FDS], r;
+
+	for (;;) {
+		r = oxi_packet_receive(spawner.control, &m, fds);
+		if (r == -EAGAIN) {
+			r = poll(&p, 1, ANSWER_MS);
+			if (r == 0)
+				return -EPIPE;  /* stopped, perhaps: as good as gone */
+			continue;
+		}
+		if (r != 1)
+			return -EPIPE;
+		if (m.kind == OXI_PACKET_ANSWER) {
+			*ret_status = m.status;
+			return 0;
+		}
+		keep_standby(fds[0]);
+	}
+}
+
+/* The active spawner is gone: the standby takes over. */
+static int promote(void)
+{
+	struct oxi_packet m;
+	int fds[OXI_PACKET_FDS];
+
+	while (oxi_packet_receive(spawner.control, &m, fds) == 1)
+		keep_standby(fds[0]);
+	close(spawner.control);
+	spawner.control = spawner.standby;
+	spawner.standby = -1;
+	return spawner.control >= 0 ? 0 : prepare();
+}
+
+static int ask(const struct oxi_arena *a, int *ret_socket)
+{
+	struct oxi_packet m = { .kind = OXI_PACKET_POOL, .arena = *a };
+	int pair[2], status = 0;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	int r = oxi_packet_send(spawner.control, &m, (int[]){ a->fd, pair[1] }, 2);
+	close(pair[1]);
+	if (r == 0)
+		r = await_answer(&status);
+	if (r == 0)
+		r = status;
+	if (r < 0)
+		close(pair[0]);
+	else
+		*ret_socket = pair[0];
+	return r;
+}
+
+int oxi_spawner_register(const struct oxi_arena *a, int *ret_socket)
+{
+	pthread_mutex_lock(&spawner.lock);
+	int r = prepare();
+	for (unsigned tries = 0; r == 0 && tries < 3; tries++) {
+		r = ask(a, ret_socket);
+		if (r != -EPIPE)
+			break;
+		r = promote();
+	}
+	pthread_mutex_unlock(&spawner.lock);
+	return r;
+}

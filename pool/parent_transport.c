@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The transport behind the dispatcher: its wishes become messages, claims in shared memory, and signals; messages and
+ * the spawner's reports become its events. Every send and receive on the channel is in this file.
+ *
+ * A batch is offered in the worker's slot before it is sent, so that a lease which is taken back while the message is on its
+ * way never runs. A result names its lease; the dispatcher says whether that is still alive; if not, whatever came
+ * with it is dropped.
+ *
+ * Which messages of a worker have been handled is counted, on both sides: its outbox n % 4 may be used again when n messages have been
+ * received, and when it dies, or one of its jobs takes long, what its outboxes hold beyond that is read there.
+ */
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pool/packet.h"
+#include "pool/parent.h"
+
+#define PUMP_BUDGET 16u                 /* messages in a turn: the loop has other work too */
+
+static struct oxi_header header(const ox_pool *p, const struct oxi_seat *s, enum oxi_message type)
+{
+	return (struct oxi_header){ .type = (uint8_t)type, .epoch = oxi_pool_page(&p->arena)->epoch, .generation = s->generation };
+}
+
+static void send_empty(ox_pool *p, struct oxi_seat *s, enum oxi_message type)
+{
+	struct oxi_header h = header(p, s, type);
+
+	oxi_channel_send(p->channel, &s->peer, &h, NULL);
+}
+
+/* ---- the dispatcher's wishes ---- */
+
+static int spawn(void *t, unsigned slot, uint32_t generation)
+{
+	ox_pool *p = t;
+
+	return oxi_seat_spawn(p, &p->seats[slot], generation);
+}
+
+static void kill_worker(void *t, unsigned slot)
+{
+	ox_pool *p = t;
+
+	oxi_seat_kill(&p->seats[slot]);
+}
+
+static void stop(void *t, unsigned slot)
+{
+	ox_pool *p = t;
+	struct oxi_seat *s = &p->seats[slot];
+
+	if (s->state == OXI_SEAT_READY)
+		send_empty(p, s, OXI_DRAIN);
+	else if (s->state != OXI_SEAT_EMPTY)
+		oxi_seat_kill(s);
+}
+
+static struct ox_result *job_of(struct oxi_djob *j)
+{
+	return OXI_CONTAINER(j, struct ox_result, dispatch);
+}
+
+static bool is_inline(const struct ox_result *j)
+{
+	return j->input == j->room;
+}
+
+/* Room for the results of those jobs whose kind has lately had large ones. Says how many got some. */
+static unsigned grant_room(ox_pool *p, struct oxi_seat *s, struct oxi_djob *const *jobs, unsigned n)
+{
+	unsigned granted = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		size_t expect = p->kinds[jobs[i]->index].expect;
+		if (expect > 0 && oxi_grant_add(p, s, jobs[i]->lease, expect) != NULL)
+			granted++;
+	}
+	return granted;
+}
+
+static void put_job(const ox_pool *p, const struct oxi_seat *s, struct oxi_body *b, const struct oxi_djob *d)
+{
+	const struct ox_result *j = job_of((struct oxi_djob *)d);
+	struct oxi_record r = { .lease = d->lease, .index = d->index, .length = j->input_len };
+
+	if (!is_inline(j)) {
+		r.flags = OXI_RECORD_ARENA;
+		r.place = (uint64_t)(j->input - p->arena.base);
+	}
+	OXI_CHECK(oxi_body_put(b, &r, j->input) == 0);
+	const struct oxi_grant *g = oxi_grant_find(s, d->lease);
+	if (g == NULL)
+		return;
+	r = (struct oxi_record){ .lease = d->lease, .flags = OXI_RECORD_GRANT, .length = g->cap, .place = g->place };
+	OXI_CHECK(oxi_body_put(b, &r, NULL) == 0);
+}
+
+static size_t body_size(struct oxi_djob *const *jobs, unsigned n, unsigned granted)
+{
+	size_t size = (size_t)(n + granted) * OXI_WIRE_RECORD;
+
+	for (unsigned i = 0; i < n; i++)
+		if (is_inline(job_of(jobs[i])))
+			size += oxi_align16(job_of(jobs[i])->input_len);
+	return size;
+}
+
+static void offer(struct oxi_seat *s, struct oxi_djob *const *jobs, unsigned n, enum oxi_claim state)
+{
+	for (unsigned i = 0; i < n; i++)
+		atomic_store_explicit(&s->shared->claims[jobs[i]->lease % OXI_CLAIMS], oxi_claim(jobs[i]->lease, state),
+		                      memory_order_release);
+}
+
+static int send_jobs(void *t, unsigned slot, struct oxi_djob *const *jobs, unsigned n)
+{
+	ox_pool *p = t;
+	struct oxi_seat *s = &p->seats[slot];
+	struct oxi_header h = header(p, s, OXI_JOBS);
+	unsigned granted = grant_room(p, s, jobs, n);
+	size_t size = body_size(jobs, n, granted);
+	void *data = oxi_channel_body(p->channel, size);
+	struct oxi_body body;
+	int r = data != NULL ? 0 : OX_ENOMEM;
+
+	if (r == 0) {
+		oxi_body_init(&body, data, size, n + granted);
+		for (unsigned i = 0; i < n; i++)
+			put_job(p, s, &body, jobs[i]);
+		h.count = n + granted;
+		h.length = body.len;
+		offer(s, jobs, n, OXI_CLAIM_OFFERED);
+		r = oxi_channel_send_body(p->channel, &s->peer, &h, body.len);
+	}
+	if (r < 0) {
+		offer(s, jobs, n, OXI_CLAIM_NONE);
+		for (unsigned i = 0; i < n; i++)
+			oxi_grant_drop(p, s, jobs[i]->lease);
+	}
+	return r;
+}
+
+static bool take_back(void *t, unsigned slot, uint64_t lease)
+{
+	ox_pool *p = t;
+	struct oxi_seat *s = &p->seats[slot];
+	uint64_t offered = oxi_claim(lease, OXI_CLAIM_OFFERED);
+
+	if (!atomic_compare_exchange_strong(&s->shared->claims[lease % OXI_CLAIMS], &offered, oxi_claim(lease, OXI_CLAIM_BACK)))
+		return false;
+	oxi_grant_drop(p, s, lease);
+	return true;
+}
+
+static void running(void *t, unsigned slot, struct oxi_running *ret)
+{
+	const ox_pool *p = t;
+	const struct oxi_slot *shared = p->seats[slot].shared;
+
+	ret->lease = atomic_load_explicit(&shared->running, memory_order_acquire);
+	ret->since = atomic_load_explicit(&shared->since, memory_order_relaxed);
+}
+
+static void timer(void *t, ox_time at)
+{
+	ox_pool *p = t;
+
+	p->timer_at = at;
+}
+
+const struct oxi_dispatch_ops oxi_transport_ops = {
+	.spawn = spawn, .kill = kill_worker, .stop = stop, .send = send_jobs, .take_back = take_back, .running = running,
+	.end = oxi_job_ended, .timer = timer,
+};
+
+/* ---- results ---- */
+
+/* A kind whose results are large gets room sent along; one whose results have become small again does not for long. */
+static void learn(struct oxi_kind *kind, const struct oxi_record *r)
+{
+	if ((r->flags & OXI_RECORD_ARENA) != 0 && r->length > OXI_INLINE)
+		kind->expect = r->length > kind->expect - kind->expect / 8 ? (size_t)r->length : kind->expect - kind->expect / 8;
+	else if (r->status >= 0)
+		kind->expect = kind->expect / 2 > OXI_INLINE ? kind->expect / 2 : 0;
+}
+
+static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, const void *payload)
+{
+	bool in_arena = (r->flags & OXI_RECORD_ARENA) != 0;
+	struct oxi_djob *d = oxi_dispatch_find(p->dispatch, s->slot, r->lease);
+
+	if (d != NULL && in_arena) {
+		/* a worker that gives away what it was not given has run wild: so has this result */
+		if (oxi_grant_take(s, r->lease, (size_t)r->place, (size_t)r->length)) {
+			payload = p->arena.base + r->place;
+		} else {
+			*r = (struct oxi_record){ .lease = r->lease, .status = OX_EPROTO, .flags = OXI_RECORD_LIMIT };
+			in_arena = false;
+			p->rejected++;
+		}
+	}
+	oxi_grant_drop(p, s, r->lease);
+	if (d == NULL)
+		return;
+	learn(&p->kinds[d->index], r);
+	int status = oxi_job_store(job_of(d), r, payload, in_arena, &s->output);
+	oxi_dispatch_done(p->dispatch, d, status, r->time, oxi_pool_now());
+}
+
+void oxi_transport_results(ox_pool *p, struct oxi_seat *s, const void *body, size_t len, uint32_t count, uint32_t first)
+{
+	struct oxi_record r;
+	const void *payload;
+
+	oxi_output_drain(p, &s->output);
+	for (uint32_t i = first; i < count; i++) {
+		if (oxi_body_record(body, len, count, i, &r, &payload) < 0 || r.lease == 0) {
+			p->rejected++;
+			oxi_seat_kill(s);       /* its memory is not what it should be */
+			return;
+		}
+		take_result(p, s, &r, payload);
+	}
+}
+
+void oxi_transport_harvest(ox_pool *p, struct oxi_seat *s, bool dead)
+{
+	for (uint32_t i = 0; i < OXI_OUTBOXES; i++) {
+		struct oxi_outbox *o = &s->shared->outbox[(s->received + 1) % OXI_OUTBOXES];
+		if (atomic_load(&o->seq) != s->received + 1)
+			return;
+		uint32_t count = atomic_load_explicit(&o->count, memory_order_acquire);
+		uint32_t len = atomic_load_explicit(&o->len, memory_order_relaxed);
+		if (count > s->harvested)
+			oxi_transport_results(p, s, o->body, len < OXI_OUTBOX ? len : OXI_OUTBOX, count, s->harvested);
+		s->harvested = count;
+		if (!dead)
+			return;         /* the message will come, and say that there is no more in it */
+		s->received++;
+		s->harvested = 0;
+	}
+}
+
+/* ---- messages ---- */
+
+static struct oxi_seat *seat_of_peer(ox_pool *p, const struct oxi_peer *peer, uint32_t generation)
+{
+	for (unsigned i = 0; i < p->options.workers; i++) {
+		struct oxi_seat *s = &p->seats[i];
+		if (s->peer.len == peer->len && s->generation == generation && memcmp(s->peer.id, peer->id, peer->len) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+/* A new worker names its seat and proves by the secret that it is the one that was asked for. */
+static void hello(ox_pool *p, const struct oxi_received *m)
+{
+	struct oxi_record r;
+	const void *secret;
+
+	if (oxi_body_record(m->body, m->len, m->header.count, 0, &r, &secret) < 0 || secret == NULL ||
+	    r.length != OXI_SECRET || r.index >= p->options.workers) {
+		p->rejected++;
+		return;
+	}
+	struct oxi_seat *s = &p->seats[r.index];
+	if (s->state != OXI_SEAT_FORKING || s->generation != m->header.generation || memcmp(secret, s->secret, OXI_SECRET) != 0) {
+		p->rejected++;
+		return;
+	}
+	s->peer = m->peer;
+	oxi_transport_greet(p, s);
+}
+
+void oxi_transport_greet(ox_pool *p, struct oxi_seat *s)
+{
+	if (s->state != OXI_SEAT_FORKING || s->pid == 0 || s->peer.len == 0)
+		return;                 /* HELLO and the spawner's report come in any order */
+	if (s->pidfd < 0) {             /* no descriptor was free: it could not be killed, so it must not work */
+		p->rejected++;
+		send_empty(p, s, OXI_REFUSE);
+		return;
+	}
+	s->state = OXI_SEAT_STARTING;
+	send_empty(p, s, OXI_WELCOME);
+}
+
+/* A job needs more room for its result than it has: GRANT it, or say no with a length of 0. */
+static void need(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
+{
+	struct oxi_header h = header(p, s, OXI_GRANT);
+	struct oxi_record r, answer = { .flags = OXI_RECORD_GRANT };
+	uint8_t body[OXI_WIRE_RECORD];
+	const void *none;
+
+	if (oxi_body_record(m->body, m->len, m->header.count, 0, &r, &none) < 0)
+		return;
+	const struct oxi_grant *g = oxi_grant_add(p, s, r.lease, (size_t)r.length);
+	answer.lease = r.lease;
+	if (g != NULL) {
+		answer.place = g->place;
+		answer.length = g->cap;
+	}
+	oxi_record_encode(body, &answer);
+	h.count = 1;
+	h.length = sizeof body;
+	oxi_channel_send(p->channel, &s->peer, &h, body);
+}
+
+static void results(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
+{
+	uint32_t first = s->harvested;
+
+	s->harvested = 0;
+	s->received++;
+	oxi_transport_results(p, s, m->body, m->len, m->header.count, first);
+	atomic_store_explicit(&s->shared->received, s->received, memory_order_release);
+}
+
+static void handle(ox_pool *p, const struct oxi_received *m)
+{
+	if (m->header.epoch != oxi_pool_page(&p->arena)->epoch) {
+		p->rejected++;
+		return;
+	}
+	if (m->header.type == OXI_HELLO) {
+		hello(p, m);
+		return;
+	}
+	struct oxi_seat *s = seat_of_peer(p, &m->peer, m->header.generation);
+	if (s == NULL)
+		return;                 /* of a worker that is dead: what counted of it was found in its outbox */
+	switch (m->header.type) {
+	case OXI_CREDIT:
+		if (s->state == OXI_SEAT_STARTING) {
+			s->state = OXI_SEAT_READY;
+			oxi_dispatch_ready(p->dispatch, s->slot, s->generation, oxi_pool_now());
+		}
+		break;
+	case OXI_RESULTS:
+		results(p, s, m);
+		break;
+	case OXI_NEED:
+		need(p, s, m);
+		break;
+	default:
+		p->rejected++;
+	}
+}
+
+void oxi_transport_pump(ox_pool *p)
+{
+	struct oxi_received m;
+
+	for (unsigned n = 0; n < PUMP_BUDGET && oxi_channel_receive(p->channel, &m) == 1; n++)
+		handle(p, &m);
+}
+
+/* ---- the spawner's reports ---- */
+
+/* Its workers die with it; each one's pidfd tells when. One that nothing is known of yet has no pidfd: it died before it did anything. */
+static void spawner_gone(ox_pool *p)
+{
+	struct rusage none = { 0 };
+
+	close(p->spawner);
+	p->spawner = -1;
+	for (unsigned i = 0; i < p->options.workers; i++) {
+		struct oxi_seat *s = &p->seats[i];
+		if (s->state == OXI_SEAT_EMPTY)
+			continue;
+		oxi_seat_kill(s);
+		if (s->pidfd < 0 || oxi_pool_listen(p, s->pidfd, OXI_EVENT_DEATH, i) < 0)
+			oxi_seat_died(p, s, SIGKILL, &none);
+	}
+}
+
+void oxi_transport_reports(ox_pool *p)
+{
+	struct oxi_packet m;
+	int fds[OXI_PACKET_FDS], r;
+
+	while (p->spawner >= 0 && (r = oxi_packet_receive(p->spawner, &m, fds)) != -EAGAIN) {
+		if (r != 1) {
+			spawner_gone(p);
+			return;
+		}
+		struct oxi_seat *s = m.slot < p->options.workers ? &p->seats[m.slot] : NULL;
+		if (s == NULL || s->generation != m.generation || s->state == OXI_SEAT_EMPTY) {
+			if (fds[0] >= 0)
+				close(fds[0]);
+		} else if (m.kind == OXI_PACKET_FORKED) {
+			oxi_seat_forked(p, s, m.status, m.pid, fds[0]);
+		} else if (m.kind == OXI_PACKET_DIED) {
+			oxi_seat_died(p, s, m.status, &m.usage);
+		}
+	}
+}
