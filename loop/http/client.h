@@ -53,7 +53,8 @@ struct ox_response {
 	struct oxi_http_buffer body;
 	size_t received, max_body;
 	int result;                             /* when DONE; when ENDING, what it will be */
-	int fault;                              /* what a callback of ours found wrong, before libcurl says so */
+	int fault;                              /* what a callback of ours found wrong, before libcurl says that one did */
+	const char *why;                        /* the same in words; NULL: as ox_strerror() */
 	bool added;                             /* to the multi handle */
 	bool streaming, follow;
 	bool headers_done;                      /* those of the last response, not of a redirect */

@@ -64,17 +64,12 @@ static void explain(char *text, int r, const char *why)
 		snprintf(text, CURL_ERROR_SIZE, "%s", why && *why ? why : ox_strerror(r));
 }
 
-/* Why a transfer has failed. libcurl says of what our callbacks refuse only that they did. */
 static void explain_failure(const struct ox_response *res, int r)
 {
 	if (r == OX_ECANCELED || r == OX_ENOMEM)
 		explain(res->error_text, r, NULL);
-	else if (r == OX_ETOOBIG)
-		explain(res->error_text, r, "the body is larger than the limit");
-	else if (res->fault < 0)
-		explain(res->error_text, r, "the address is not allowed");
 	else
-		explain(res->error_text, r, res->error);
+		explain(res->error_text, r, r == res->fault ? res->why : res->error);
 }
 
 static struct ox_response *response_new(const struct oxi_http_request *q)

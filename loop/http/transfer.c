@@ -35,6 +35,13 @@ void oxi_transfer_wake(struct ox_response *res, int result)
 	oxi_wake(w, result);
 }
 
+/* A callback of ours ends the transfer, or an attempt to connect. libcurl will only say that one did. */
+static void object(struct ox_response *res, int fault, const char *why)
+{
+	res->fault = fault;
+	res->why = why;
+}
+
 /* ---- the body ---- */
 
 /* Room for more bytes and a NUL. */
@@ -81,11 +88,11 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 
 	n *= size;
 	if (n > res->max_body - res->received || (res->received == 0 && declared_too_big(res))) {
-		res->fault = OX_ETOOBIG;
+		object(res, OX_ETOOBIG, "the body is larger than the limit");
 		return CURL_WRITEFUNC_ERROR;
 	}
 	if (!buffer_reserve(&res->body, n)) {
-		res->fault = OX_ENOMEM;
+		object(res, OX_ENOMEM, NULL);
 		return CURL_WRITEFUNC_ERROR;
 	}
 	memcpy(res->body.data + res->body.start + res->body.len, data, n);
@@ -127,21 +134,25 @@ static bool refused(struct ox_response *res, const struct sockaddr *address, siz
 {
 	int r = res->allow_address ? res->allow_address(res->allow_arg, address, len) : 0;
 
-	res->fault = r < 0 ? r : 0;             /* of several addresses the last one tried counts */
+	if (r < 0)
+		object(res, r, "the address is not allowed");
 	return r < 0;
 }
 
 static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 {
+	struct ox_response *res = arg;
 	int fd;
 
 	(void)purpose;
-	if (refused(arg, &a->addr, a->addrlen)) {
-		errno = EACCES;
+	object(res, 0, NULL);                           /* of several addresses the last one counts */
+	if (refused(res, &a->addr, a->addrlen))
 		return CURL_SOCKET_BAD;
-	}
 	fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-	return fd < 0 ? CURL_SOCKET_BAD : fd;
+	if (fd >= 0)
+		return fd;
+	object(res, -errno, NULL);
+	return CURL_SOCKET_BAD;
 }
 
 static int on_request(void *arg, char *ip, char *local_ip, int port, int local_port)
@@ -158,7 +169,7 @@ static int on_request(void *arg, char *ip, char *local_ip, int port, int local_p
 	else if (inet_pton(AF_INET6, ip, &in6.sin6_addr) == 1)
 		no = refused(res, (const struct sockaddr *)&in6, sizeof(in6));
 	else
-		res->fault = -EACCES;                   /* a proxy's Unix socket: no address to ask for */
+		object(res, -EACCES, "a proxy's Unix socket has no address to be allowed");
 	return no ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
@@ -340,11 +351,12 @@ static int broken_result(const struct ox_response *res)
 
 int oxi_transfer_result(const struct ox_response *res, CURLcode code)
 {
-	if (code == CURLE_OK)
-		return 0;
-	if (res->fault < 0)
-		return res->fault;
 	switch (code) {
+	case CURLE_OK:
+		return 0;
+	case CURLE_WRITE_ERROR:
+	case CURLE_ABORTED_BY_CALLBACK:
+		return res->fault < 0 ? res->fault : OX_EPROTO;
 	case CURLE_OUT_OF_MEMORY:
 		return OX_ENOMEM;
 	case CURLE_URL_MALFORMAT:
@@ -354,7 +366,7 @@ int oxi_transfer_result(const struct ox_response *res, CURLcode code)
 	case CURLE_COULDNT_RESOLVE_PROXY:
 		return OX_EDNS;
 	case CURLE_COULDNT_CONNECT:
-		return system_result(res, -ECONNREFUSED);
+		return res->fault < 0 ? res->fault : system_result(res, -ECONNREFUSED);
 	case CURLE_OPERATION_TIMEDOUT:
 		return OX_ETIMEDOUT;
 	case CURLE_TOO_MANY_REDIRECTS:

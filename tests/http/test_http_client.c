@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The HTTP client against servers that misbehave: each is a few lines on a raw listener in the same loop. */
+#include <dlfcn.h>
+#include <netdb.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "tests/http/peers.h"
@@ -417,6 +421,7 @@ static int guarded(void *arg)
 	raw_open(&s, answer_hello);
 	EXPECT_EQ(GET(s.url, .allow_address = ask_guard, .allow_arg = &no, .error_text = text), -EACCES);
 	EXPECT_EQ(no.asked, 1);
+	EXPECT_STR(text, "the address is not allowed");
 	EXPECT_EQ(GET(s.url, .allow_address = ask_guard, .allow_arg = &own), OX_EAUTH);
 
 	EXPECT_EQ(GET(s.url, .allow_address = ask_guard, .allow_arg = &yes), 0);
@@ -501,6 +506,81 @@ static int cancel_request(void *arg)
 START_TEST(cancelling_closes_the_connection)                     /* S01 */
 {
 	run_real(cancel_request, NULL);
+}
+END_TEST
+
+/* ---- look-ups ---- */
+
+static pthread_mutex_t lookup = PTHREAD_MUTEX_INITIALIZER;
+static int lookups;
+
+/* In the place of libc's: it answers when the test lets it. */
+__attribute__((visibility("default"))) int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
+{
+	int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+	*(void **)&next = dlsym(RTLD_NEXT, "getaddrinfo");
+	if (strcmp(host, "slow.invalid") != 0)
+		return next(host, service, hints, ret);
+	__atomic_add_fetch(&lookups, 1, __ATOMIC_SEQ_CST);
+	pthread_mutex_lock(&lookup);
+	pthread_mutex_unlock(&lookup);
+	__atomic_sub_fetch(&lookups, 1, __ATOMIC_SEQ_CST);
+	return EAI_NONAME;
+}
+
+static int look_up_slowly(void *arg)
+{
+	ox_response *res = NULL;
+	ox_scope s;
+	int r;
+
+	(void)arg;
+	ox_scope_enter(&s, OX_MS(50));
+	r = GET("http://slow.invalid/", .timeout = OX_NEVER);
+	EXPECT_EQ(ox_scope_leave(&s, r), OX_ETIMEDOUT);
+	EXPECT_EQ(GET("http://slow.invalid/", .timeout = OX_MS(50)), OX_ETIMEDOUT);
+	EXPECT_EQ(__atomic_load_n(&lookups, __ATOMIC_SEQ_CST), 2);       /* both are still asking */
+	return 0;
+}
+
+START_TEST(a_look_up_that_hangs_holds_nothing_up)
+{
+	pthread_mutex_lock(&lookup);
+	run_real(look_up_slowly, NULL);
+	pthread_mutex_unlock(&lookup);
+	while (__atomic_load_n(&lookups, __ATOMIC_SEQ_CST) > 0)
+		ck_assert_int_eq(sched_yield(), 0);
+}
+END_TEST
+
+/* ---- no descriptors ---- */
+
+static int without_descriptors(void *arg)
+{
+	struct raw_server s = { 0 };
+	struct rlimit was, none;
+	char text[256] = "";
+	ox_response *res = NULL;
+
+	(void)arg;
+	raw_open(&s, answer_hello);
+	EXPECT_EQ(GET("http://127.0.0.1:1/", 0), -ECONNREFUSED);        /* what is made at first use is made */
+	getrlimit(RLIMIT_NOFILE, &was);
+	none = (struct rlimit){ 3, was.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &none);
+	EXPECT_EQ(GET(s.url, .error_text = text), -EMFILE);
+	setrlimit(RLIMIT_NOFILE, &was);
+	EXPECT_STR(text, ox_strerror(-EMFILE));
+	EXPECT_EQ(GET(s.url, 0), 0);
+	ox_response_free(res);
+	raw_close(&s);
+	return 0;
+}
+
+START_TEST(without_descriptors_a_request_is_emfile)
+{
+	run_real(without_descriptors, NULL);
 }
 END_TEST
 
@@ -650,6 +730,8 @@ int main(void)
 	tcase_add_test(c, refused_addresses_see_no_connection_and_no_request);
 	tcase_add_test(c, the_deadline_of_the_scope_ends_a_request);
 	tcase_add_test(c, cancelling_closes_the_connection);
+	tcase_add_test(c, a_look_up_that_hangs_holds_nothing_up);
+	tcase_add_test(c, without_descriptors_a_request_is_emfile);
 	tcase_add_test(c, an_unread_stream_stops_the_server_and_goes_on_when_read);
 	tcase_add_test(c, an_opened_response_has_its_headers_before_its_body);
 	tcase_add_test(c, a_stream_ends_with_zero_or_with_its_error);

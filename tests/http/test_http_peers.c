@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The HTTP client against nginx, over TCP and over TLS, in a folder of its own with a certificate made here. */
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -277,6 +278,30 @@ START_TEST(a_page_is_streamed_over_tls)
 }
 END_TEST
 
+/* ---- two loops ---- */
+
+static void *run_get_many(void *address)
+{
+	return (void *)(intptr_t)ox_run(get_many, address, NULL);
+}
+
+START_TEST(two_threads_have_a_client_each)
+{
+	char plain[128], secure[128];
+	pthread_t a, b;
+	void *ra, *rb;
+
+	strcpy(plain, url("http", "127.0.0.1", "/page.html"));
+	strcpy(secure, url("https", "localhost", "/page.html"));
+	ck_assert_int_eq(pthread_create(&a, NULL, run_get_many, plain), 0);
+	ck_assert_int_eq(pthread_create(&b, NULL, run_get_many, secure), 0);
+	pthread_join(a, &ra);
+	pthread_join(b, &rb);
+	ck_assert_ptr_null(ra);
+	ck_assert_ptr_null(rb);
+}
+END_TEST
+
 /* ---- cancelled at any moment ---- */
 
 static int cancel_anywhere(void *arg)
@@ -348,6 +373,7 @@ int main(void)
 	tcase_add_test(c, two_hundred_at_once_from_small_stacks);
 	tcase_add_test(c, two_hundred_at_once_over_http2_and_tls);
 	tcase_add_test(c, a_page_is_streamed_over_tls);
+	tcase_add_test(c, two_threads_have_a_client_each);
 	tcase_add_test(c, a_request_may_be_cancelled_at_any_moment);
 	tcase_add_test(c, each_allocation_that_fails_is_enomem);
 	return run_suite(s);

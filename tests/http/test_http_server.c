@@ -492,6 +492,36 @@ START_TEST(two_hundred_requests_at_once_are_answered)
 }
 END_TEST
 
+static int without_memory(void *arg)
+{
+	struct site t = { 0 };
+
+	(void)arg;
+	site_open(&t, echo);
+	for (size_t n = 1, made = n; made >= n; n++) {
+		ox_response *res = NULL;
+		int r;
+
+		ox_test_fail_allocation(n);
+		r = get(&t, "/", &res);
+		made = ox_test_fail_allocation(0);
+		EXPECT(r == 0 || r == OX_ENOMEM || r == -ECONNRESET);
+		if (r == 0)
+			EXPECT(ox_response_status(res) == 200 || ox_response_status(res) == 503);
+		ox_response_free(res);
+		EXPECT(n < 1000);
+	}
+	expect_status(&t, "/", 200);
+	ox_http_server_close(t.server);
+	return 0;
+}
+
+START_TEST(each_allocation_that_fails_costs_one_request)
+{
+	run_real(without_memory, NULL);
+}
+END_TEST
+
 /* ---- files ---- */
 
 #define BIG 3000000
@@ -732,6 +762,7 @@ int main(void)
 	tcase_add_test(c, running_out_of_descriptors_delays_and_loses_no_connection);
 	tcase_add_test(c, idle_connections_are_closed_and_working_ones_are_not);
 	tcase_add_test(c, two_hundred_requests_at_once_are_answered);
+	tcase_add_test(c, each_allocation_that_fails_costs_one_request);
 	tcase_add_test(c, files_are_served_and_nothing_outside_of_the_root);
 	tcase_add_test(c, curl_and_wget_get_the_same_files);
 	tcase_add_test(c, docserver_serves_until_sigterm_and_explains_what_it_cannot_do);
