@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Word counts, JSON, and the crunch functions' reply. */
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/crawl/crunch.h"
