@@ -41,7 +41,7 @@ bad 2 "unknown command 'rnu'*" rnu
 bad 2 "unknown command 'ruin': did you mean run?" ruin
 bad 2 "unknown command 'frobnicate' (see oxbow --help)" frobnicate
 bad 2 "unknown option '--frob'*" --frob
-bad 2 "run: unknown option '--job': did you mean --jobs?" run --joob 2 true ::: 1
+bad 2 "run: unknown option '--joob': did you mean --jobs?" run --joob 2 true ::: 1
 bad 2 "run: unknown option '-Z' (see oxbow run --help)" run -Z true
 bad 2 "run: unknown option '--frobnicate' (see oxbow run --help)" run --frobnicate
 bad 2 "run: option '-j' needs an argument" run -j

@@ -112,15 +112,14 @@ has 'case 19: messages' "$err" "*no-such-command: not found*not-executable: Perm
 is 'words of 200 kB are passed' $? 0
 
 # Case 16: a reader that goes ends the run, its jobs too.
-export OXBOW_NONCE="$$-pipe"
+nonce=$$-pipe
 before=$(date +%s%N)
-{ "$oxbow" run -j2 -c 'echo {}; exec sleep 60' ::: 1 2 3; echo $? >"$work/code"; } 2>"$work/err" | :
+{ OXBOW_NONCE=$nonce "$oxbow" run -j2 -c 'echo {}; exec sleep 60' ::: 1 2 3; echo $? >"$work/code"; } 2>"$work/err" | :
 took=$((($(date +%s%N) - before) / 1000000))
 is 'case 16: exit' "$(cat "$work/code")" 141
 is 'case 16: no message' "$(cat "$work/err")" ''
 holds "case 16: soon ($took ms)" test "$took" -lt 3000
-holds 'case 16: jobs are gone' until_ 1 nobody_with "$OXBOW_NONCE"
-unset OXBOW_NONCE
+holds 'case 16: jobs are gone' until_ 1 nobody_with "$nonce"
 yes | head -100000 | { "$oxbow" run echo; echo $? >"$work/code"; } 2>"$work/err" | head -1 >"$work/out"
 is 'case 16: many jobs: exit' "$(cat "$work/code")" 141
 is 'case 16: many jobs: no message' "$(cat "$work/err")" ''
@@ -136,7 +135,8 @@ is 'closed output: exit' $? 5
 run run --tag -k echo x ::: a 'b c'
 is '--tag' "$out" "$(printf 'a\tx a\nb c\tx b c')"
 run run --dry-run echo "it's" {} ::: a 'b c'
-is '--dry-run' "$out" "$(printf "echo 'it'\\\\\\\\''s' a\necho 'it'\\\\\\\\''s' 'b c'")"
+is '--dry-run' "$out" "echo 'it'\\''s' a
+echo 'it'\\''s' 'b c'"
 run run -v echo ::: 'b c'
 is '-v' "$err:$out" "echo 'b c':b c"
 run run -u -c 'echo {}; echo {} >&2' ::: 1
@@ -146,7 +146,7 @@ run run -k -a "$work/values" echo v
 is '-a' "$(echo $out)" 'v 1 v 2'
 run run -j50% echo ::: 1
 is '-j N%' "$code:$out" 0:1
-slots=$(seq 40 | "$oxbow" run -j4 echo {%} | sort -u | tr '\n' ' ')
+slots=$(seq 40 | "$oxbow" run -j4 -c 'echo {%}' | sort -u | tr '\n' ' ')
 has 'slots are numbered from 1' " 1 2 3 4 " "*$slots*"
 run run --bar true ::: 1
 is '--bar keeps to stderr' "$code:$out" 0:

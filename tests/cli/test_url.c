@@ -41,7 +41,7 @@ END_TEST
 
 START_TEST(spellings_of_one_address_become_one_text_case_12)
 {
-	assert_url(NULL, "HTTP://EX.test:80/a/../b/./c?#f", "http://ex.test/b/c?");
+	assert_url(NULL, "HTTP://EX.test:80/a/../b/./c#f", "http://ex.test/b/c");
 	assert_url(NULL, "https://ex.test:443", "https://ex.test/");
 	assert_url(NULL, "http://ex.test:8080/", "http://ex.test:8080/");
 	assert_url(BASE, " x ", "http://a.test/d/x");

@@ -109,7 +109,7 @@ START_TEST(JSON_is_well_formed_whatever_it_is_given)
 	struct oxi_buffer b = { 0 };
 	struct oxi_json j = { .out = &b };
 	oxi_json_begin(&j, NULL, '{');
-	oxi_json_string(&j, "a\"b", "x\n\1\\\303\251\377\355\240\200", 12);
+	oxi_json_string(&j, "a\"b", "x\n\1\\\303\251\377\355\240\200", 11);
 	oxi_json_begin(&j, "l", '[');
 	oxi_json_int(&j, NULL, -1);
 	oxi_json_double(&j, NULL, 0.1);
