@@ -422,7 +422,7 @@ static int capture(void *arg)
 	EXPECT(truncated);
 
 	ox_future *fs[20];
-	char text[20][8];
+	char text[20][16];
 	for (int i = 0; i < 20; i++) {
 		snprintf(text[i], sizeof text[i], "job %d", i);
 		fs[i] = ox_submit(g, pool, &print_job, text[i], strlen(text[i]));
