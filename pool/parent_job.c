@@ -262,8 +262,14 @@ static void send_soon(ox_pool *p)
 ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len)
 {
 	struct ox_result *j;
-	int r = g == NULL ? OX_ENOMEM : oxi_group_deadline(g) == INT64_MIN ? OX_ECANCELED : submit(g, p, job, in, len, &j);
+	int r;
 
+	if (oxi_forked())
+		r = OX_EFORKED;
+	else if (g == NULL)
+		r = OX_ENOMEM;
+	else
+		r = oxi_group_deadline(g) == INT64_MIN ? OX_ECANCELED : submit(g, p, job, in, len, &j);
 	if (r < 0)
 		return oxi_future_failed(g, r);
 	send_soon(p);

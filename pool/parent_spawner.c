@@ -49,15 +49,20 @@ static unsigned threads(void)
 
 static struct { int control, parent_pidfd; pid_t parent; } heir;
 
-static void enter_spawner(void)
+static _Noreturn void enter_spawner(void)
+{
+	oxi_spawner_main(heir.control, heir.parent_pidfd, heir.parent);
+}
+
+static void arrive_on_big_stack(void)
 {
 #ifdef OXI_ASAN
 	__sanitizer_finish_switch_fiber(NULL, NULL, NULL);
 #endif
-	oxi_spawner_main(heir.control, heir.parent_pidfd, heir.parent);
+	enter_spawner();
 }
 
-/* Jobs will run on this stack's descendants: a coroutine's is too small for that. */
+/* Workers inherit the stack of the spawner: a coroutine's is too small for jobs. */
 static _Noreturn void enter_on_big_stack(void)
 {
 	static ucontext_t c;
@@ -68,7 +73,7 @@ static _Noreturn void enter_on_big_stack(void)
 	getcontext(&c);
 	c.uc_stack.ss_sp = stack;
 	c.uc_stack.ss_size = STACK;
-	makecontext(&c, enter_spawner, 0);
+	makecontext(&c, arrive_on_big_stack, 0);
 #ifdef OXI_ASAN
 	__sanitizer_start_switch_fiber(NULL, stack, STACK);
 #endif

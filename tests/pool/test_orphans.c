@@ -255,6 +255,7 @@ static int lose_standby(void *arg)
 {
 	(void)arg;
 	EXPECT_EQ(ox_call(pool, &echo_job, NULL, 0, NULL), 0);
+	EXPECT(eventually(has_standby, NULL, 1000));    /* those of the test before are gone, too */
 	pid_t standby = standby_spawner();
 	kill(standby, SIGKILL);
 	EXPECT(eventually(has_standby, NULL, 5000));

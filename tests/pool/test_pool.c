@@ -552,7 +552,7 @@ static int spin_blocked(const void *in, size_t len, ox_reply *out)
 	atomic_fetch_add(begun, 1);
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	for (volatile int i = 0;; i++)
+	for (volatile unsigned i = 0;; i++)
 		;
 	return 0;
 }
