@@ -515,7 +515,7 @@ static pthread_mutex_t lookup = PTHREAD_MUTEX_INITIALIZER;
 static int lookups;
 
 /* In the place of libc's: it answers when the test lets it. */
-__attribute__((visibility("default"))) int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
+OX_API int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
 {
 	int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
