@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* URLs, scopes, addresses and the set of what is known: crawl cases 11 and 12 as far as no network is needed. */
+#include <stdio.h>
 #include <arpa/inet.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Word counts, JSON, and the crunch functions' reply. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
