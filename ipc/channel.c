@@ -216,6 +216,7 @@ static int make_name(char name[OXI_CHANNEL_NAME])
 
 	if (getrandom(nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
 		return -errno;
+	memset(name, 0, OXI_CHANNEL_NAME);
 	snprintf(name, OXI_CHANNEL_NAME, "@oxbow-%016" PRIx64 "%016" PRIx64, nonce[0], nonce[1]);
 	return 0;
 }

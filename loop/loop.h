@@ -26,17 +26,17 @@
 #include "include/private/check.h"
 #include "include/private/list.h"
 
-/* Visible to liboxbow-http too: liboxbow.map names each call below under OXBOW_PRIVATE. */
-#pragma GCC visibility push(default)
+/* What liboxbow-http uses too: exported by liboxbow under the version node OXBOW_PRIVATE, for libraries of this tree only. */
+#define OXI_SHARED __attribute__((visibility("default")))
 
 struct oxi_task;
 struct oxi_scope;
 
 /* ---- memory: every allocation of liboxbow outside workers goes through these, so that tests can fail the n-th ---- */
 
-void *oxi_alloc(size_t len);            /* zeroed; NULL without memory */
-void *oxi_realloc(void *p, size_t len);
-void oxi_free(void *p);
+OXI_SHARED void *oxi_alloc(size_t len);            /* zeroed; NULL without memory */
+OXI_SHARED void *oxi_realloc(void *p, size_t len);
+OXI_SHARED void oxi_free(void *p);
 
 /* ---- parking: the one way to wait (sched.c) ---- */
 
@@ -67,26 +67,26 @@ struct oxi_wait {
  * OX_EFORKED. Every OX_YIELDS call begins with it, before it looks at anything: for fairness it lets the others run when the
  * coroutine has begun many operations in a row without parking.
  */
-int oxi_checkpoint(void);
+OXI_SHARED int oxi_checkpoint(void);
 
 /* Fills in a record, and links it nowhere. */
-void oxi_wait_init(struct oxi_wait *w, const char *kind, const void *object, oxi_abort_answer (*abort)(struct oxi_wait *));
+OXI_SHARED void oxi_wait_init(struct oxi_wait *w, const char *kind, const void *object, oxi_abort_answer (*abort)(struct oxi_wait *));
 
 /*
  * Parks until oxi_wake(w, result), and returns that result, or OX_ECANCELED when aborted. If the scope is cancelled
  * already, abort is called at once. The caller has linked the record.
  */
-int oxi_park(struct oxi_wait *w);
+OXI_SHARED int oxi_park(struct oxi_wait *w);
 
 /* Makes the parked coroutine ready, once. Any order with others is FIFO. Loop's thread only. */
-void oxi_wake(struct oxi_wait *w, int result);
+OXI_SHARED void oxi_wake(struct oxi_wait *w, int result);
 
 /* Takes every wait out of a list (of their links) and wakes it. */
 void oxi_wake_all(struct oxi_list *waits, int result);
 
 /* The time of the last poll, cheap; oxi_now() reads the clock. Both in the run's (perhaps virtual) time. */
 ox_time oxi_loop_time(void);
-ox_time oxi_now(void);
+OXI_SHARED ox_time oxi_now(void);
 
 /* ---- hooks (sched.c) ---- */
 
@@ -95,25 +95,25 @@ struct oxi_hook {
 	struct oxi_list link;
 	void (*fn)(struct oxi_hook *h);
 };
-void oxi_hook_init(struct oxi_hook *h, void (*fn)(struct oxi_hook *));
-void oxi_hook_arm(struct oxi_hook *h);          /* nothing if armed already */
-void oxi_hook_disarm(struct oxi_hook *h);
+OXI_SHARED void oxi_hook_init(struct oxi_hook *h, void (*fn)(struct oxi_hook *));
+OXI_SHARED void oxi_hook_arm(struct oxi_hook *h);          /* nothing if armed already */
+OXI_SHARED void oxi_hook_disarm(struct oxi_hook *h);
 
 /*
  * Runs fn once when the running loop ends, after all coroutines have ended and before the poller is gone: for what outlives a run (a
  * pool) or is kept per loop (the HTTP client's connections). Disarm it with oxi_hook_disarm().
  */
-void oxi_hook_at_end(struct oxi_hook *h);
+OXI_SHARED void oxi_hook_at_end(struct oxi_hook *h);
 
 /* A place per loop for a module's state (the HTTP client's multi handle, say), found by the address of a static key. */
-void *oxi_loop_get(const void *key);
-int oxi_loop_put(const void *key, void *value);         /* NULL takes it out; OX_ENOMEM */
+OXI_SHARED void *oxi_loop_get(const void *key);
+OXI_SHARED int oxi_loop_put(const void *key, void *value);         /* NULL takes it out; OX_ENOMEM */
 
 /* True in a coroutine or a posted function, hook, timer or watch of a running loop in this thread. */
 bool oxi_loop_running(void);
 
 /* While the count is above 0 something real is pending: the test clock does not jump. */
-void oxi_loop_hold(int delta);
+OXI_SHARED void oxi_loop_hold(int delta);
 
 /* ---- timers (timer.c) ---- */
 
@@ -123,9 +123,9 @@ struct oxi_timer {
 	size_t index;                   /* in the heap, + 1; 0: not set */
 	void (*fire)(struct oxi_timer *t);
 };
-void oxi_timer_init(struct oxi_timer *t, void (*fire)(struct oxi_timer *));
-int oxi_timer_set(struct oxi_timer *t, ox_time at);     /* moves it when set; OX_NEVER clears; OX_ENOMEM */
-void oxi_timer_clear(struct oxi_timer *t);
+OXI_SHARED void oxi_timer_init(struct oxi_timer *t, void (*fire)(struct oxi_timer *));
+OXI_SHARED int oxi_timer_set(struct oxi_timer *t, ox_time at);     /* moves it when set; OX_NEVER clears; OX_ENOMEM */
+OXI_SHARED void oxi_timer_clear(struct oxi_timer *t);
 
 /* ---- the reactor's two kinds of descriptor (reactor.c) ---- */
 
@@ -135,9 +135,9 @@ void oxi_timer_clear(struct oxi_timer *t);
  * oxi_watch_free(). Belongs to the running loop, and must be freed before it ends.
  */
 struct oxi_watch;
-struct oxi_watch *oxi_watch_new(int fd, void (*fn)(void *arg, int fd, unsigned events), void *arg);     /* NULL: memory */
-int oxi_watch_set(struct oxi_watch *w, unsigned events);        /* OX_READABLE | OX_WRITABLE, 0: none; -errno */
-void oxi_watch_free(struct oxi_watch *w);                       /* takes NULL */
+OXI_SHARED struct oxi_watch *oxi_watch_new(int fd, void (*fn)(void *arg, int fd, unsigned events), void *arg);     /* NULL: memory */
+OXI_SHARED int oxi_watch_set(struct oxi_watch *w, unsigned events);        /* OX_READABLE | OX_WRITABLE, 0: none; -errno */
+OXI_SHARED void oxi_watch_free(struct oxi_watch *w);                       /* takes NULL */
 
 /*
  * A descriptor of our own (a stream's, a listener's): registered once, persistent and edge-triggered. Whoever uses it tries the system
@@ -150,7 +150,7 @@ void oxi_fd_free(struct oxi_fd *f);                             /* does not clos
 
 /* The event_base of the running loop, for the HTTP server. */
 struct event_base;
-struct event_base *oxi_loop_event_base(void);
+OXI_SHARED struct event_base *oxi_loop_event_base(void);
 
 /* ---- futures that are not tasks: jobs, promises (future.c, group.c) ---- */
 
@@ -196,9 +196,7 @@ ox_time oxi_group_deadline(const ox_group *g);
 /* ---- fork ---- */
 
 /* True in a child forked from the process that first used the library (heritage of the spawner and workers aside). */
-bool oxi_forked(void);
+OXI_SHARED bool oxi_forked(void);
 void oxi_fork_mark(void);               /* what it compares with is set here; ox_run and ox_pool_open begin with it */
-
-#pragma GCC visibility pop
 
 #endif

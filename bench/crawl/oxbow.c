@@ -21,8 +21,8 @@ static pid_t start(char **args, FILE **ret)
 	strcpy(slash, "/.libs/bench_crunch.so:totals");
 
 	char *oxbow = getenv("OXBOW") ? getenv("OXBOW") : "oxbow";
-	char *words[] = { oxbow, "crawl", "--fast", "--allow-net", "127.0.0.0/8", "--per-host", args[1], "-j", args[2],
-			  "--crunch", plugin, args[0], NULL };
+	char *words[] = { oxbow, "crawl", "--fast", "--allow-net", "127.0.0.0/8", "--quiet", "--connections", args[1],
+			  "-j", args[2], "--crunch", plugin, args[0], NULL };
 	posix_spawn_file_actions_t actions;
 	int ends[2];
 	pid_t pid;

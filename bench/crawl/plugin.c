@@ -58,7 +58,7 @@ static bool is_new(const char *word, uint32_t len)
 	return true;
 }
 
-int totals(const ox_page *page, ox_page_reply *out);
+OX_API int totals(const ox_page *page, ox_page_reply *out);
 int totals(const ox_page *page, ox_page_reply *out)
 {
 	unsigned char digest[32];

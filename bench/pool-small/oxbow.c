@@ -91,7 +91,7 @@ static int by_map(void)
 	return r < 0 ? r : report("tput-map", start);
 }
 
-static int round_trips(long count)
+static int round_trips(long count, const char *metric)
 {
 	uint64_t *took = calloc((size_t)count, sizeof(*took));
 	int r = took ? 0 : OX_ENOMEM;
@@ -102,28 +102,28 @@ static int round_trips(long count)
 		r = ox_call(pool, &increment_job, input, sizeof(input), NULL);
 		took[i] = now_ns() - start;
 	}
-	if (r >= 0)
-		emit("rtt", (double)percentile(took, (size_t)count, 0.5) / 1e3, "us");
+	if (r >= 0 && metric)
+		emit(metric, (double)percentile(took, (size_t)count, 0.5) / 1e3, "us");
 	free(took);
 	return r;
 }
 
 static int main_co(void *arg)
 {
-	int r = round_trips(100);       /* the workers are up */
+	int r = round_trips(100, NULL); /* the workers are up */
 
 	(void)arg;
 	if (r >= 0)
 		r = by_futures();
 	if (r >= 0)
 		r = by_map();
-	return r < 0 ? r : round_trips(n / 50);
+	return r < 0 ? r : round_trips(n / 50, "rtt");
 }
 
 static int rtt_co(void *arg)
 {
 	(void)arg;
-	return round_trips(n);
+	return round_trips(n, "rtt");
 }
 
 static int bench(ox_coro *fn, char **args)

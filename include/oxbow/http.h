@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * HTTP client (liboxbow-http): requests as calls that yield. Connections are kept and shared by all coroutines of a
- * loop; TLS certificates and host names are verified; name look-up does not block the loop.
+ * loop; TLS certificates and host names are verified; name look-up does not block the loop. Only http and https are spoken,
+ * also after a redirect; gzip, deflate, br and zstd are decoded; the environment's proxies (http_proxy and so on) are used.
+ *
+ * There is no limit on connections, neither in all nor per host: bound the coroutines that fetch. Up to 256 idle ones are kept.
  */
 #ifndef OXBOW_HTTP_H
 #define OXBOW_HTTP_H
@@ -19,17 +22,22 @@ typedef struct ox_http_options {
 	ox_time timeout;                /* of the whole request, body included; 0: 60 s; OX_NEVER: none */
 	ox_time connect_timeout;        /* 0: 10 s */
 	size_t max_body;                /* bytes after decoding; more is OX_ETOOBIG. 0: 64 MiB */
-	int max_redirects;              /* 0: 10; negative: a redirect is returned as the response */
+	int max_redirects;              /* 0: 10; negative: a redirect is returned as the response. So it is always for
+	                                 * other requests than GET, HEAD (both without a body) and POST */
 	const char *const *headers;     /* NULL-terminated "Name: value" lines */
 	const void *body;               /* request body, borrowed until the call (or the response's body) ends */
 	size_t body_len;
 	const char *user_agent;         /* NULL: oxbow/VERSION */
 	const char *ca_file;            /* PEM of authorities instead of the system's */
 	bool insecure;                  /* true: verify nothing. For tests */
-	/* Asked before each connection, also those of redirects: 0 lets it pass, a negative code refuses the address. */
+	/*
+	 * Asked for each address before it is connected to, and again before a request goes out on a connection, kept ones and
+	 * those of redirects included: 0 lets it pass, a negative code refuses it and is the result of the call. It must not
+	 * yield. With a proxy it is the proxy's address.
+	 */
 	int (*allow_address)(void *arg, const struct sockaddr *address, size_t len);
 	void *allow_arg;
-	char *error_text;               /* at least 256 bytes: what went wrong, written on failure */
+	char *error_text;               /* at least 256 bytes: what went wrong, written on failure; borrowed as body is */
 } ox_http_options;
 #define OX_HTTP_OPTIONS(...) (&(ox_http_options){ .size = sizeof(ox_http_options), __VA_ARGS__ })
 OX_API void ox_http_options_init(ox_http_options *o);
@@ -39,36 +47,39 @@ OX_API void ox_http_options_init(ox_http_options *o);
  *
  * @url: http or https. @o: NULL for the defaults. @ret: owned: ox_response_free() or OX_AUTO_RESPONSE. Written on success
  * only; any status, 404 say, is a success.
- * Returns: 0; OX_EINVAL (URL), OX_EDNS, -ECONNREFUSED, -ECONNRESET, OX_ETLS, OX_ETIMEDOUT, OX_ETOOBIG, -ELOOP (redirects),
- * OX_EPROTO, OX_EINCOMPLETE (the body ended early), -EACCES or what allow_address said, OX_ECANCELED, OX_ENOMEM.
- * Yields: always. Cancel: closes the transfer. The scope's deadline holds as well as the timeout. Since: 0.1
+ * Returns: 0; OX_EINVAL (URL, header, option), OX_EDNS, -ECONNREFUSED and what else connect() says, -ECONNRESET (also: closed
+ * without an answer), OX_ETLS, OX_ETIMEDOUT, OX_ETOOBIG, -ELOOP (redirects), OX_EPROTO (not HTTP; a redirect to another
+ * scheme), OX_EINCOMPLETE (the body ended early), what allow_address said, OX_ECANCELED, OX_ENOMEM, OX_ESTATE, OX_EFORKED.
+ * Yields: always. Cancel: closes the connection, before the call returns. The scope's deadline holds as well as the timeout.
+ * Since: 0.1
  */
 OX_API OX_YIELDS int ox_http_get(const char *url, const ox_http_options *o, ox_response **ret);
 
 /** Sends body as a POST; give the Content-Type in headers. Otherwise as ox_http_get(). Since: 0.1 */
 OX_API OX_YIELDS int ox_http_post(const char *url, const void *body, size_t len, const ox_http_options *o, ox_response **ret);
 
-/** Any method. Otherwise as ox_http_get(). Since: 0.1 */
+/** Any method, in capitals. Otherwise as ox_http_get(). Since: 0.1 */
 OX_API OX_YIELDS int ox_http_request(const char *method, const char *url, const ox_http_options *o, ox_response **ret);
 
 /**
  * As ox_http_request(), but returns when the headers are there; the body is read with ox_response_read().
  *
- * The transfer stops being read from the network while 256 KiB or more wait. The response may be freed at any time: that closes
- * the transfer. Since: 0.1
+ * The transfer is not read from the network while 256 KiB or more wait. It uses HTTP/1.1, so that a reader who is slow holds
+ * up its own connection only. The response may be freed at any time: that closes the transfer. Since: 0.1
  */
 OX_API OX_YIELDS int ox_http_open(const char *method, const char *url, const ox_http_options *o, ox_response **ret);
 
 /**
  * Reads the next bytes of an opened response's body.
  *
- * Returns: their number; 0 at the end; as ox_http_get(). Yields: while nothing is there. Cancel: closes the transfer. Since: 0.1
+ * Returns: their number; 0 at the end (or cap 0); OX_EBUSY if another coroutine reads, OX_ESTATE if the response was collected;
+ * as ox_http_get(). Yields: while nothing is there. Cancel: closes the transfer. Since: 0.1
  */
 OX_API OX_YIELDS ssize_t ox_response_read(ox_response *res, void *buf, size_t cap);
 
-/** The status code, 200 for instance. Since: 0.1 */
+/** The status code, 200 for instance. What is borrowed from a response here and below lives until it is freed. Since: 0.1 */
 OX_API int ox_response_status(const ox_response *res);
-/** The collected body, followed by a NUL that is not counted; borrowed until the response is freed. Since: 0.1 */
+/** The collected body (of an opened response: none), followed by a NUL that is not counted. Borrowed. Since: 0.1 */
 OX_API ox_bytes ox_response_body(const ox_response *res);
 /** The (first) value of a header of the last response, name in any case; NULL if there is none. Borrowed. Since: 0.1 */
 OX_API const char *ox_response_header(const ox_response *res, const char *name);

@@ -7,8 +7,7 @@
 
 #include <oxbow/stream.h>
 
-/* Visible to liboxbow-http too: liboxbow.map names each call below under OXBOW_PRIVATE. */
-#pragma GCC visibility push(default)
+#include "loop/loop.h"
 
 struct oxi_address {
 	struct sockaddr_storage storage;
@@ -16,18 +15,16 @@ struct oxi_address {
 };
 
 /* "127.0.0.1:80", "[::1]:80", "unix:/run/x.sock", "unix:@abstract". 0; OX_EINVAL. */
-int oxi_address_parse(const char *text, struct oxi_address *ret);
+OXI_SHARED int oxi_address_parse(const char *text, struct oxi_address *ret);
 /* The reverse. 0; OX_ETOOBIG; OX_EINVAL (another family). */
-int oxi_address_format(const struct oxi_address *a, char *buf, size_t cap);
+OXI_SHARED int oxi_address_format(const struct oxi_address *a, char *buf, size_t cap);
 
 /* A non-blocking, close-on-exec socket for the address. The fd; -errno. */
-int oxi_socket_new(const struct oxi_address *a);
+OXI_SHARED int oxi_socket_new(const struct oxi_address *a);
 /* What a fresh TCP connection is set to. */
 void oxi_socket_tune(int fd);
 
 /* Makes a stream of a socket, which is given, also on failure. */
 int oxi_stream_new(int fd, ox_stream **ret);
-
-#pragma GCC visibility pop
 
 #endif

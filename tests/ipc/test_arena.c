@@ -182,7 +182,7 @@ static int use_with_small_shm(void)
 {
 	size_t cap, place;
 
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, "") < 0 ||
 	    mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=1m") < 0)
 		return 77;
 	oxi_arena_destroy(&a);

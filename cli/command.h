@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A sub-command of oxbow: a name, a table of options, a function. The table is the one truth about the options: it is
+ * parsed from, --help prints it, and a test compares it with the manual page.
+ */
+#ifndef OXBOW_CLI_COMMAND_H
+#define OXBOW_CLI_COMMAND_H
+
+/* What the process exits with. A job's own record uses 126, 127 and 128+n as the shell does. */
+enum oxi_exit {
+	OXI_EXIT_OK = 0,
+	OXI_EXIT_FAILED = 1,            /* a job failed; no page could be fetched */
+	OXI_EXIT_USAGE = 2,
+	OXI_EXIT_INPUT = 3,             /* the input is invalid */
+	OXI_EXIT_OUTPUT = 5,            /* the output could not be written */
+	OXI_EXIT_WORKERS = 6,           /* the processes that do the work could not be had */
+	OXI_EXIT_INT = 130,
+	OXI_EXIT_PIPE = 141,            /* standard output was closed */
+	OXI_EXIT_TERM = 143,
+};
+
+/* A table ends with an all-zero entry. */
+struct oxi_option {
+	int id;                         /* its letter, or a number from OXI_LONG up */
+	const char *name;               /* the long name, without dashes */
+	const char *arg;                /* the name of its argument; NULL: it takes none */
+	const char *help;               /* one line */
+};
+#define OXI_LONG 256
+
+struct oxi_command {
+	const char *name;
+	const char *summary;            /* one line, for oxbow --help */
+	const char *usage;              /* what follows "oxbow NAME" */
+	const struct oxi_option *options;
+	const char *notes;              /* printed after the options; NULL: nothing */
+	int (*run)(int argc, char **argv);      /* argv[0] is the command's name; returns the exit code */
+};
+
+extern const struct oxi_command oxi_command_run;
+extern const struct oxi_command oxi_command_crawl;
+
+#endif

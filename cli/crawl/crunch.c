@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The built-in functions obey the ABI that plugins do. The reply is a JSON writer behind function pointers, so that a
+ * plugin needs to be linked to nothing, and cannot write what is not JSON.
+ */
+#include "cli/crawl/crunch.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/crawl/digest.h"
+#include "cli/crawl/words.h"
+#include "cli/json.h"
+#include "cli/say.h"
+
+/* ---- the reply ---- */
+
+struct reply {
+	ox_page_reply base;
+	struct oxi_json json;
+	int error;
+};
+
+/* The writer behind out; NULL once an error has happened. */
+static struct oxi_json *writer(ox_page_reply *out)
+{
+	struct reply *r = (struct reply *)(void *)out;
+	if (r->error == 0 && r->json.out->len > OXI_VALUE_MAX)
+		r->error = OX_ETOOBIG;
+	if (r->error == 0 && r->json.failed)
+		r->error = OX_EINVAL;
+	return r->error ? NULL : &r->json;
+}
+
+static void put_int(ox_page_reply *out, const char *name, int64_t value)
+{
+	struct oxi_json *j = writer(out);
+	if (j)
+		oxi_json_int(j, name, value);
+}
+
+static void put_double(ox_page_reply *out, const char *name, double value)
+{
+	struct oxi_json *j = writer(out);
+	if (j)
+		oxi_json_double(j, name, value);
+}
+
+static void put_bool(ox_page_reply *out, const char *name, int value)
+{
+	struct oxi_json *j = writer(out);
+	if (j)
+		oxi_json_bool(j, name, value != 0);
+}
+
+static void put_string(ox_page_reply *out, const char *name, const char *text, size_t len)
+{
+	struct oxi_json *j = writer(out);
+	if (j)
+		oxi_json_string(j, name, text, len);
+}
+
+static void begin(ox_page_reply *out, const char *name, char kind)
+{
+	struct oxi_json *j = writer(out);
+	if (j)
+		oxi_json_begin(j, name, kind == '[' ? '[' : '{');
+}
+
+/* The outermost object is ours to end. */
+static void end(ox_page_reply *out)
+{
+	struct oxi_json *j = writer(out);
+	if (j && j->depth == 1)
+		j->failed = true;
+	else if (j)
+		oxi_json_end(j);
+}
+
+int oxi_crunch_call(const struct oxi_crunch *c, const ox_page *page, struct oxi_buffer *value)
+{
+	struct reply r = {
+		.base = { sizeof(r.base), put_int, put_double, put_bool, put_string, begin, end },
+		.json.out = value,
+	};
+	oxi_json_begin(&r.json, NULL, '{');
+	int result = c->fn(page, &r.base);
+	while (r.json.depth > 0 && !r.json.failed)
+		oxi_json_end(&r.json);
+	writer(&r.base);
+	return result < 0 ? result : r.error ? r.error : value->failed ? OX_ENOMEM : 0;
+}
+
+/* ---- the built-in functions ---- */
+
+static struct oxi_words page_words;
+
+static int words(const ox_page *page, ox_page_reply *out)
+{
+	oxi_words_free(&page_words);
+	oxi_words_add_text(&page_words, page->text.data, page->text.len);
+	ox_page_put_int(out, "words", (int64_t)page_words.total);
+	ox_page_put_int(out, "distinct", (int64_t)page_words.n);
+	return page_words.failed ? OX_ENOMEM : 0;
+}
+
+const struct oxi_words *oxi_crunch_words(void)
+{
+	return &page_words;
+}
+
+static int digest(const ox_page *page, ox_page_reply *out)
+{
+	char hex[65];
+	oxi_digest_hex(page->body.data, page->body.len, hex);
+	ox_page_put_string(out, "sha256", hex, 64);
+	return 0;
+}
+
+/* ---- plugins ---- */
+
+static int load(const char *name, const char *symbol, struct oxi_crunch *ret)
+{
+	char path[4096];
+	size_t len = (size_t)(symbol - name) - 1;
+	/* dlopen searches for a name without a slash among the system's libraries: a plugin is a file. */
+	int n = snprintf(path, sizeof(path), "%s%.*s", memchr(name, '/', len) ? "" : "./", (int)len, name);
+	if ((size_t)n >= sizeof(path)) {
+		oxi_say("crawl", "--crunch: the plugin's path is too long");
+		return OX_EINVAL;
+	}
+	void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!library) {
+		oxi_say("crawl", "cannot load the plugin: %s", dlerror());
+		return OX_EINVAL;
+	}
+	void *fn = dlsym(library, symbol);
+	if (!fn) {
+		oxi_say("crawl", "plugin %s has no function '%s'", path, symbol);
+		dlclose(library);
+		return OX_EINVAL;
+	}
+	memcpy(&ret->fn, &fn, sizeof(fn));
+	return 0;
+}
+
+int oxi_crunch_find(const char *name, struct oxi_crunch *ret)
+{
+	*ret = (struct oxi_crunch){ 0 };
+	const char *colon = strrchr(name, ':');
+	if (strcmp(name, "words") == 0)
+		*ret = (struct oxi_crunch){ words, true };
+	else if (strcmp(name, "digest") == 0)
+		ret->fn = digest;
+	else if (colon && colon > name && colon[1])
+		return load(name, colon + 1, ret);
+	else {
+		oxi_say("crawl", "--crunch %s: give words, digest, or PLUGIN.so:FUNCTION", name);
+		return OX_EINVAL;
+	}
+	return 0;
+}

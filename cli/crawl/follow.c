@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From an answer to its value and links: the page goes to a worker in one block of the pool's arena, and what comes
+ * back is read with suspicion, for the worker has run a parser over foreign bytes and maybe a plugin.
+ *
+ * When the crunch function kills its worker, the same block goes out once more for the links alone: a crash costs the
+ * page its value, and not the crawl what lies behind the page.
+ */
+#include <oxbow/http.h>
+#include <oxbow/scope.h>
+#include <string.h>
+
+#include "cli/crawl/crawl.h"
+#include "cli/crawl/page.h"
+
+static ox_blob *pack(struct oxi_crawl *c, const ox_response *answer, const struct oxi_record *r, size_t *ret_size)
+{
+	struct oxi_page_input in = {
+		.url = r->final.data, .type = r->type, .status = r->status, .body = ox_response_body(answer),
+	};
+	*ret_size = oxi_page_input_size(&in);
+	ox_blob *b = ox_blob_new(c->pool, *ret_size);
+	if (b)
+		oxi_page_input_write(&in, ox_blob_data(b));
+	return b;
+}
+
+/* Resolves the links of a page and takes them into the crawl. */
+static int take_links(struct oxi_crawl *c, const struct oxi_record *r, ox_bytes links)
+{
+	struct oxi_origin *via = oxi_origin_new(r->final.data);
+	struct oxi_url base, url;
+	bool has_base = false;
+	enum oxi_link kind;
+	ox_bytes link;
+	int n = via ? 1 : OX_ENOMEM;
+	while (n > 0 && (n = oxi_page_link_next(&links, &kind, &link)) > 0) {
+		bool is_base = kind == OXI_LINK_BASE;
+		if (is_base && has_base)
+			continue;
+		int bad = oxi_url_resolve(has_base ? base.text : r->final.data, link.data, link.len, is_base ? &base : &url);
+		has_base |= is_base && !bad;
+		if (!bad && !is_base && r->depth < c->o->depth)
+			n = oxi_crawl_take(c, &url, r->depth + 1, via) < 0 ? OX_ENOMEM : 1;
+	}
+	oxi_origin_unref(via);
+	return n;
+}
+
+static int take_result(struct oxi_crawl *c, struct oxi_record *r, ox_bytes reply)
+{
+	struct oxi_page_result result;
+	int code = oxi_page_result_read(reply, &result);
+	if (code < 0)
+		return code;
+	memcpy(r->digest, result.digest, sizeof(r->digest));
+	oxi_buffer_add(&r->value, result.value.data, result.value.len);
+	if (r->error == OXI_ERROR_NONE && result.parse < 0)
+		r->error = OXI_ERROR_PARSE_LIMIT;
+	else if (r->error == OXI_ERROR_NONE && result.crunch < 0)
+		r->error = OXI_ERROR_CRUNCH_FAILED;
+	code = oxi_words_unpack(&c->tally.words, result.words.data, result.words.len);
+	return code < 0 ? code : take_links(c, r, result.links);
+}
+
+/* Runs a job over a page. Returns: its status, after it has taken the result. */
+static int run_job(struct oxi_crawl *c, struct oxi_record *r, const ox_job *job, const void *data, size_t size)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	ox_future *f = ox_submit(g, c->pool, job, data, size);
+	int status = ox_await(f);
+	r->crunch_time += ox_future_run_time(f);
+	const ox_crash *crash = ox_future_crash(f);
+	if (crash)
+		r->signal = crash->signal;
+	if (status < 0)
+		return ox_cancelled() ? OX_ECANCELED : status;
+	ox_bytes reply = { 0 };
+	reply.data = ox_future_value(f, &reply.len);
+	status = take_result(c, r, reply);
+	if (status == OX_EPROTO) {
+		r->error = OXI_ERROR_CRUNCH_FAILED;
+		status = 0;
+	}
+	return status;
+}
+
+/* What a job's failure says about the page; NONE: it says that there are no workers. */
+static enum oxi_error error_of_job(int code, const struct oxi_record *r)
+{
+	switch (code) {
+	case OX_ECRASHED:
+		return r->signal ? OXI_ERROR_CRUNCH_SIGNAL : OXI_ERROR_CRUNCH_FAILED;
+	case OX_ETIMEDOUT:
+	case OX_ESTUCK:
+		return OXI_ERROR_CRUNCH_TIMEOUT;
+	case OX_EOOM:
+	case OX_ENOMEM:
+		return OXI_ERROR_CRUNCH_OOM;
+	case OX_ETOOBIG:
+	case OX_EQUARANTINED:
+		return OXI_ERROR_CRUNCH_FAILED;
+	default:
+		return OXI_ERROR_NONE;
+	}
+}
+
+int oxi_crawl_crunch(struct oxi_crawl *c, ox_response *answer, struct oxi_record *record)
+{
+	size_t size;
+	ox_blob *b = pack(c, answer, record, &size);
+	if (!b)
+		return OX_ENOMEM;
+	int r = run_job(c, record, &oxi_page_job, ox_blob_data(b), size);
+	enum oxi_error error = r < 0 && r != OX_ECANCELED ? error_of_job(r, record) : OXI_ERROR_NONE;
+	if (error != OXI_ERROR_NONE) {
+		record->error = error;
+		r = run_job(c, record, &oxi_page_links_job, ox_blob_data(b), size);
+		if (r < 0 && r != OX_ECANCELED && error_of_job(r, record) != OXI_ERROR_NONE)
+			r = 0;          /* the parser itself cannot take it */
+	}
+	ox_blob_free(b);
+	return r;
+}

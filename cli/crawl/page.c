@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Input:  struct head, URL and NUL, Content-Type and NUL, padding to 16 bytes, body.
+ * Reply:  struct tail, links (kind byte, length as 2 bytes, text), value, words.
+ *
+ * Both ends are one program on one machine, so numbers are in its own byte order. The worker reads its input without
+ * checks, for the main process made it; the main process checks every length of the reply.
+ *
+ * Links are unique within a page: a manual's pages name the same twenty chapters hundreds of times, and resolving a
+ * URL costs the main process more than a look into a hash set costs a worker.
+ */
+#include "cli/crawl/page.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "cli/crawl/digest.h"
+#include "cli/crawl/seen.h"
+#include "cli/crawl/url.h"
+#include "cli/crawl/words.h"
+
+#define LINK_BYTES_MAX OX_MIB(4)
+
+struct head {
+	uint64_t body_len;
+	uint32_t url_len, type_len;
+	int32_t status;
+};
+
+struct tail {
+	uint32_t links, value, words;   /* bytes of each */
+	int32_t parse, crunch;
+	char digest[64];
+};
+
+/* ---- input ---- */
+
+static size_t body_offset(size_t url_len, size_t type_len)
+{
+	return (sizeof(struct head) + url_len + 1 + type_len + 1 + 15) & ~(size_t)15;
+}
+
+static size_t length_of(const char *text)
+{
+	return text ? strlen(text) : 0;
+}
+
+size_t oxi_page_input_size(const struct oxi_page_input *in)
+{
+	return body_offset(strlen(in->url), length_of(in->type)) + in->body.len;
+}
+
+void oxi_page_input_write(const struct oxi_page_input *in, void *to)
+{
+	struct head h = {
+		.body_len = in->body.len, .url_len = (uint32_t)strlen(in->url),
+		.type_len = (uint32_t)length_of(in->type), .status = in->status,
+	};
+	char *p = to;
+	size_t body = body_offset(h.url_len, h.type_len);
+	memset(p, 0, body);
+	memcpy(p, &h, sizeof(h));
+	memcpy(p + sizeof(h), in->url, h.url_len);
+	if (in->type)
+		memcpy(p + sizeof(h) + h.url_len + 1, in->type, h.type_len);
+	if (in->body.len)
+		memcpy(p + body, in->body.data, in->body.len);
+}
+
+/* ---- the worker ---- */
+
+static struct oxi_crunch chosen;        /* as it was when the workers were forked */
+
+struct parsed {
+	struct oxi_buffer links, text;
+	struct oxi_seen seen;
+	size_t n;
+};
+
+static void take_link(void *arg, enum oxi_link kind, const char *url, size_t len)
+{
+	struct parsed *p = arg;
+	const char *fragment = memchr(url, '#', len);
+	if (fragment)
+		len = (size_t)(fragment - url);
+	if (len == 0 || len > OXI_URL_MAX || p->n == OXI_PAGE_LINKS_MAX || p->links.len > LINK_BYTES_MAX)
+		return;
+	struct oxi_key key = oxi_key_of(url, len);
+	key.a ^= kind == OXI_LINK_BASE;
+	if (oxi_seen_add(&p->seen, key) <= 0)
+		return;
+	uint16_t size = (uint16_t)len;
+	oxi_buffer_add_char(&p->links, (char)kind);
+	oxi_buffer_add(&p->links, &size, sizeof(size));
+	oxi_buffer_add(&p->links, url, len);
+	p->n++;
+}
+
+static void take_text(void *arg, const char *text, size_t len)
+{
+	struct parsed *p = arg;
+	oxi_buffer_add(&p->text, text, len);
+}
+
+bool oxi_page_is_html(const char *type)
+{
+	static const char *const types[] = { "text/html", "application/xhtml+xml" };
+	size_t len = type ? strcspn(type, "; \t") : 0;
+	if (len == 0)
+		return true;
+	for (size_t i = 0; i < 2; i++) {
+		if (strlen(types[i]) == len && strncasecmp(type, types[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The charset of a Content-Type. False: it names none. */
+static bool charset_of(const char *type, char *ret, size_t cap)
+{
+	const char *p = type ? strcasestr(type, "charset=") : NULL;
+	if (!p)
+		return false;
+	p += strlen("charset=");
+	p += *p == '"';
+	size_t len = strcspn(p, "\"; \t");
+	if (len == 0 || len >= cap)
+		return false;
+	memcpy(ret, p, len);
+	ret[len] = '\0';
+	return true;
+}
+
+static int parse(const ox_page *page, struct parsed *p)
+{
+	char charset[64];
+	bool has_charset = charset_of(page->type, charset, sizeof(charset));
+	struct oxi_html_sink sink = { take_link, take_text, p };
+	int r = oxi_html_parse(page->body.data, page->body.len, has_charset ? charset : NULL, &sink);
+	oxi_buffer_add_char(&p->text, '\0');
+	return r < 0 ? r : p->links.failed || p->text.failed ? OX_ENOMEM : 0;
+}
+
+static int reply_with(ox_reply *out, struct tail *t, const struct parsed *p, const struct oxi_buffer *value,
+                      const struct oxi_buffer *words)
+{
+	t->links = (uint32_t)p->links.len;
+	t->value = (uint32_t)value->len;
+	t->words = (uint32_t)words->len;
+	int r = ox_reply_write(out, t, sizeof(*t));
+	if (r >= 0)
+		r = ox_reply_write(out, p->links.data, p->links.len);
+	if (r >= 0)
+		r = ox_reply_write(out, value->data, value->len);
+	return r < 0 ? r : ox_reply_write(out, words->data, words->len);
+}
+
+static void crunch_page(ox_page *page, const struct parsed *p, struct tail *t, struct oxi_buffer *value,
+                        struct oxi_buffer *words)
+{
+	page->text = (ox_bytes){ p->text.data, p->text.len - 1 };
+	t->crunch = oxi_crunch_call(&chosen, page, value);
+	if (t->crunch < 0)
+		value->len = 0;
+	else if (chosen.words)
+		oxi_words_pack(oxi_crunch_words(), words);
+}
+
+static int work(const void *in, ox_reply *out, bool with_crunch)
+{
+	const struct head *h = in;
+	const char *url = (const char *)(h + 1);
+	ox_page page = {
+		.size = sizeof(page), .url = url, .status = h->status, .type = url + h->url_len + 1,
+		.body = { (const char *)in + body_offset(h->url_len, h->type_len), h->body_len },
+	};
+	struct tail t = { 0 };
+	struct parsed p = { 0 };
+	struct oxi_buffer value = { 0 }, words = { 0 };
+	char digest[65];
+	oxi_digest_hex(page.body.data, page.body.len, digest);
+	memcpy(t.digest, digest, sizeof(t.digest));
+	bool html = oxi_page_is_html(page.type);
+	t.parse = html ? parse(&page, &p) : 0;
+	if (html && with_crunch && chosen.fn && t.parse == 0)
+		crunch_page(&page, &p, &t, &value, &words);
+	int r = words.failed ? OX_ENOMEM : reply_with(out, &t, &p, &value, &words);
+	oxi_buffer_free(&p.links);
+	oxi_buffer_free(&p.text);
+	oxi_seen_free(&p.seen);
+	oxi_buffer_free(&value);
+	oxi_buffer_free(&words);
+	return r;
+}
+
+static int page_job(const void *in, size_t len, ox_reply *out)
+{
+	(void)len;
+	return work(in, out, true);
+}
+
+static int links_job(const void *in, size_t len, ox_reply *out)
+{
+	(void)len;
+	return work(in, out, false);
+}
+
+ox_job oxi_page_job = { .size = sizeof(ox_job), .name = "page", .fn = page_job };
+ox_job oxi_page_links_job = { .size = sizeof(ox_job), .name = "links", .fn = links_job };
+
+void oxi_page_setup(const struct oxi_crunch *crunch, ox_time crunch_timeout)
+{
+	chosen = *crunch;
+	oxi_page_job.timeout = crunch_timeout;
+	oxi_page_links_job.timeout = crunch_timeout;
+}
+
+/* ---- reply ---- */
+
+int oxi_page_result_read(ox_bytes reply, struct oxi_page_result *ret)
+{
+	struct tail t;
+	if (reply.len < sizeof(t))
+		return OX_EPROTO;
+	memcpy(&t, reply.data, sizeof(t));
+	if ((uint64_t)t.links + t.value + t.words != reply.len - sizeof(t) || t.value > 2 * OXI_VALUE_MAX)
+		return OX_EPROTO;
+	for (size_t i = 0; i < sizeof(t.digest); i++) {
+		if (!memchr("0123456789abcdef", t.digest[i], 16))
+			return OX_EPROTO;
+	}
+	const char *p = (const char *)reply.data + sizeof(t);
+	*ret = (struct oxi_page_result){
+		.parse = t.parse, .crunch = t.crunch,
+		.links = { p, t.links },
+		.value = { p + t.links, t.value },
+		.words = { p + t.links + t.value, t.words },
+	};
+	memcpy(ret->digest, t.digest, sizeof(t.digest));
+	return 0;
+}
+
+int oxi_page_link_next(ox_bytes *links, enum oxi_link *ret_kind, ox_bytes *ret_url)
+{
+	const char *p = links->data;
+	uint16_t len;
+	if (links->len == 0)
+		return 0;
+	if (links->len < 1 + sizeof(len))
+		return OX_EPROTO;
+	memcpy(&len, p + 1, sizeof(len));
+	size_t size = 1 + sizeof(len) + len;
+	if (links->len < size)
+		return OX_EPROTO;
+	*ret_kind = *p == OXI_LINK_BASE ? OXI_LINK_BASE : OXI_LINK_PAGE;
+	*ret_url = (ox_bytes){ p + 1 + sizeof(len), len };
+	*links = (ox_bytes){ p + size, links->len - size };
+	return 1;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* What is known about one URL in the end, as a line of JSON, and added up over all. */
+#ifndef OXBOW_CLI_RECORD_H
+#define OXBOW_CLI_RECORD_H
+
+#include <oxbow/http.h>
+
+#include "cli/buffer.h"
+#include "cli/crawl/words.h"
+
+/* The closed list of what can go wrong with a page. */
+#define OXI_ERRORS(X)                                                                                       \
+	X(DNS, "dns") X(REFUSED, "refused") X(RESET, "reset") X(TIMEOUT, "timeout") X(TLS, "tls-error")     \
+	X(TOO_LARGE, "too-large") X(REDIRECT_LOOP, "redirect-loop") X(REDIRECT_SCHEME, "redirect-scheme")   \
+	X(BLOCKED, "blocked-address") X(HTTP_4XX, "http-4xx") X(HTTP_5XX, "http-5xx")                       \
+	X(PROTOCOL, "protocol") X(PARSE_LIMIT, "parse-limit") X(CRUNCH_SIGNAL, "crunch-signal")             \
+	X(CRUNCH_TIMEOUT, "crunch-timeout") X(CRUNCH_OOM, "crunch-oom") X(CRUNCH_FAILED, "crunch-failed")
+
+enum oxi_error {
+	OXI_ERROR_NONE,
+#define OXI_ERROR_ENUM(name, text) OXI_ERROR_##name,
+	OXI_ERRORS(OXI_ERROR_ENUM)
+#undef OXI_ERROR_ENUM
+	OXI_ERROR_COUNT,
+};
+
+struct oxi_record {
+	const char *url;
+	struct oxi_buffer final;        /* with a NUL: the URL of the answer, or where a redirect pointed that was not taken */
+	const char *via;                /* NULL: a start */
+	unsigned depth;
+	int status;                     /* of HTTP; 0: no answer */
+	enum oxi_error error;
+	int signal;                     /* of crunch-signal */
+	char ip[64], type[128], digest[65];
+	ox_http_times times;
+	size_t body;                    /* bytes */
+	ox_time crunch_time;
+	bool page;                      /* HTML with a status of 2xx */
+	struct oxi_buffer value;        /* JSON; empty: null */
+};
+
+struct oxi_crawl_tally {
+	uint64_t urls, answers, pages, errors[OXI_ERROR_COUNT], wire_bytes, body_bytes;
+	ox_time fetch_time, crunch_time;        /* sums over the pages */
+	uint64_t crashed;               /* workers that died on a page or were killed for it */
+	struct oxi_words words;
+	ox_time began;
+};
+
+const char *oxi_error_name(enum oxi_error e);      /* NULL: none */
+
+/* What a failed request is called. */
+enum oxi_error oxi_error_of_fetch(int code);
+
+void oxi_record_json(const struct oxi_record *r, struct oxi_buffer *out);      /* with a newline */
+void oxi_record_free(struct oxi_record *r);
+
+void oxi_crawl_tally_add(struct oxi_crawl_tally *t, const struct oxi_record *r);
+
+/* The summary, for people; top: how many words at most. */
+void oxi_crawl_tally_text(const struct oxi_crawl_tally *t, ox_time took, size_t top, struct oxi_buffer *out);
+
+#endif

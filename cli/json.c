@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* JSON as RFC 8259 has it. Text is UTF-8: what is not becomes U+FFFD, byte by byte, so that every line can be read. */
+#include "cli/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Length of the UTF-8 sequence at p, at most n bytes; 0: malformed (RFC 3629: no surrogates, no overlong forms). */
+static size_t sequence(const unsigned char *p, size_t n)
+{
+	if (p[0] < 0x80)
+		return 1;
+	size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+	if (p[0] < 0xc2 || p[0] > 0xf4 || len > n)
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+	    (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+static void escape(struct oxi_buffer *out, unsigned char c)
+{
+	const char *shorts = "\bb\ff\nn\rr\tt\"\"\\\\";
+	for (const char *s = shorts; *s; s += 2) {
+		if (c == (unsigned char)*s) {
+			oxi_buffer_add(out, (char[]){ '\\', s[1] }, 2);
+			return;
+		}
+	}
+	oxi_buffer_add_format(out, "\\u%04x", c);
+}
+
+static void quote(struct oxi_buffer *out, const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	oxi_buffer_add_char(out, '"');
+	for (size_t i = 0; i < len;) {
+		size_t run = i;
+		while (run < len && p[run] >= 0x20 && p[run] < 0x7f && p[run] != '"' && p[run] != '\\')
+			run++;
+		oxi_buffer_add(out, p + i, run - i);
+		i = run;
+		if (i == len)
+			break;
+		size_t n = sequence(p + i, len - i);
+		if (n > 1)
+			oxi_buffer_add(out, p + i, n);
+		else if (n == 1)
+			escape(out, p[i]);
+		else
+			oxi_buffer_add_text(out, "\xef\xbf\xbd");
+		i += n ? n : 1;
+	}
+	oxi_buffer_add_char(out, '"');
+}
+
+/* What comes before each value: a comma, and in an object its name. */
+static void head(struct oxi_json *j, const char *name)
+{
+	if (j->comma)
+		oxi_buffer_add_char(j->out, ',');
+	if (j->depth && j->open[j->depth - 1] == '{') {
+		quote(j->out, name ? name : "", name ? strlen(name) : 0);
+		oxi_buffer_add_char(j->out, ':');
+	}
+	j->comma = true;
+}
+
+void oxi_json_begin(struct oxi_json *j, const char *name, char kind)
+{
+	if (j->depth == OXI_JSON_DEPTH || j->failed) {
+		j->failed = true;
+		return;
+	}
+	head(j, name);
+	j->open[j->depth++] = kind;
+	j->comma = false;
+	oxi_buffer_add_char(j->out, kind);
+}
+
+void oxi_json_end(struct oxi_json *j)
+{
+	if (j->depth == 0 || j->failed) {
+		j->failed = true;
+		return;
+	}
+	oxi_buffer_add_char(j->out, j->open[--j->depth] == '{' ? '}' : ']');
+	j->comma = true;
+}
+
+void oxi_json_int(struct oxi_json *j, const char *name, int64_t value)
+{
+	head(j, name);
+	oxi_buffer_add_format(j->out, "%lld", (long long)value);
+}
+
+void oxi_json_double(struct oxi_json *j, const char *name, double value)
+{
+	char text[32] = "null";
+	if (isfinite(value))
+		snprintf(text, sizeof(text), "%.15g", value);
+	if (isfinite(value) && strtod(text, NULL) != value)
+		snprintf(text, sizeof(text), "%.17g", value);
+	head(j, name);
+	oxi_buffer_add_text(j->out, text);
+}
+
+void oxi_json_bool(struct oxi_json *j, const char *name, bool value)
+{
+	head(j, name);
+	oxi_buffer_add_text(j->out, value ? "true" : "false");
+}
+
+void oxi_json_null(struct oxi_json *j, const char *name)
+{
+	head(j, name);
+	oxi_buffer_add_text(j->out, "null");
+}
+
+void oxi_json_string(struct oxi_json *j, const char *name, const char *text, size_t len)
+{
+	head(j, name);
+	quote(j->out, text, len);
+}
+
+void oxi_json_text(struct oxi_json *j, const char *name, const char *text)
+{
+	if (text)
+		oxi_json_string(j, name, text, strlen(text));
+	else
+		oxi_json_null(j, name);
+}
+
+void oxi_json_raw(struct oxi_json *j, const char *name, const char *json, size_t len)
+{
+	head(j, name);
+	oxi_buffer_add(j->out, json, len);
+}

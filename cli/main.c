@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* The command: a table of sub-commands, one file each. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <oxbow/base.h>
+
+#include "cli/command.h"
+#include "cli/options.h"
+#include "cli/say.h"
+
+static const struct oxi_command *const COMMANDS[] = {
+	&oxi_command_run,
+#ifdef OXI_HTTP
+	&oxi_command_crawl,
+#endif
+};
+#define COMMANDS_LEN (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
+
+static void print_help(void)
+{
+	printf("usage: oxbow COMMAND [OPTION...] ...\n"
+	       "Runs batches of work side by side: programs, pages of the web, functions.\n\n");
+	for (size_t i = 0; i < COMMANDS_LEN; i++)
+		printf("  %-8s %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
+	printf("\n"
+	       "  oxbow COMMAND --help    options of a command (also: oxbow help COMMAND)\n"
+	       "  oxbow --version         version of the command and of its library\n\n"
+	       "Manual: man oxbow\n");
+}
+
+static const struct oxi_command *find(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS_LEN; i++) {
+		if (strcmp(COMMANDS[i]->name, name) == 0)
+			return COMMANDS[i];
+	}
+	const char *names[COMMANDS_LEN + 1];
+	for (size_t i = 0; i < COMMANDS_LEN; i++)
+		names[i] = COMMANDS[i]->name;
+	names[COMMANDS_LEN] = "help";
+	const char *near = oxi_nearest(name, names, sizeof(*names), COMMANDS_LEN + 1);
+	if (near)
+		oxi_say(NULL, "unknown command '%s': did you mean %s?", name, near);
+	else
+		oxi_say(NULL, "unknown command '%s' (see oxbow --help)", name);
+	return NULL;
+}
+
+/* Help and version were printed: they too have failed if nobody could read them. */
+static int flushed(int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	if (errno == EPIPE)
+		return OXI_EXIT_PIPE;
+	oxi_say(NULL, "cannot write to standard output: %s", strerror(errno));
+	return OXI_EXIT_OUTPUT;
+}
+
+static int help(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_help();
+		return OXI_EXIT_OK;
+	}
+	const struct oxi_command *c = find(argv[1]);
+	if (!c)
+		return OXI_EXIT_USAGE;
+	oxi_options_help(c, stdout);
+	return OXI_EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+	if (argc < 2) {
+		oxi_say(NULL, "which command? (see oxbow --help)");
+		return OXI_EXIT_USAGE;
+	}
+	const char *word = argv[1];
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
+		return help(argc - 1, argv + 1);
+	if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+		printf("oxbow %s (library %s)\n", OX_VERSION, ox_version());
+		return OXI_EXIT_OK;
+	}
+	if (word[0] == '-') {
+		oxi_say(NULL, "unknown option '%s': options come after the command (see oxbow --help)", word);
+		return OXI_EXIT_USAGE;
+	}
+	const struct oxi_command *c = find(word);
+	return c ? c->run(argc - 1, argv + 1) : OXI_EXIT_USAGE;
+}
+
+/* A closed 0, 1 or 2 would be taken by the next file or socket. On a 1 or 2 made so, writing fails, as it must. */
+static void open_standard(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0)
+			return;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	open_standard();
+	return flushed(run(argc, argv));
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libcurl's multi_socket interface on Oxbow's reactor: one multi handle per loop, made at the first request and
+ * cleaned up when the loop ends, so that all coroutines share the kept connections, the DNS cache and the TLS sessions.
+ *
+ * libcurl tells which descriptors it wants watched (on_socket_wanted) and when it wants to be called at the latest
+ * (on_timer_wanted); the reactor's events go back by curl_multi_socket_action(). A transfer that libcurl reports as
+ * done, or that is cancelled, is taken out of the multi handle and its coroutine woken.
+ *
+ *	QUEUED ──work()──> RUNNING ──libcurl: done──────────────> DONE
+ *	   │                  │                                    ^
+ *	   └──cancelled, freed┴──────────> ENDING ──work()─────────┘
+ *
+ * Invariant: libcurl runs on the thread's own stack only. It needs more than a small coroutine has (a TLS handshake
+ * 13 KiB, the resolver more), so coroutines only put transfers into lists and arm the work hook, which runs at the end
+ * of the turn. This also means that libcurl is never entered from one of its own callbacks. Rejected: calling
+ * curl_multi_add_handle() in the coroutine and perform in the reactor; removing a transfer may shut TLS down, so the
+ * deep part would be on the small stack all the same.
+ *
+ * Invariant: at the end of a turn no cancelled transfer is left: its connection is closed (or, with HTTP/2, its stream
+ * reset). libcurl would wait for a look-up that is under way when a transfer is removed; CURLOPT_QUICK_EXIT (set in
+ * transfer.c) makes it leave the look-up to its thread, which frees everything when it ends.
+ *
+ * libcurl has no limit on connections per host here (CURLMOPT_MAX_HOST_CONNECTIONS 0): who starts the coroutines bounds
+ * them. Up to KEPT_CONNECTIONS idle ones are kept.
+ */
+#include "loop/http/client.h"
+
+#include <pthread.h>
+
+#define KEPT_CONNECTIONS 256L
+
+struct oxi_http_client {
+	CURLM *multi;                   /* from the first start on */
+	struct oxi_timer timer;
+	struct oxi_hook work;           /* armed while starts, ends, flows or broken want it */
+	struct oxi_hook end;
+	struct oxi_list starts, running, ends, flows;
+	int broken;                     /* the reactor refused libcurl something: all transfers fail with this */
+};
+
+static const char client_key;
+
+/* ---- the end of a transfer ---- */
+
+static void finish(struct ox_response *res, int result)
+{
+	struct oxi_http_client *c = res->client;
+
+	if (res->added)
+		curl_multi_remove_handle(c->multi, res->easy);
+	oxi_list_remove(&res->link);
+	oxi_list_remove(&res->flow);
+	oxi_loop_hold(-1);
+	res->client = NULL;
+	res->state = OXI_TRANSFER_DONE;
+	res->result = result;
+	if (res->orphan)
+		oxi_response_destroy(res);
+	else
+		oxi_transfer_wake(res, result);
+}
+
+static void finish_list(struct oxi_list *l, int result)
+{
+	while (!oxi_list_empty(l))
+		finish(OXI_CONTAINER(l->next, struct ox_response, link), result);
+}
+
+static void finish_done(struct oxi_http_client *c)
+{
+	struct CURLMsg *m;
+	int left;
+
+	while ((m = curl_multi_info_read(c->multi, &left))) {
+		struct ox_response *res = NULL;
+		CURLcode code = m->data.result;
+
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&res);
+		finish(res, oxi_transfer_result(res, code));
+	}
+}
+
+static void finish_ending(struct oxi_http_client *c)
+{
+	while (!oxi_list_empty(&c->ends)) {
+		struct ox_response *res = OXI_CONTAINER(c->ends.next, struct ox_response, link);
+
+		finish(res, res->result);
+	}
+}
+
+/* ---- backpressure ---- */
+
+/*
+ * Pausing is done here and not by CURL_WRITEFUNC_PAUSE: that would make libcurl keep what it decodes of the chunk in a
+ * buffer of its own, out of reach of max_body.
+ */
+static void regulate(struct ox_response *res)
+{
+	bool pause = res->body.len >= (res->paused ? OXI_HTTP_LOW : OXI_HTTP_HIGH);
+
+	if (pause == res->paused)
+		return;
+	CURLcode code = curl_easy_pause(res->easy, pause ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+
+	if (code == CURLE_OK)
+		res->paused = pause;
+	else if (code != CURLE_BAD_FUNCTION_ARGUMENT)           /* that one: no connection, nothing to pause */
+		finish(res, oxi_transfer_result(res, code));
+}
+
+static void regulate_flows(struct oxi_http_client *c)
+{
+	struct oxi_list *e;
+
+	while ((e = oxi_list_shift(&c->flows))) {
+		struct ox_response *res = OXI_CONTAINER(e, struct ox_response, flow);
+
+		if (res->state == OXI_TRANSFER_RUNNING)
+			regulate(res);
+	}
+}
+
+/* After each call that let libcurl work: it may have finished or filled some transfers. */
+static void settle(struct oxi_http_client *c)
+{
+	finish_done(c);
+	regulate_flows(c);
+}
+
+/* ---- libcurl and the reactor ---- */
+
+/* In a callback of libcurl nothing can be taken out: the hook does it, before anything is waited for again. */
+static void break_all(struct oxi_http_client *c, int why)
+{
+	c->broken = why;
+	oxi_hook_arm(&c->work);
+}
+
+static void act(struct oxi_http_client *c, curl_socket_t fd, int events)
+{
+	int running;
+
+	if (curl_multi_socket_action(c->multi, fd, events, &running) != CURLM_OK)
+		break_all(c, OX_ENOMEM);
+	settle(c);
+}
+
+static void on_ready(void *arg, int fd, unsigned events)
+{
+	act(arg, fd, (events & OX_READABLE ? CURL_CSELECT_IN : 0) | (events & OX_WRITABLE ? CURL_CSELECT_OUT : 0));
+}
+
+static void on_time(struct oxi_timer *t)
+{
+	act(OXI_CONTAINER(t, struct oxi_http_client, timer), CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+	struct oxi_http_client *c = arg;
+	struct oxi_watch *w = socket_arg;
+	int r;
+
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		oxi_watch_free(w);
+		return 0;
+	}
+	if (!w) {
+		w = oxi_watch_new(fd, on_ready, c);
+		if (!w) {
+			break_all(c, OX_ENOMEM);
+			return 0;
+		}
+		curl_multi_assign(c->multi, fd, w);
+	}
+	r = oxi_watch_set(w, (what & CURL_POLL_IN ? OX_READABLE : 0) | (what & CURL_POLL_OUT ? OX_WRITABLE : 0));
+	if (r < 0)
+		break_all(c, r);
+	return 0;
+}
+
+static int on_timer_wanted(CURLM *multi, long ms, void *arg)
+{
+	struct oxi_http_client *c = arg;
+	int r;
+
+	(void)multi;
+	if (ms < 0) {
+		oxi_timer_clear(&c->timer);
+		return 0;
+	}
+	r = oxi_timer_set(&c->timer, oxi_now() + OX_MS(ms));
+	if (r < 0)
+		break_all(c, r);
+	return 0;
+}
+
+static CURLcode global_code;
+
+static void global_init(void)
+{
+	global_code = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static int open_multi(struct oxi_http_client *c)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, global_init);
+	if (global_code != CURLE_OK || !(c->multi = curl_multi_init()))
+		return OX_ENOMEM;
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, KEPT_CONNECTIONS);
+	return 0;
+}
+
+/* ---- the hook ---- */
+
+static int start(struct oxi_http_client *c, struct ox_response *res)
+{
+	int r = c->multi ? 0 : open_multi(c);
+
+	if (r < 0)
+		return r;
+	r = oxi_transfer_prepare(res);
+	if (r < 0)
+		return r;
+	if (curl_multi_add_handle(c->multi, res->easy) != CURLM_OK)
+		return OX_ENOMEM;
+	res->added = true;
+	oxi_list_remove(&res->link);
+	oxi_list_append(&c->running, &res->link);
+	res->state = OXI_TRANSFER_RUNNING;
+	return 0;
+}
+
+static void work(struct oxi_hook *h)
+{
+	struct oxi_http_client *c = OXI_CONTAINER(h, struct oxi_http_client, work);
+
+	finish_ending(c);
+	while (!oxi_list_empty(&c->starts)) {
+		struct ox_response *res = OXI_CONTAINER(c->starts.next, struct ox_response, link);
+		int r = start(c, res);
+
+		if (r < 0)
+			finish(res, r);
+	}
+	if (c->multi)
+		settle(c);
+	if (c->broken) {
+		finish_list(&c->running, c->broken);
+		c->broken = 0;
+	}
+}
+
+static void end(struct oxi_hook *h)
+{
+	struct oxi_http_client *c = OXI_CONTAINER(h, struct oxi_http_client, end);
+
+	finish_list(&c->starts, OX_ECANCELED);
+	finish_list(&c->running, OX_ECANCELED);
+	finish_ending(c);
+	if (c->multi)
+		curl_multi_cleanup(c->multi);
+	oxi_timer_clear(&c->timer);
+	oxi_hook_disarm(&c->work);
+	oxi_loop_put(&client_key, NULL);
+	oxi_free(c);
+}
+
+/* ---- for response.c ---- */
+
+int oxi_http_client_get(struct oxi_http_client **ret)
+{
+	struct oxi_http_client *c = oxi_loop_get(&client_key);
+	int r;
+
+	if (c) {
+		*ret = c;
+		return 0;
+	}
+	c = oxi_alloc(sizeof(*c));
+	if (!c)
+		return OX_ENOMEM;
+	oxi_list_init(&c->starts);
+	oxi_list_init(&c->running);
+	oxi_list_init(&c->ends);
+	oxi_list_init(&c->flows);
+	oxi_timer_init(&c->timer, on_time);
+	oxi_hook_init(&c->work, work);
+	oxi_hook_init(&c->end, end);
+	r = oxi_loop_put(&client_key, c);
+	if (r < 0) {
+		oxi_free(c);
+		return r;
+	}
+	oxi_hook_at_end(&c->end);
+	*ret = c;
+	return 0;
+}
+
+void oxi_http_client_start(struct oxi_http_client *c, struct ox_response *res)
+{
+	res->client = c;
+	res->state = OXI_TRANSFER_QUEUED;
+	oxi_list_append(&c->starts, &res->link);
+	oxi_loop_hold(1);
+	oxi_hook_arm(&c->work);
+}
+
+void oxi_http_client_end(struct ox_response *res, int result)
+{
+	if (res->state == OXI_TRANSFER_ENDING)
+		return;
+	oxi_list_remove(&res->link);
+	oxi_list_append(&res->client->ends, &res->link);
+	res->state = OXI_TRANSFER_ENDING;
+	res->result = result;
+	oxi_hook_arm(&res->client->work);
+}
+
+void oxi_http_client_flow(struct ox_response *res)
+{
+	oxi_list_remove(&res->flow);
+	oxi_list_append(&res->client->flows, &res->flow);
+	oxi_hook_arm(&res->client->work);
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The HTTP server: libevent's evhttp speaks HTTP on the loop's own event base, and each request runs in a coroutine of
+ * the server's group.
+ *
+ * Who owns a request? evhttp keeps it in its connection until the reply is written, and then frees it without telling;
+ * when the connection ends before a reply was begun, it lets go of it and it is ours. So the reply that a handler makes is
+ * only recorded, and handed to evhttp as the last thing, when nobody looks at the request any more (server_request.c). Rejected:
+ * evhttp_request_own(), which evhttp heeds when a connection ends but not when a reply is complete.
+ *
+ * While a handler works, evhttp does not read the connection, so it would not see that the peer has gone. We let it
+ * read on (watch_peer), without its read callback, which takes bytes in this state for a fatal error of its own; a
+ * client that pipelines is bounded by the read high-water mark. The idle timeout does not run meanwhile: how long a
+ * handler may take is its own affair.
+ *
+ * A client that closes its sending side right after the request counts as gone (evhttp cannot tell these apart).
+ */
+#include "loop/http/server.h"
+
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "include/private/auto.h"
+#include "loop/io/socket.h"
+
+#define SERVER_MAGIC 0x7365727665006f78ull
+#define BACKLOG 511
+#define ACCEPT_PAUSE OX_MS(100)         /* after accept() failed: out of descriptors, say */
+
+struct ox_http_server {
+	uint64_t magic;
+	struct evhttp *http;
+	struct evhttp_bound_socket *bound;      /* NULL: no longer listening */
+	ox_group *group;                /* of the handlers */
+	ox_http_handler *handler;
+	void *arg;
+	size_t most_input;              /* that a connection may buffer: headers and body of one request, and some */
+	struct timeval idle;
+	struct oxi_timer accept_again;
+	struct oxi_hook end;            /* the loop ends and the server was left open */
+	char url[sizeof("http://[]:65535") + INET6_ADDRSTRLEN];
+};
+
+/* ---- a request's coroutine ---- */
+
+static int run_handler(void *arg)
+{
+	struct ox_request *q = arg;
+
+	if (q->server->handler(q, q->server->arg) < 0)
+		q->status = 0;                  /* a 500, whatever was replied before */
+	oxi_request_finish(q);
+	return 0;
+}
+
+static void on_request(struct evhttp_request *ev, void *arg)
+{
+	struct ox_http_server *s = arg;
+	int status = 503;
+	struct ox_request *q = s->bound ? oxi_request_new(s, ev, &status) : NULL;
+	size_t before = ox_group_pending(s->group);
+
+	if (!q) {
+		evhttp_send_error(ev, status, NULL);
+		return;
+	}
+	ox_spawn_with(s->group, run_handler, q, OX_SPAWN_OPTIONS(.name = "http request"));
+	if (ox_group_pending(s->group) > before) {
+		oxi_server_watch_peer(q);
+		return;
+	}
+	oxi_request_reply_status(q, 503);
+	oxi_request_finish(q);
+}
+
+/* ---- connections ---- */
+
+static struct bufferevent *on_connection(struct event_base *base, void *arg)
+{
+	struct ox_http_server *s = arg;
+	struct bufferevent *b = bufferevent_socket_new(base, -1, 0);
+
+	if (b)
+		bufferevent_setwatermark(b, EV_READ, 0, s->most_input);
+	return b;
+}
+
+static void on_close(struct evhttp_connection *c, void *arg)
+{
+	struct ox_request *q = arg;
+
+	(void)c;
+	q->gone = true;
+}
+
+void oxi_server_watch_peer(struct ox_request *q)
+{
+	struct evhttp_connection *c = evhttp_request_get_connection(q->ev);
+	struct bufferevent *b = evhttp_connection_get_bufferevent(c);
+	bufferevent_data_cb write;
+	bufferevent_event_cb event;
+	void *arg;
+
+	bufferevent_getcb(b, NULL, &write, &event, &arg);
+	bufferevent_setcb(b, NULL, write, event, arg);
+	bufferevent_set_timeouts(b, NULL, NULL);
+	evhttp_connection_set_closecb(c, on_close, q);
+	bufferevent_enable(b, EV_READ);
+}
+
+void oxi_server_unwatch_peer(struct ox_request *q)
+{
+	struct evhttp_connection *c = evhttp_request_get_connection(q->ev);
+
+	if (!c)
+		return;
+	evhttp_connection_set_closecb(c, NULL, NULL);
+	evhttp_connection_set_timeout_tv(c, &q->server->idle);
+}
+
+/* Out of descriptors, as a rule. The listener is ready all the same: without a pause the loop would spin. */
+static void on_accept_error(struct evconnlistener *l, void *arg)
+{
+	struct ox_http_server *s = arg;
+
+	if (oxi_timer_set(&s->accept_again, oxi_now() + ACCEPT_PAUSE) == 0)
+		evconnlistener_disable(l);
+}
+
+static void accept_again(struct oxi_timer *t)
+{
+	struct ox_http_server *s = OXI_CONTAINER(t, struct ox_http_server, accept_again);
+
+	evconnlistener_enable(evhttp_bound_socket_get_listener(s->bound));
+}
+
+/* ---- listening ---- */
+
+static int listen_on(const char *text, int *ret_fd)
+{
+	struct oxi_address a;
+	int one = 1, r = oxi_address_parse(text, &a);
+
+	if (r < 0 || a.storage.ss_family == AF_UNIX)
+		return OX_EINVAL;
+	OXI_AUTO_FD fd = oxi_socket_new(&a);
+
+	if (fd < 0)
+		return fd;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));    /* connections inherit it */
+	if (bind(fd, (struct sockaddr *)&a.storage, a.len) < 0 || listen(fd, BACKLOG) < 0)
+		return -errno;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+static void name_url(struct ox_http_server *s, int fd)
+{
+	struct oxi_address a = { .len = sizeof(a.storage) };
+
+	getsockname(fd, (struct sockaddr *)&a.storage, &a.len);
+	strcpy(s->url, "http://");
+	OXI_CHECK(oxi_address_format(&a, s->url + strlen(s->url), sizeof(s->url) - strlen(s->url)) == 0);
+}
+
+/* ---- life ---- */
+
+void ox_http_server_options_init(ox_http_server_options *o)
+{
+	*o = (ox_http_server_options){ .size = sizeof(*o) };
+}
+
+static void destroy(struct ox_http_server *s)
+{
+	if (s->http)
+		evhttp_free(s->http);           /* and with it the listener and the connections */
+	oxi_timer_clear(&s->accept_again);
+	oxi_hook_disarm(&s->end);
+	s->magic = 0;
+	oxi_free(s);
+}
+
+static void loop_ends(struct oxi_hook *h)
+{
+	oxi_loop_hold(-1);
+	destroy(OXI_CONTAINER(h, struct ox_http_server, end));
+}
+
+static void set_options(struct ox_http_server *s, const ox_http_server_options *o)
+{
+	size_t body = o->max_body ? o->max_body : OX_MIB(8);
+	size_t headers = o->max_headers ? o->max_headers : OX_KIB(64);
+	ox_time idle = o->idle_timeout ? o->idle_timeout : OX_SEC(60);
+
+	s->arg = o->arg;
+	s->most_input = body + headers + OX_KIB(64);
+	s->idle.tv_sec = idle / OX_SEC(1);
+	s->idle.tv_usec = idle % OX_SEC(1) / 1000;
+	evhttp_set_max_body_size(s->http, (ssize_t)body);
+	evhttp_set_max_headers_size(s->http, (ssize_t)headers);
+	evhttp_set_timeout_tv(s->http, &s->idle);
+	evhttp_set_default_content_type(s->http, NULL);
+	evhttp_set_flags(s->http, EVHTTP_SERVER_LINGERING_CLOSE);       /* or the 413 would be lost in a reset */
+	evhttp_set_allowed_methods(s->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
+	                                            EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
+	evhttp_set_bevcb(s->http, on_connection, s);
+	evhttp_set_gencb(s->http, on_request, s);
+}
+
+/* Takes the descriptor, also on failure. */
+static int begin(struct ox_http_server *s, int fd, const ox_http_server_options *o)
+{
+	struct event_base *base = oxi_loop_event_base();
+	struct evconnlistener *l = evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+
+	if (!l) {
+		close(fd);
+		return OX_ENOMEM;
+	}
+	name_url(s, fd);
+	s->http = evhttp_new(base);
+	s->bound = s->http ? evhttp_bind_listener(s->http, l) : NULL;
+	if (!s->bound) {
+		evconnlistener_free(l);
+		return OX_ENOMEM;
+	}
+	evconnlistener_set_error_cb(l, on_accept_error);
+	set_options(s, o);
+	s->group = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT, .reap = true, .name = "http server"));
+	return s->group ? 0 : OX_ENOMEM;
+}
+
+int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_server_options *o, ox_http_server **ret)
+{
+	ox_http_server_options with = { .size = sizeof(with) };
+	struct ox_http_server *s;
+	int fd = -1, r;
+
+	if (oxi_forked())
+		return OX_EFORKED;
+	if (!ox_task_name())
+		return OX_ESTATE;
+	if (o)
+		memcpy(&with, o, o->size < sizeof(with) ? o->size : sizeof(with));
+	if (with.max_body > OX_GIB(1) || with.max_headers > OX_GIB(1) || with.idle_timeout < 0)
+		return OX_EINVAL;
+	r = listen_on(address, &fd);
+	if (r < 0)
+		return r;
+	s = oxi_alloc(sizeof(*s));
+	if (!s) {
+		close(fd);
+		return OX_ENOMEM;
+	}
+	s->magic = SERVER_MAGIC;
+	s->handler = handler;
+	oxi_timer_init(&s->accept_again, accept_again);
+	oxi_hook_init(&s->end, loop_ends);
+	r = begin(s, fd, &with);
+	if (r < 0) {
+		destroy(s);
+		return r;
+	}
+	oxi_hook_at_end(&s->end);
+	oxi_loop_hold(1);
+	*ret = s;
+	return 0;
+}
+
+int ox_http_server_url(const ox_http_server *s, char *buf, size_t cap)
+{
+	OXI_CHECK_OBJECT(s, SERVER_MAGIC);
+	if (strlen(s->url) >= cap)
+		return OX_ETOOBIG;
+	memcpy(buf, s->url, strlen(s->url) + 1);
+	return 0;
+}
+
+void ox_http_server_close(ox_http_server *s)
+{
+	if (!s || oxi_forked())                 /* in a child the poller is still the parent's */
+		return;
+	OXI_CHECK_OBJECT(s, SERVER_MAGIC);
+	evhttp_del_accept_socket(s->http, s->bound);
+	s->bound = NULL;
+	oxi_timer_clear(&s->accept_again);
+	ox_group_close(s->group);
+	oxi_loop_hold(-1);
+	destroy(s);
+}

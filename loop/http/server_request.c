@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a handler asks of its request, and how it replies. A reply is recorded in the request; oxi_request_finish()
+ * hands it to evhttp when the handler has returned: see server.c.
+ */
+#include "loop/http/server.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "loop/http/text.h"
+
+/* ---- life ---- */
+
+static void drop_body(struct ox_request *q)
+{
+	if (q->body)
+		evbuffer_free(q->body);
+	q->body = NULL;
+}
+
+static void request_free(struct ox_request *q)
+{
+	drop_body(q);
+	q->magic = 0;
+	oxi_free(q->path);
+	oxi_free(q);
+}
+
+/* The body in one piece, so that ox_request_body() cannot fail. */
+static bool gather_body(struct evhttp_request *ev)
+{
+	struct evbuffer *in = evhttp_request_get_input_buffer(ev);
+
+	return evbuffer_get_length(in) == 0 || evbuffer_pullup(in, -1) != NULL;
+}
+
+struct ox_request *oxi_request_new(struct ox_http_server *s, struct evhttp_request *ev, int *ret_status)
+{
+	struct ox_request *q = oxi_alloc(sizeof(*q));
+
+	*ret_status = 503;
+	if (!q)
+		return NULL;
+	q->magic = OXI_REQUEST_MAGIC;
+	q->server = s;
+	q->ev = ev;
+	q->body = evbuffer_new();
+	oxi_http_target_split(evhttp_request_get_uri(ev), &q->raw_path, &q->raw_path_len, &q->query);
+	q->path = oxi_alloc(q->raw_path_len + 1);
+	if (q->body && q->path && gather_body(ev)) {
+		if (oxi_http_path_decode(q->raw_path, q->raw_path_len, q->path))
+			return q;
+		*ret_status = 400;
+	}
+	request_free(q);
+	return NULL;
+}
+
+static bool is_head(const struct ox_request *q)
+{
+	return evhttp_request_get_command(q->ev) == EVHTTP_REQ_HEAD;
+}
+
+/* evhttp would send the body of a reply to HEAD, and leaves its length out. */
+static void drop_body_of_head(struct ox_request *q)
+{
+	char len[24];
+
+	snprintf(len, sizeof(len), "%zu", q->body ? evbuffer_get_length(q->body) : 0);
+	if (q->status != 204 && q->status != 304)
+		evhttp_add_header(evhttp_request_get_output_headers(q->ev), "Content-Length", len);
+	drop_body(q);
+}
+
+static void fail(struct ox_request *q)
+{
+	evhttp_clear_headers(evhttp_request_get_output_headers(q->ev));
+	drop_body(q);
+	q->body = evbuffer_new();
+	oxi_request_reply_status(q, 500);
+	q->status = 500;                        /* without memory: one without a body */
+}
+
+void oxi_request_finish(struct ox_request *q)
+{
+	if (q->status == 0)
+		fail(q);
+	if (is_head(q))
+		drop_body_of_head(q);
+	oxi_server_unwatch_peer(q);
+	evhttp_send_reply(q->ev, q->status, oxi_http_phrase(q->status), q->body);       /* frees ev if the peer is gone */
+	request_free(q);
+}
+
+/* ---- the question ---- */
+
+const char *ox_request_method(const ox_request *q)
+{
+	OXI_CHECK_OBJECT(q, OXI_REQUEST_MAGIC);
+	switch (evhttp_request_get_command(q->ev)) {
+	case EVHTTP_REQ_GET:
+		return "GET";
+	case EVHTTP_REQ_HEAD:
+		return "HEAD";
+	case EVHTTP_REQ_POST:
+		return "POST";
+	case EVHTTP_REQ_PUT:
+		return "PUT";
+	case EVHTTP_REQ_DELETE:
+		return "DELETE";
+	case EVHTTP_REQ_OPTIONS:
+		return "OPTIONS";
+	case EVHTTP_REQ_PATCH:
+		return "PATCH";
+	default:
+		OXI_CHECK(!"a method that the server does not let through");
+		return "";
+	}
+}
+
+const char *ox_request_path(const ox_request *q)
+{
+	OXI_CHECK_OBJECT(q, OXI_REQUEST_MAGIC);
+	return q->path;
+}
+
+const char *ox_request_query(const ox_request *q)
+{
+	OXI_CHECK_OBJECT(q, OXI_REQUEST_MAGIC);
+	return q->query;
+}
+
+const char *ox_request_header(const ox_request *q, const char *name)
+{
+	OXI_CHECK_OBJECT(q, OXI_REQUEST_MAGIC);
+	return evhttp_find_header(evhttp_request_get_input_headers(q->ev), name);
+}
+
+ox_bytes ox_request_body(const ox_request *q)
+{
+	struct evbuffer *in;
+
+	OXI_CHECK_OBJECT(q, OXI_REQUEST_MAGIC);
+	in = evhttp_request_get_input_buffer(q->ev);
+	return (ox_bytes){ evbuffer_get_length(in) ? evbuffer_pullup(in, -1) : (const void *)"", evbuffer_get_length(in) };
+}
+
+/* ---- the reply ---- */
+
+int ox_request_add_header(ox_request *q, const char *name, const char *value)
+{
+	OXI_CHECK_OBJECT(q, OXI_REQUEST_MAGIC);
+	if (!oxi_http_header_valid(name, strlen(name), value))
+		return OX_EINVAL;
+	return evhttp_add_header(evhttp_request_get_output_headers(q->ev), name, value) < 0 ? OX_ENOMEM : 0;
+}
+
+int ox_request_reply(ox_request *q, int status, const char *type, const void *body, size_t len)
+{
+	int r;
+
+	OXI_CHECK_OBJECT(q, OXI_REQUEST_MAGIC);
+	if (q->status)
+		return OX_ESTATE;
+	if (status < 200 || status > 599 || (len > 0 && (status == 204 || status == 304)))
+		return OX_EINVAL;
+	if (q->gone)
+		return -ECONNRESET;
+	r = type ? ox_request_add_header(q, "Content-Type", type) : 0;
+	if (r < 0)
+		return r;
+	if (!q->body || evbuffer_add(q->body, body, len) < 0)
+		return OX_ENOMEM;
+	q->status = status;
+	return 0;
+}
+
+int oxi_request_reply_status(struct ox_request *q, int status)
+{
+	char text[64];
+	int len = snprintf(text, sizeof(text), "%d %s\n", status, oxi_http_phrase(status));
+
+	return ox_request_reply(q, status, "text/plain", text, (size_t)len);
+}

@@ -1,0 +1,94 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The command line: one table of options is --help is the manual; and bad input gets one clear line and the right code.
+. "$(dirname "$0")/lib.sh"
+man=$here/../../man
+
+# The options that a help text names, without their arguments.
+of_help() {
+	"$oxbow" "$1" --help | sed -n 's/^  *\(-.\),* *--\([a-z-]*\).*/\1 --\2/p; s/^  *--\([a-z-]*\).*/--\1/p' | sort
+}
+of_man() {
+	sed -n 's/^\.It Fl \(.\) .*, Fl Fl \([a-z-]*\).*/-\1 --\2/p; s/^\.It Fl \(.\) , Fl Fl \([a-z-]*\).*/-\1 --\2/p
+		s/^\.It Fl Fl \([a-z-]*\).*/--\1/p' "$man/oxbow-$1.1" | sort
+}
+commands=$("$oxbow" --help | sed -n '/^$/,/^$/s/^  \([a-z]*\)  .*/\1/p')
+has 'oxbow --help names run' "$commands" '*run*'
+for command in $commands; do
+	is "$command: help and manual have the same options" "$(of_help "$command")" "$(of_man "$command")"
+	holds "$command: there are options" test -n "$(of_help "$command")"
+	is "oxbow help $command" "$("$oxbow" help "$command")" "$("$oxbow" "$command" --help)"
+	holds "$command: help fits a screen" test "$("$oxbow" "$command" --help | wc -l)" -lt 40
+done
+run --version
+has 'oxbow --version' "$code:$out" '0:oxbow [0-9]*'
+run help
+is 'oxbow help' "$code:$out" "0:$("$oxbow" --help)"
+
+# bad CODE PATTERN ARG...: one line on standard error, nothing on standard output.
+bad() {
+	expected=$1
+	pattern=$2
+	shift 2
+	run "$@"
+	is "oxbow $*: exit" "$code" "$expected"
+	has "oxbow $*: message" "$err" "oxbow: $pattern"
+	holds "oxbow $*: one line" one_line "$err"
+	is "oxbow $*: no output" "$out" ''
+}
+bad 2 'which command?*'
+bad 2 "unknown command 'rnu'*" rnu
+bad 2 "unknown command 'ruin': did you mean run?" ruin
+bad 2 "unknown command 'frobnicate' (see oxbow --help)" frobnicate
+bad 2 "unknown option '--frob'*" --frob
+bad 2 "run: unknown option '--joob': did you mean --jobs?" run --joob 2 true ::: 1
+bad 2 "run: unknown option '-Z' (see oxbow run --help)" run -Z true
+bad 2 "run: unknown option '--frobnicate' (see oxbow run --help)" run --frobnicate
+bad 2 "run: option '-j' needs an argument" run -j
+bad 2 "run: option '--quiet' takes no argument" run --quiet=1 true
+bad 2 'run: -j 0: give a number*' run -j0 true
+bad 2 'run: -j x: give a number*' run -j x true
+bad 2 'run: which command?*' run
+bad 2 'run: which command?*' run ::: 1
+bad 2 "run: '{2}': there is no such list of values, there are 1" run echo '{2}' ::: 1
+bad 2 "run: '::::'*" run echo :::: file
+bad 2 'run: values come from*' run -a /dev/null echo ::: 1
+bad 2 'run: -u passes*' run -u -k echo ::: 1
+bad 3 'run: /nonexistent: No such file*' run -a /nonexistent echo
+"$oxbow" --help >/dev/full 2>"$work/err"
+is '--help to a full disk: exit' $? 5
+run run -j1 grep -c x "$here/lib.sh" :::
+is 'options after the command are the command'"'"'s' $code 0
+
+case $commands in
+*crawl*)
+	bad 2 'crawl: which URL?*' crawl
+	bad 2 "crawl: 'nonsense' is no http or https URL" crawl nonsense
+	bad 2 "crawl: 'ftp://a.test/' is no http or https URL" crawl ftp://a.test/
+	bad 2 'crawl: --scope domain: give host or prefix' crawl --scope domain http://a.test/
+	bad 2 'crawl: --depth -1: give a number' crawl --depth=-1 http://a.test/
+	bad 2 'crawl: --allow-net 1.2.3: give*' crawl --allow-net 1.2.3 http://a.test/
+	bad 2 'crawl: --timeout 0: give a time*' crawl --timeout 0 http://a.test/
+	bad 2 'crawl: --max-body 8QiB: give a size*' crawl --max-body 8QiB http://a.test/
+	bad 2 'crawl: --crunch frob: give words*' crawl --crunch frob http://a.test/
+	bad 2 'crawl: cannot load the plugin: *missing.so*' crawl --crunch ./missing.so:fn http://a.test/
+	bad 2 "crawl: plugin * has no function 'nothing'" crawl --crunch "$build/.libs/trouble.so:nothing" http://a.test/
+	bad 5 'crawl: /nonexistent/x: No such file*' crawl --out /nonexistent/x http://a.test/
+	"$build/docserver" /nonexistent >"$work/out" 2>"$work/err"
+	holds 'docserver: a missing folder is an error' test $? -ne 0
+	mkdir "$work/site"
+	serve "$work/site"
+	"$build/docserver" "$work/site" "${url#http://}" >"$work/out" 2>"$work/err"
+	holds 'docserver: a port in use is an error' test $? -ne 0
+	holds 'docserver: a port in use: one line' one_line "$(cat "$work/err")"
+	;;
+esac
+
+# Colour: on a terminal only, and not with NO_COLOR.
+if command -v script >/dev/null; then
+	plain=$(printf '\033')
+	has 'colour on a terminal' "$(TERM=xterm script -qec "$oxbow rum" /dev/null </dev/null)" "*$plain*"
+	has 'no colour with NO_COLOR' "x$(NO_COLOR=1 TERM=xterm script -qec "$oxbow rum" /dev/null </dev/null | tr -d '\033')x" \
+		"x$(NO_COLOR=1 TERM=xterm script -qec "$oxbow rum" /dev/null </dev/null)x"
+fi
+finish
