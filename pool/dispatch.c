@@ -913,6 +913,11 @@ void oxi_dispatch_get_counts(const struct oxi_dispatch *d, struct oxi_dispatch_c
 {
 	*ret = d->counts;
 	ret->busy = 0;
-	for (unsigned i = 0; i < d->o.workers; i++)
-		ret->busy += d->workers[i].outstanding > 0;
+	for (unsigned i = 0; i < d->o.workers; i++) {
+		struct oxi_running r = { .lease = 0 };
+
+		if (d->workers[i].outstanding > 0)
+			d->ops->running(d->transport, i, &r);
+		ret->busy += r.lease != 0;
+	}
 }

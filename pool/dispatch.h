@@ -72,7 +72,9 @@ struct oxi_dispatch_options {
 struct oxi_dispatch_counts {
 	uint64_t ended_ok, ended_failed, ended_cancelled;
 	uint64_t crashed, killed, spawned, retried, late;
-	unsigned queued, leased, ready, busy, starting;
+	unsigned queued, leased;
+	unsigned ready, starting;       /* workers; busy ones are ready too, and running a job at this moment */
+	unsigned busy;
 };
 
 struct oxi_dispatch;
