@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * HTTP/1.1 server (liboxbow-http): a coroutine a request. Request bodies are collected up to a limit. The methods are GET,
- * HEAD, POST, PUT, DELETE, OPTIONS and PATCH; others are refused before they reach the handler. So is a path that cannot
+ * HEAD, POST, PUT, DELETE, OPTIONS and PATCH; others are refused (501) before they reach the handler. So is a path that cannot
  * be decoded (400), a body over the limit (413), and anything that is not HTTP (400).
  */
 #ifndef OXBOW_HTTP_SERVER_H

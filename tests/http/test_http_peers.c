@@ -50,12 +50,16 @@ static void make_page(void)
 	free(page);
 }
 
-/* nginx takes its listening sockets over by the environment, so that the kernel can choose their ports. */
+/*
+ * nginx takes its listening sockets over by the environment, so that the kernel can choose their ports. setpriv: it ends with
+ * this program, however that ends.
+ */
 static void start_nginx(void)
 {
 	int fd = port_open(&peer.port), tls_fd = port_open(&peer.tls_port);
 	char text[4096], inherited[64];
-	const char *argv[] = { "nginx", "-p", peer.folder, "-c", "nginx.conf", "-e", "error.log", NULL };
+	const char *argv[] = { "setpriv", "--pdeathsig", "TERM", "nginx", "-p", peer.folder, "-c", "nginx.conf", "-e", "error.log",
+		               NULL };
 
 	snprintf(text, sizeof(text), configuration, peer.port, peer.tls_port, peer.tls_port);
 	file_write(peer.folder, "nginx.conf", text, strlen(text));

@@ -179,6 +179,9 @@ static int reply_badly(void *arg)
 	expect_status(&t, "/nothing", 204);
 	expect_status(&t, "/a%00b", 400);
 	expect_status(&t, "/100%", 400);
+	EXPECT_EQ(ox_http_request("BREW", at(&t, "/"), NULL, &res), 0);
+	EXPECT_EQ(ox_response_status(res), 501);
+	ox_response_free(res);
 	EXPECT_EQ(get(&t, "/other", &res), 0);
 	EXPECT_EQ(ox_response_status(res), 404);
 	EXPECT_STR(ox_response_header(res, "X-Good"), "a");
