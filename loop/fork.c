@@ -4,11 +4,12 @@
  * (MADV_WIPEONFORK, Linux 4.14). A pid would cost a system call at each entry.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 #include "loop/loop.h"
 
-static const char *alive;
+static _Atomic(const char *) alive;
 
 static void mark(void)
 {
@@ -18,7 +19,7 @@ static void mark(void)
 		return;
 	if (madvise(page, 4096, MADV_WIPEONFORK) == 0) {
 		*page = 1;
-		alive = page;
+		atomic_store_explicit(&alive, page, memory_order_release);
 	} else {
 		munmap(page, 4096);
 	}
@@ -26,7 +27,9 @@ static void mark(void)
 
 bool oxi_forked(void)
 {
-	return OXI_UNLIKELY(alive != NULL && *alive == 0);
+	const char *page = atomic_load_explicit(&alive, memory_order_acquire);
+
+	return OXI_UNLIKELY(page != NULL && *page == 0);
 }
 
 void oxi_fork_mark(void)

@@ -3,6 +3,7 @@
  * ox_run: a loop's life. It is made, runs the main coroutine until that has ended, and is taken apart in the reverse order.
  * What a failed step leaves behind is taken apart by the same code: every part can be destroyed when it is zero.
  */
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -63,10 +64,25 @@ static int run_main(struct ox_loop *l, ox_coro *fn, void *arg, const ox_run_opti
 	return r;
 }
 
+/* SIGPIPE is ignored from the first of the loops that ask for it to the last. */
+static void ignore_sigpipe(bool begin)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct sigaction before;
+	static unsigned loops;
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	pthread_mutex_lock(&lock);
+	if (begin && loops++ == 0)
+		sigaction(SIGPIPE, &ignore, &before);
+	if (!begin && --loops == 0)
+		sigaction(SIGPIPE, &before, NULL);
+	pthread_mutex_unlock(&lock);
+}
+
 int ox_run(ox_coro *fn, void *arg, const ox_run_options *opts)
 {
 	const ox_run_options *o = opts ? opts : OX_RUN_OPTIONS(.size = sizeof(*o));
-	struct sigaction ignore = { .sa_handler = SIG_IGN }, before;
 	struct ox_loop *l;
 	int r;
 
@@ -78,7 +94,7 @@ int ox_run(ox_coro *fn, void *arg, const ox_run_options *opts)
 	if (l == NULL)
 		return OX_ENOMEM;
 	if (!o->keep_sigpipe)
-		sigaction(SIGPIPE, &ignore, &before);
+		ignore_sigpipe(true);
 	r = loop_open(l, o);
 	if (r == 0 && !o->no_overflow_report)
 		oxi_overflow_report_thread(true);
@@ -89,6 +105,6 @@ int ox_run(ox_coro *fn, void *arg, const ox_run_options *opts)
 	loop_close(l);
 	oxi_free(l);
 	if (!o->keep_sigpipe)
-		sigaction(SIGPIPE, &before, NULL);
+		ignore_sigpipe(false);
 	return r;
 }

@@ -83,6 +83,7 @@ void oxi_stacks_destroy(struct oxi_stacks *s)
 			struct oxi_stack_chunk *k = c->chunks;
 
 			c->chunks = k->next;
+			OXI_UNPOISON(k->base, k->count * c->size);      /* whoever gets the addresses next */
 			munmap(k->base, k->count * c->size);
 			oxi_free(k);
 		}
