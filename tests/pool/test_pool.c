@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool in good times: calls, streams of jobs, payloads, maps, limits, cancelling, opening and closing. */
+#include <dlfcn.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -685,6 +686,17 @@ START_TEST(opening_refuses_what_makes_no_sense)
 }
 END_TEST
 
+START_TEST(a_job_in_a_library_loaded_after_the_spawner_was_forked_is_unknown)
+{
+	void *library = dlopen("libxml2.so.2", RTLD_NOW);
+	if (library == NULL)
+		SKIP("no libxml2.so.2");
+	ox_job late = { .size = sizeof late, .name = "late", .fn = (ox_job_fn *)(uintptr_t)dlsym(library, "xmlInitParser") };
+	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&echo_job, &late), .workers = 1), &pool), OX_ENOJOB);
+	dlclose(library);
+}
+END_TEST
+
 static int submit_wrongly(void *arg)
 {
 	(void)arg;
@@ -852,6 +864,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, f27_jobs_cancelled_at_random_end_exactly_once_each);
 	c = new_pool_case(s, "open and close", 30);
 	tcase_add_test(c, opening_refuses_what_makes_no_sense);
+	tcase_add_test(c, a_job_in_a_library_loaded_after_the_spawner_was_forked_is_unknown);
 	tcase_add_test(c, what_cannot_be_submitted_is_a_failed_future);
 	tcase_add_test(c, a_pool_serves_one_loop_after_the_other);
 	tcase_add_test(c, a_pool_that_was_never_used_closes);
