@@ -26,7 +26,7 @@
 /* ---- the spawner (any thread) ---- */
 
 int oxi_spawner_prepare(void);
-/* Makes a pool known to the spawner: its arena, and a socket of its own. 0; OX_ENOJOB, OX_ESTATE (no spawner), -EEXIST, -errno. */
+/* Makes a pool known to the spawner: its arena, and a socket of its own. 0; OX_ENOJOB, OX_ESTATE (none), -EEXIST, -errno. */
 int oxi_spawner_register(const struct oxi_arena *a, int *ret_socket);
 
 unsigned oxi_cpus(void);
@@ -129,7 +129,7 @@ struct ox_pool {
 	struct oxi_seat *seats;
 	int spawner;                    /* the pool's socket; -1: no spawner */
 	struct oxi_story *obituary;             /* while the dispatcher is told of a death */
-	/* events: one epoll instance holds all descriptors of the pool, so that a loop watches one and close can poll without one */
+	/* events: all descriptors of the pool are in one epoll instance */
 	int epoll, timer;
 	ox_time timer_at, timer_set;    /* wanted, and what the kernel has */
 	ox_loop *loop;                  /* that watches; NULL: none */
@@ -156,6 +156,7 @@ void oxi_pool_unref(ox_pool *p);
 int oxi_pool_find_spawner(ox_pool *p);  /* 0; -errno, OX_ESTATE */
 enum oxi_event { OXI_EVENT_CHANNEL, OXI_EVENT_SPAWNER, OXI_EVENT_TIMER, OXI_EVENT_OUTPUT, OXI_EVENT_DEATH };
 int oxi_pool_listen(ox_pool *p, int fd, enum oxi_event what, unsigned slot);
+void oxi_pool_unlisten(const ox_pool *p, int *fd);      /* closes it; a fork of the program may have a copy, so it is taken out first */
 
 /* ---- memory ---- */
 
@@ -168,8 +169,9 @@ void oxi_memory_put(ox_pool *p, const void *data);
 
 /* ---- jobs, for the transport ---- */
 
-/* The result of a live job: bytes to copy, or a block of the arena that becomes the job's. Its status then: r's, or OX_ENOMEM. */
-int oxi_job_store(struct ox_result *job, const struct oxi_record *r, const void *data, bool in_arena, struct oxi_output *output);
+/* The result of a live job: bytes to copy, or a block of the arena that becomes the job's. Its status: r's, or OX_ENOMEM. */
+int oxi_job_store(struct ox_result *job, const struct oxi_record *r, const void *data, bool in_arena,
+                  struct oxi_output *output);
 void oxi_job_ended(void *t, struct oxi_djob *job, enum oxi_end how, int status);
 
 /* ---- seats ---- */

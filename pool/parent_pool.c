@@ -2,15 +2,16 @@
 /*
  * The pool as a whole: opening, the turn, closing.
  *
- * All descriptors of a pool (ZeroMQ's, the spawner's socket, a timer, the pipes of captured output) are in one epoll
- * instance of its own. A loop watches that one; attaching a pool to a loop and detaching it is one call; and where no
- * loop runs, closing polls it directly. The timer is a descriptor too, for a pool lives in real time whatever clock the loop has.
+ * All descriptors of a pool (ZeroMQ's, the spawner's socket, a timer, the pipes of captured output) are in one
+ * epoll instance of its own. A loop watches that one; attaching a pool to a loop and detaching it is one call; and
+ * where no loop runs, closing polls it directly. The timer is a descriptor too, for a pool lives in real time
+ * whatever clock the loop has.
  *
- * A turn handles what has come and lets the dispatcher send. ZeroMQ's descriptor tells of changes only, so a turn ends by asking for
- * the channel's state; what is left to do is done in the loop's next turn.
+ * A turn handles what has come and lets the dispatcher send. ZeroMQ's descriptor tells of changes only, so a turn
+ * ends by asking for the channel's state; what is left to do is done in the loop's next turn.
  *
- * Closing:  refuse and fail jobs, tell workers to end -> after a second kill -> all seats empty -> tell the spawner ->
- * its end of the socket closes: nothing is left -> free, but for what results and blobs still lie in.
+ * Closing:  refuse and fail jobs, tell workers to end -> after a second kill -> all seats empty -> tell the
+ * spawner -> its end of the socket closes: nothing is left -> free, but for what results and blobs still lie in.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -43,6 +44,15 @@ int oxi_pool_listen(ox_pool *p, int fd, enum oxi_event what, unsigned slot)
 	struct epoll_event e = { .events = EPOLLIN, .data.u64 = (uint64_t)what << 32 | slot };
 
 	return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
+}
+
+void oxi_pool_unlisten(const ox_pool *p, int *fd)
+{
+	if (*fd < 0)
+		return;
+	epoll_ctl(p->epoll, EPOLL_CTL_DEL, *fd, NULL);
+	close(*fd);
+	*fd = -1;
 }
 
 static void set_timer(ox_pool *p)
@@ -279,7 +289,8 @@ static int make_arena(ox_pool *p)
 {
 	size_t control = oxi_control_page(p->kind_count) + p->options.workers * oxi_control_slot();
 	size_t extent = OX_MIB(2);
-	int r = oxi_arena_create(&p->arena, control, (p->options.arena_bytes + extent - 1) / extent * extent, 1 + p->options.workers);
+	size_t zone = (p->options.arena_bytes + extent - 1) / extent * extent;
+	int r = oxi_arena_create(&p->arena, control, zone, 1 + p->options.workers);
 
 	return r == 0 ? write_page(p) : r;
 }
@@ -296,8 +307,8 @@ int oxi_pool_find_spawner(ox_pool *p)
 }
 
 /*
- * The arena must lie at an address that is free in the spawner as well. It nearly always is, for the spawner has what main had early;
- * where it is not, the next arena is made while the first still takes the address.
+ * The arena must lie at an address that is free in the spawner as well. It nearly always is, for the spawner has
+ * what main had early; where it is not, the next arena is made while the first still takes the address.
  */
 static int place_arena(ox_pool *p)
 {

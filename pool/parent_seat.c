@@ -6,9 +6,9 @@
  *	  ^                     |                                  |                   |
  *	  '------------------ its death, reported by the spawner, from any state ------'
  *
- * A death is told by the spawner, which knows how it happened. If the spawner itself is gone, its workers die with it, and the pidfds say
- * when. Only a dead worker's seat is cleared, for a living one could still write. What it had published in its outboxes
- * counts, whether its messages came or not.
+ * A death is told by the spawner, which knows how it happened. If the spawner itself is gone, its workers die with
+ * it, and the pidfds say when. Only a dead worker's seat is cleared, for a living one could still write. What it
+ * had published in its outboxes counts, whether its messages came or not.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -89,11 +89,9 @@ static int output_open(ox_pool *p, struct oxi_seat *s, int *ret_theirs)
 	return 0;
 }
 
-static void output_close(struct oxi_output *o)
+static void output_close(const ox_pool *p, struct oxi_output *o)
 {
-	if (o->fd >= 0)
-		close(o->fd);
-	o->fd = -1;
+	oxi_pool_unlisten(p, &o->fd);
 	o->len = 0;
 	o->truncated = false;
 }
@@ -110,6 +108,8 @@ void oxi_output_drain(const ox_pool *p, struct oxi_output *o)
 	for (;;) {
 		size_t room = o->data != NULL ? p->options.capture - o->len : 0;
 		ssize_t n = read(o->fd, room > 0 ? o->data + o->len : waste, room > 0 ? room : sizeof waste);
+		if (n == 0)             /* the job closed its ends */
+			oxi_pool_unlisten(p, &o->fd);
 		if (n <= 0)
 			return;
 		if (room > 0)
@@ -151,11 +151,9 @@ static void reset_shared(struct oxi_slot *slot)
 static void clear(ox_pool *p, struct oxi_seat *s)
 {
 	oxi_grant_drop(p, s, 0);
-	output_close(&s->output);
+	output_close(p, &s->output);
 	oxi_channel_forget(p->channel, s->channel);
-	if (s->pidfd >= 0)
-		close(s->pidfd);
-	s->pidfd = -1;
+	oxi_pool_unlisten(p, &s->pidfd);
 	s->pid = 0;
 	s->doomed = false;
 	s->received = s->harvested = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The main process's side of the spawner, one for the process, under a lock because pools of several threads share it.
+ * The main process's side of the spawner, one for the process, under a lock because pools of several threads share
+ * it.
  *
  * It is forked twice, the process between ending at once: so it is nobody's child, no wait() of the program meets it,
  * and a promoted standby is no different. The control socket carries one question at a time (POOL) and its answer;
@@ -47,11 +48,12 @@ static unsigned threads(void)
 	return stat("/proc/self/task", &st) < 0 ? 1 : (unsigned)st.st_nlink - 2 - own;
 }
 
-static struct { int control, parent_pidfd; pid_t parent; } heir;
+/* For the child: static, because it may change stacks before it reads them. */
+static struct { int control, parent_pidfd; } heir;
 
 static _Noreturn void enter_spawner(void)
 {
-	oxi_spawner_main(heir.control, heir.parent_pidfd, heir.parent);
+	oxi_spawner_main(heir.control, heir.parent_pidfd);
 }
 
 static void arrive_on_big_stack(void)
@@ -127,7 +129,6 @@ static int prepare(void)
 	int ours = above_standard(pair[0]);
 	heir.control = theirs;
 	heir.parent_pidfd = pidfd;
-	heir.parent = getpid();
 	int r = theirs < 0 || pidfd < 0 || ours < 0 ? -errno : fork_twice();
 	if (r == 0)
 		spawner.control = ours;

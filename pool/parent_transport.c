@@ -3,12 +3,13 @@
  * The transport behind the dispatcher: its wishes become messages, claims in shared memory, and signals; messages and
  * the spawner's reports become its events. Every send and receive on the channel is in this file.
  *
- * A batch is offered in the worker's slot before it is sent, so that a lease which is taken back while the message is on its
- * way never runs. A result names its lease; the dispatcher says whether that is still alive; if not, whatever came
- * with it is dropped.
+ * A batch is offered in the worker's slot before it is sent, so that a lease which is taken back while the message
+ * is on its way never runs. A result names its lease; the dispatcher says whether that is still alive; if not,
+ * whatever came with it is dropped.
  *
- * Which messages of a worker have been handled is counted, on both sides: its outbox n % 4 may be used again when n messages have been
- * received, and when it dies, or one of its jobs takes long, what its outboxes hold beyond that is read there.
+ * Which messages of a worker have been handled is counted, on both sides: its outbox n % 4 may be used again when
+ * n messages have been received, and when it dies, or one of its jobs takes long, what its outboxes hold beyond
+ * that is read there.
  */
 #include <signal.h>
 #include <string.h>
@@ -362,13 +363,12 @@ void oxi_transport_pump(ox_pool *p)
 
 /* ---- the spawner's reports ---- */
 
-/* Its workers die with it; each one's pidfd tells when. One that nothing is known of yet has no pidfd: it died before it did anything. */
+/* Its workers die with it; each one's pidfd tells when. One without a pidfd had not been reported yet: it did nothing. */
 static void spawner_gone(ox_pool *p)
 {
 	struct rusage none = { 0 };
 
-	close(p->spawner);
-	p->spawner = -1;
+	oxi_pool_unlisten(p, &p->spawner);
 	for (unsigned i = 0; i < p->options.workers; i++) {
 		struct oxi_seat *s = &p->seats[i];
 		if (s->state == OXI_SEAT_EMPTY)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The spawner: the process that forks workers, reaps them, and tells the main process how each one died. It was forked
- * while the program had one thread, so its children start from a clean state whatever main has become since. It has
- * one thread and no heap to speak of, no loop, no ZeroMQ: it blocks in poll().
+ * The spawner: the process that forks workers, reaps them, and tells the main process how each one died. It was
+ * forked while the program had one thread, so its children start from a clean state whatever main has become
+ * since. It has one thread and no heap to speak of, no loop, no ZeroMQ: it blocks in poll().
  *
  *	main ──control──> active spawner ──fork──> workers
  *	  │                     └────────fork──> standby
@@ -13,13 +13,14 @@
  *    children, waits for them, and exits. A lifeline pipe or PR_SET_PDEATHSIG would not do: a plain fork() in main
  *    keeps the one open, and the other is tied to the thread that forked.
  * 2. Workers die with the spawner, by PR_SET_PDEATHSIG (it has one thread), checked against the race at their start.
- * 3. A worker is the subreaper of its jobs' processes, and the spawner of its workers'. So what a job leaves behind comes to the
- *    spawner when its worker is dead and no sooner, and every child here that is no worker and no standby is a
- *    stray to be killed: no list of who forked what. (When the spawner itself is killed, strays are out of reach.)
- * 4. Each pool has a socket of its own. Main shuts its side down: the pool's workers are killed, strays too; once all are reaped the
- *    spawner closes its side, which tells main that nothing of the pool is left.
- * 5. The standby is a spawner that has had no order yet. With its first order it becomes active and forks a standby of
- *    its own. It forgets the pools: main tells them again.
+ * 3. A worker is the subreaper of its jobs' processes, and the spawner of its workers'. So what a job leaves
+ *    behind comes to the spawner when its worker is dead and no sooner, and every child here that is no worker and
+ *    no standby is a stray to be killed: no list of who forked what. (When the spawner itself is killed, strays
+ *    are out of reach.)
+ * 4. Each pool has a socket of its own. Main shuts its side down: the pool's workers are killed, strays too; once
+ *    all are reaped the spawner closes its side, which tells main that nothing of the pool is left.
+ * 5. The standby is a spawner that has had no order yet. With its first order it becomes active and forks a
+ *    standby of its own. It forgets the pools: main tells them again.
  *
  * Each worker leads a process group of its own: Ctrl-C in a terminal reaches main alone, which decides, and a job's
  * kill(0, ...) hits nobody else.
@@ -69,7 +70,7 @@ struct pool {
 
 struct spawner {
 	int control, parent_pidfd, signals;
-	pid_t parent, standby;
+	pid_t standby;                  /* 0: none */
 	time_t standby_at;              /* no sooner */
 	bool active;
 	struct oxi_list pools;
@@ -437,9 +438,9 @@ static void reset_signals(struct spawner *s)
 	s->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-_Noreturn void oxi_spawner_main(int control, int parent_pidfd, pid_t parent)
+_Noreturn void oxi_spawner_main(int control, int parent_pidfd)
 {
-	struct spawner s = { .parent = parent };
+	struct spawner s = { 0 };
 
 	setpgid(0, 0);
 	prctl(PR_SET_NAME, "oxbow-spawner");

@@ -3,9 +3,7 @@
 #ifndef OXBOW_POOL_SPAWNER_H
 #define OXBOW_POOL_SPAWNER_H
 
-#include <sys/types.h>
-
-/* Runs in the child that the main process forked. control: its socket; parent_pidfd: of the main process, whose pid is parent. */
-_Noreturn void oxi_spawner_main(int control, int parent_pidfd, pid_t parent);
+/* Runs in the child that the main process forked. control: its socket; parent_pidfd: of the main process. */
+_Noreturn void oxi_spawner_main(int control, int parent_pidfd);
 
 #endif

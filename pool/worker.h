@@ -33,7 +33,7 @@ bool oxi_worker_receive(struct oxi_worker *w, int timeout_ms);
 void oxi_worker_send(struct oxi_worker *w, struct oxi_header *h, const void *body);
 /* Works until the parent says that it is enough. */
 void oxi_worker_loop(struct oxi_worker *w);
-/* Result room of at least length bytes for the job with this lease, asked of the parent; its capacity to *ret_cap. NULL: no. */
+/* Room for a result of length bytes of the job with this lease, asked of the parent; *ret_cap is its size. NULL: no. */
 uint8_t *oxi_worker_need(struct oxi_worker *w, uint64_t lease, size_t length, size_t *ret_cap);
 
 /* Has the death by a signal leave its story in the slot. */

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Jobs in, results out. A JOBS message holds up to OXI_BATCH jobs; before each one is begun it is claimed by compare-and-swap
- * in the worker's slot, so the parent can take back, at any moment and without asking, what has not begun. The slot
- * says which job runs since when.
+ * Jobs in, results out. A JOBS message holds up to OXI_BATCH jobs; before each one is begun it is claimed by
+ * compare-and-swap in the worker's slot, so the parent can take back, at any moment and without asking, what has
+ * not begun. The slot says which job runs since when.
  *
- * A result is written into an outbox in the slot and published there before the job counts as done, so whatever happens to this process
- * afterwards, the parent finds it: a message in ZeroMQ's hands would die with us. The outbox leaves as a RESULTS
- * message when the batch is done, when about a millisecond has passed, or when it is full. It is used again once the
- * parent has counted that message as received.
+ * A result is written into an outbox in the slot and published there before the job counts as done, so whatever
+ * happens to this process afterwards, the parent finds it: a message in ZeroMQ's hands would die with us. The
+ * outbox leaves as a RESULTS message when the batch is done, when about a millisecond has passed, or when it is
+ * full. It is used again once the parent has counted that message as received.
  *
- * Messages are copied off the channel as they come, because a job may have to wait for an answer of its own (GRANT) in
- * the middle of a batch whose inputs lie in the message before.
+ * Messages are copied off the channel as they come, because a job may have to wait for an answer of its own
+ * (GRANT) in the middle of a batch whose inputs lie in the message before.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,7 +163,8 @@ static bool claim(struct oxi_worker *w, uint64_t lease)
 	return atomic_compare_exchange_strong(&w->slot->claims[lease % OXI_CLAIMS], &offered, oxi_claim(lease, OXI_CLAIM_TAKEN));
 }
 
-static void run_job(struct oxi_worker *w, const struct oxi_record *job, const void *in, const struct oxi_record *grant, bool last)
+static void run_job(struct oxi_worker *w, const struct oxi_record *job, const void *in, const struct oxi_record *grant,
+                    bool last)
 {
 	const struct oxi_job_entry *entry = &w->page->job[job->index];
 	uint8_t *base = w->heritage->arena.base;
