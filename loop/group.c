@@ -173,6 +173,14 @@ static oxi_abort_answer stop_waiting(struct oxi_wait *w)
 	return OXI_ABORTED;
 }
 
+static void release_all(struct oxi_list *futures)
+{
+	struct oxi_list *e;
+
+	while ((e = oxi_list_shift(futures)))
+		oxi_future_release(OXI_CONTAINER(e, ox_future, link));
+}
+
 int ox_group_next(ox_group *g, ox_future **ret_done)
 {
 	struct oxi_list *e;
@@ -183,25 +191,20 @@ int ox_group_next(ox_group *g, ox_future **ret_done)
 	if (g == NULL)
 		return OX_ENOMEM;
 	OXI_CHECK_OBJECT(g, OXI_GROUP_MAGIC);
-	while ((e = oxi_list_shift(&g->given)))
-		oxi_future_release(OXI_CONTAINER(e, ox_future, link));
+	release_all(&g->given);
+	r = oxi_checkpoint();           /* what is done is given to a cancelled caller too */
 	while (oxi_list_empty(&g->done)) {
 		struct oxi_wait w;
 
 		if (g->pending == 0)
 			return 0;
-		r = oxi_checkpoint();
 		if (r < 0)
 			return r;
 		if (g->next_waiter)
 			return OX_EBUSY;
-		if (!oxi_list_empty(&g->done))
-			break;
 		oxi_wait_init(&w, "group", g, stop_waiting);
 		g->next_waiter = &w;
 		r = oxi_park(&w);
-		if (r < 0)
-			return r;
 	}
 	e = oxi_list_shift(&g->done);
 	oxi_list_append(&g->given, e);
@@ -216,14 +219,6 @@ void ox_group_cancel(ox_group *g)
 	OXI_CHECK_OBJECT(g, OXI_GROUP_MAGIC);
 	if (!g->scope.own)
 		oxi_scope_cancel(&g->scope, OX_CAUSE_CANCEL);
-}
-
-static void release_all(struct oxi_list *futures)
-{
-	struct oxi_list *e;
-
-	while ((e = oxi_list_shift(futures)))
-		oxi_future_release(OXI_CONTAINER(e, ox_future, link));
 }
 
 void ox_group_close(ox_group *g)

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -127,6 +128,12 @@ static short what_of(unsigned events)
 	return (short)((events & OX_READABLE ? EV_READ : 0) | (events & OX_WRITABLE ? EV_WRITE : 0));
 }
 
+/* The memory devices (major 1: null, zero, full, random...): epoll does not take them. */
+static bool always_ready(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && major(st->st_rdev) == 1;
+}
+
 /* epoll's refusals, found before libevent prints a warning of its own about them. */
 static int pollable(int fd)
 {
@@ -134,7 +141,7 @@ static int pollable(int fd)
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -EBADF;
-	return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ? -EPERM : 0;
+	return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode) || always_ready(&st) ? -EPERM : 0;
 }
 
 /* ---- our own descriptors ---- */

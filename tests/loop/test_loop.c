@@ -287,6 +287,9 @@ static int wait_fd(void *arg)
 	EXPECT_EQ(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
 	EXPECT_EQ(ox_wait_fd(file, OX_READABLE), -EPERM);
 	EXPECT_EQ(ox_wait_fd(-1, OX_READABLE), -EBADF);
+	close(file);
+	file = open("/dev/null", O_RDWR | O_CLOEXEC);
+	EXPECT_EQ(ox_wait_fd(file, OX_WRITABLE), -EPERM);
 	EXPECT_EQ(ox_wait_fd(fds[0], 0), OX_EINVAL);
 	EXPECT_EQ(ox_wait_fd(fds[1], OX_WRITABLE), OX_WRITABLE);
 	f = ox_spawn(g, wait_both, &fds[0]);
