@@ -35,6 +35,7 @@ is 'shared-memory names' "$(ls /dev/shm | grep -i oxbow)" ''
 # Stopped politely it writes what it has, and ends.
 for signal in INT TERM; do
 	nonce=$$-$signal
+	: >"$work/out"          # or the lines of the last round would be taken for a first result
 	OXBOW_NONCE=$nonce "$oxbow" crawl --allow-net 127.0.0.0/8 "$url/" >"$work/out" 2>"$work/err" &
 	crawl=$!
 	until_ 20 test -s "$work/out" || fail "$signal: a first result"
