@@ -98,7 +98,7 @@ void oxi_wait_init(struct oxi_wait *w, const char *kind, const void *object, oxi
 }
 
 /* Tells a parked coroutine of a cancel; once. */
-static void abort_wait(struct oxi_wait *w)
+void oxi_abort_wait(struct oxi_wait *w)
 {
 	oxi_abort_answer (*abort)(struct oxi_wait *) = w->abort;
 
@@ -117,7 +117,7 @@ int oxi_park(struct oxi_wait *w)
 	w->parked = true;
 	t->wait = w;
 	if (t->scope->cancelled)
-		abort_wait(w);
+		oxi_abort_wait(w);
 	switch_away(l, t);
 	t->wait = NULL;
 	return w->result;
@@ -142,48 +142,6 @@ void oxi_wake_all(struct oxi_list *waits, int result)
 
 	while ((e = oxi_list_shift(waits)))
 		oxi_wake(OXI_CONTAINER(e, struct oxi_wait, link), result);
-}
-
-void oxi_deliver(struct oxi_task *t)
-{
-	if (oxi_list_empty(&t->deliver))
-		oxi_list_append(&oxi_loop->deliver, &t->deliver);
-}
-
-void oxi_deliver_group(struct ox_group *g)
-{
-	if (oxi_list_empty(&g->deliver))
-		oxi_list_append(&oxi_loop->deliver_groups, &g->deliver);
-}
-
-static bool deliver_one(struct ox_loop *l)
-{
-	struct oxi_list *e = oxi_list_shift(&l->deliver);
-
-	if (e) {
-		struct oxi_task *t = OXI_CONTAINER(e, struct oxi_task, deliver);
-
-		if (t->wait && t->scope->cancelled)
-			abort_wait(t->wait);
-		return true;
-	}
-	e = oxi_list_shift(&l->deliver_groups);
-	if (e)
-		oxi_group_cancel_externals(OXI_CONTAINER(e, struct ox_group, deliver));
-	return e != NULL;
-}
-
-/* An abort may cancel further tasks, in a chain of any length: the outermost call works all of them off. */
-void oxi_deliver_all(void)
-{
-	struct ox_loop *l = oxi_loop;
-
-	if (l->delivering)
-		return;
-	l->delivering = true;
-	while (deliver_one(l))
-		;
-	l->delivering = false;
 }
 
 int ox_yield(void)

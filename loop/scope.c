@@ -24,17 +24,63 @@ static struct oxi_scope *ours(const ox_scope *s)
 	return (struct oxi_scope *)(uintptr_t)s->private_.words;
 }
 
+/* ---- telling who is inside ---- */
+
+static void deliver(struct oxi_task *t)
+{
+	if (oxi_list_empty(&t->deliver))
+		oxi_list_append(&oxi_loop->deliver, &t->deliver);
+}
+
+static void deliver_group(struct ox_group *g)
+{
+	if (oxi_list_empty(&g->deliver))
+		oxi_list_append(&oxi_loop->deliver_groups, &g->deliver);
+}
+
+static bool deliver_one(struct ox_loop *l)
+{
+	struct oxi_list *e = oxi_list_shift(&l->deliver);
+
+	if (e) {
+		struct oxi_task *t = OXI_CONTAINER(e, struct oxi_task, deliver);
+
+		if (t->wait && t->scope->cancelled)
+			oxi_abort_wait(t->wait);
+		return true;
+	}
+	e = oxi_list_shift(&l->deliver_groups);
+	if (e)
+		oxi_group_cancel_externals(OXI_CONTAINER(e, struct ox_group, deliver));
+	return e != NULL;
+}
+
+/* An abort may cancel further tasks, in a chain of any length: the outermost call works all of them off. */
+static void deliver_all(void)
+{
+	struct ox_loop *l = oxi_loop;
+
+	if (l->delivering)
+		return;
+	l->delivering = true;
+	while (deliver_one(l))
+		;
+	l->delivering = false;
+}
+
+/* ---- the tree ---- */
+
 static void mark(struct oxi_scope *s, ox_cause cause)
 {
 	s->cancelled = true;
 	s->cause = (uint8_t)cause;
 	if (s->task->scope == s)
-		oxi_deliver(s->task);
+		deliver(s->task);
 	if (s->group)
-		oxi_deliver_group(s->group);
+		deliver_group(s->group);
 }
 
-/* Marks s and what is below it, level by level. Told to the coroutines by the caller's oxi_deliver_all(). */
+/* Marks s and what is below it, level by level. Told to the coroutines by the caller's deliver_all(). */
 static void spread(struct oxi_scope *s, ox_cause cause)
 {
 	struct oxi_scope *last = s;
@@ -59,7 +105,7 @@ void oxi_scope_cancel(struct oxi_scope *s, ox_cause cause)
 {
 	s->own = true;
 	spread(s, cause);
-	oxi_deliver_all();
+	deliver_all();
 }
 
 static void expire(struct oxi_timer *t)
@@ -160,7 +206,7 @@ void ox_scope_unshield(ox_scope *scope)
 	s->shield = false;
 	if (s->parent->cancelled) {
 		spread(s, s->parent->cause);
-		oxi_deliver_all();
+		deliver_all();
 	}
 }
 

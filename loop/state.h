@@ -175,10 +175,7 @@ void oxi_posts_close(struct ox_loop *l);        /* calls what was posted before 
 void oxi_loop_turns(struct ox_loop *l, struct oxi_task *until);
 void oxi_ready(struct oxi_task *t);
 
-/* A cancel has reached the scope that t is in, or the group's: the next oxi_deliver_all() tells. */
-void oxi_deliver(struct oxi_task *t);
-void oxi_deliver_group(struct ox_group *g);
-void oxi_deliver_all(void);
+void oxi_abort_wait(struct oxi_wait *w);         /* a cancel has reached it */
 void oxi_loop_init_lists(struct ox_loop *l);
 void oxi_loop_run_end_hooks(struct ox_loop *l);
 void oxi_tasks_destroy(struct ox_loop *l);
