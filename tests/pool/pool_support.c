@@ -148,7 +148,7 @@ static int echo(const void *in, size_t len, ox_reply *out)
 {
 	return ox_reply_write(out, in, len);
 }
-const OX_JOB(echo_job, echo);
+OX_JOB(echo_job, echo);
 
 static int sleep_ms(const void *in, size_t len, ox_reply *out)
 {
@@ -158,7 +158,7 @@ static int sleep_ms(const void *in, size_t len, ox_reply *out)
 	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000L }, NULL);
 	return ms;
 }
-const OX_JOB(sleep_job, sleep_ms);
+OX_JOB(sleep_job, sleep_ms);
 
 static int segv(const void *in, size_t len, ox_reply *out)
 {
@@ -167,7 +167,7 @@ static int segv(const void *in, size_t len, ox_reply *out)
 	*nowhere = 1;
 	return 0;
 }
-const OX_JOB(segv_job, segv);
+OX_JOB(segv_job, segv);
 
 static int pid(const void *in, size_t len, ox_reply *out)
 {
@@ -175,7 +175,7 @@ static int pid(const void *in, size_t len, ox_reply *out)
 	pid_t self = getpid();
 	return ox_reply_write(out, &self, sizeof self);
 }
-const OX_JOB(pid_job, pid);
+OX_JOB(pid_job, pid);
 
 /* ---- pools ---- */
 

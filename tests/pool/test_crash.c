@@ -113,7 +113,7 @@ static int overflow(const void *in, size_t len, ox_reply *out)
 	frame[0] = (char)len;
 	return again(in, len, out) + frame[0];
 }
-static const OX_JOB(overflow_job, overflow);
+static OX_JOB(overflow_job, overflow);
 
 static int divide(const void *in, size_t len, ox_reply *out)
 {
@@ -121,14 +121,14 @@ static int divide(const void *in, size_t len, ox_reply *out)
 	(void)in, (void)out;
 	return 100 / zero;
 }
-static const OX_JOB(divide_job, divide);
+static OX_JOB(divide_job, divide);
 
 static int abort_here(const void *in, size_t len, ox_reply *out)
 {
 	(void)in, (void)len, (void)out;
 	abort();
 }
-static const OX_JOB(abort_job, abort_here);
+static OX_JOB(abort_job, abort_here);
 
 static int crash_in_ways(void *arg)
 {
@@ -167,7 +167,7 @@ static int stop_self(const void *in, size_t len, ox_reply *out)
 	raise(SIGSTOP);
 	return 0;
 }
-static const OX_JOB(stop_job, stop_self);
+static OX_JOB(stop_job, stop_self);
 
 static int kill_with_a_full_queue(void *arg)
 {
@@ -210,7 +210,7 @@ static int exit_zero(const void *in, size_t len, ox_reply *out)
 	(void)in, (void)len, (void)out;
 	_exit(0);
 }
-static const OX_JOB(exit_job, exit_zero);
+static OX_JOB(exit_job, exit_zero);
 
 static int exits(void *arg)
 {
@@ -239,8 +239,8 @@ static int crash_first(const void *in, size_t len, ox_reply *out)
 		raise(SIGKILL);
 	return ox_reply_write(out, "second", 6);
 }
-static const OX_JOB(flaky_job, crash_first, .retries = 1);
-static const OX_JOB(fatal_job, exit_zero, .retries = 2);
+static OX_JOB(flaky_job, crash_first, .retries = 1);
+static OX_JOB(fatal_job, exit_zero, .retries = 2);
 
 static int retry(void *arg)
 {
@@ -272,7 +272,7 @@ static int large_late(const void *in, size_t len, ox_reply *out)
 	nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 	return ox_reply_reserve(out, OX_MIB(1)) != NULL ? 0 : -1;
 }
-static const OX_JOB(abandoned_job, large_late, .on_cancel = OX_ABANDON);
+static OX_JOB(abandoned_job, large_late, .on_cancel = OX_ABANDON);
 
 static int abandon(void *arg)
 {
@@ -318,7 +318,7 @@ static int daemonise(const void *in, size_t len, ox_reply *out)
 	}
 	return read(ready[0], &c, 1) == 1 ? 0 : -1;
 }
-static const OX_JOB(daemon_job, daemonise);
+static OX_JOB(daemon_job, daemonise);
 
 static bool one_worker(void *arg)
 {
@@ -356,7 +356,7 @@ static int close_all(const void *in, size_t len, ox_reply *out)
 			return -1;
 	return 0;
 }
-static const OX_JOB(close_all_job, close_all);
+static OX_JOB(close_all_job, close_all);
 
 static int closes_everything(void *arg)
 {
@@ -389,7 +389,7 @@ static int flood(const void *in, size_t len, ox_reply *out)
 			return -errno;
 	return ox_reply_write(out, "intact", 6);
 }
-static const OX_JOB(flood_job, flood);
+static OX_JOB(flood_job, flood);
 
 static int print(const void *in, size_t len, ox_reply *out)
 {
@@ -397,7 +397,7 @@ static int print(const void *in, size_t len, ox_reply *out)
 	printf("%.*s", (int)len, (const char *)in);     /* no newline: it stays in the buffer until somebody flushes */
 	return 0;
 }
-static const OX_JOB(print_job, print);
+static OX_JOB(print_job, print);
 
 static int print_and_crash(const void *in, size_t len, ox_reply *out)
 {
@@ -406,7 +406,7 @@ static int print_and_crash(const void *in, size_t len, ox_reply *out)
 		raise(SIGKILL);
 	return 0;
 }
-static const OX_JOB(last_words_job, print_and_crash);
+static OX_JOB(last_words_job, print_and_crash);
 
 static int capture(void *arg)
 {
@@ -458,7 +458,7 @@ static int fork_and_return(const void *in, size_t len, ox_reply *out)
 		waitpid(pid, NULL, 0);
 	return ox_reply_write(out, pid > 0 ? "parent" : "child!", 6);
 }
-static const OX_JOB(fork_job, fork_and_return);
+static OX_JOB(fork_job, fork_and_return);
 
 static int forks(void *arg)
 {
@@ -596,7 +596,7 @@ static int count_in_file(const void *in, size_t len, ox_reply *out)
 		raise(SIGKILL);
 	return ox_reply_write(out, &n, sizeof n);
 }
-static const OX_JOB(counting_job, count_in_file);
+static OX_JOB(counting_job, count_in_file);
 
 static int die_in_a_batch(void *arg)
 {
@@ -630,7 +630,7 @@ static int sleep_if_told(const void *in, size_t len, ox_reply *out)
 {
 	return *(const int *)in == 0 ? 0 : sleep_job.fn(in, len, out);
 }
-static const OX_JOB(uneven_job, sleep_if_told);
+static OX_JOB(uneven_job, sleep_if_told);
 
 static int wait_for_neighbours(void *arg)
 {

@@ -31,7 +31,7 @@ static int spin(const void *in, size_t len, ox_reply *out)
 	pause();
 	return 0;
 }
-static const OX_JOB(stuck_job, spin);
+static OX_JOB(stuck_job, spin);
 
 static int spawn_child(const void *in, size_t len, ox_reply *out)
 {
@@ -45,7 +45,7 @@ static int spawn_child(const void *in, size_t len, ox_reply *out)
 	}
 	return 0;
 }
-static const OX_JOB(daemon_job, spawn_child);
+static OX_JOB(daemon_job, spawn_child);
 
 /* ---- drivers ---- */
 
@@ -494,7 +494,7 @@ static int deep(const void *in, size_t len, ox_reply *out)
 	big[sizeof big - 1] = 2;
 	return big[len] + big[sizeof big - 1];
 }
-static const OX_JOB(deep_job, deep);
+static OX_JOB(deep_job, deep);
 
 static int open_first_in_coroutine(void *arg)
 {

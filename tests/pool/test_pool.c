@@ -29,15 +29,15 @@ static int fill(const void *in, size_t len, ox_reply *out)
 		memset(at, 'x', n);
 	return 0;
 }
-static const OX_JOB(fill_job, fill);
-static const OX_JOB(limited_job, fill, .max_result = 1000);
+static OX_JOB(fill_job, fill);
+static OX_JOB(limited_job, fill, .max_result = 1000);
 
 static int status(const void *in, size_t len, ox_reply *out)
 {
 	(void)len, (void)out;
 	return *(const int *)in;
 }
-static const OX_JOB(status_job, status);
+static OX_JOB(status_job, status);
 
 static bool all_are(const uint8_t *p, size_t n, uint8_t c)
 {
@@ -118,7 +118,7 @@ static int grows_by_steps(const void *in, size_t len, ox_reply *out)
 	ox_reply_truncate(out, 99999);
 	return (int)ox_reply_len(out);
 }
-static const OX_JOB(growing_job, grows_by_steps);
+static OX_JOB(growing_job, grows_by_steps);
 
 static int call_growing(void *arg)
 {
@@ -197,7 +197,7 @@ static int is_at(const void *in, size_t len, ox_reply *out)
 	(void)len;
 	return ox_reply_write(out, &in, sizeof in);
 }
-static const OX_JOB(address_job, is_at);
+static OX_JOB(address_job, is_at);
 
 static int share(void *arg)
 {
@@ -234,7 +234,7 @@ static int write_to_input(const void *in, size_t len, ox_reply *out)
 	*(volatile char *)(uintptr_t)in = 1;
 	return 0;
 }
-static const OX_JOB(scribble_job, write_to_input);
+static OX_JOB(scribble_job, write_to_input);
 
 static int scribble(void *arg)
 {
@@ -557,8 +557,8 @@ static int spin_blocked(const void *in, size_t len, ox_reply *out)
 		;
 	return 0;
 }
-static const OX_JOB(spin_job, spin_blocked, .timeout = OX_MS(50));
-static const OX_JOB(endless_job, spin_blocked);
+static OX_JOB(spin_job, spin_blocked, .timeout = OX_MS(50));
+static OX_JOB(endless_job, spin_blocked);
 
 /* F07 */
 static int time_out(void *arg)
@@ -807,7 +807,7 @@ static int read_flag(const void *in, size_t len, ox_reply *out)
 	(void)in, (void)len, (void)out;
 	return flag;
 }
-static const OX_JOB(flag_job, read_flag);
+static OX_JOB(flag_job, read_flag);
 
 static int call_flag(void *arg)
 {
