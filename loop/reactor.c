@@ -63,29 +63,52 @@ static void set_timer(struct oxi_reactor *r, ox_time at)
 
 /* ---- life ---- */
 
-int oxi_reactor_new(struct oxi_reactor **ret)
+/* libevent ends the process when it finds no descriptor for its own needs: so it is asked only when there are some. */
+static int spare_descriptors(void)
+{
+	int fds[4], n = 0;
+
+	while (n < 4 && (fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+		n++;
+	int r = n < 4 ? -errno : 0;
+	while (n > 0)
+		close(fds[--n]);
+	return r;
+}
+
+static struct event_base *new_base(void)
 {
 	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config) {
+		event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
+		base = event_base_new_with_config(config);
+		event_config_free(config);
+	}
+	return base;
+}
+
+int oxi_reactor_new(struct oxi_reactor **ret)
+{
 	struct oxi_reactor *r = oxi_alloc(sizeof(*r));
+	int error;
 
 	*ret = r;
-	if (r == NULL || config == NULL)
-		goto fail;
+	if (r == NULL)
+		return OX_ENOMEM;
 	r->timer_at = OX_NEVER;
 	r->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (r->timer_fd < 0)
-		goto fail;
-	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV);
-	r->base = event_base_new_with_config(config);
+		return -errno;
+	error = spare_descriptors();
+	if (error < 0)
+		return error;
+	r->base = new_base();
 	if (r->base == NULL)
-		goto fail;
-	event_config_free(config);
+		return OX_ENOMEM;
 	event_assign(&r->timer_event, r->base, r->timer_fd, EV_READ | EV_PERSIST, timer_fired, r);
 	return event_add(&r->timer_event, NULL) < 0 ? OX_ENOMEM : 0;
-fail:
-	if (config)
-		event_config_free(config);
-	return r && r->timer_fd < 0 ? -errno : errno == EMFILE || errno == ENFILE ? -errno : OX_ENOMEM;
 }
 
 void oxi_reactor_free(struct oxi_reactor *r)

@@ -76,7 +76,7 @@ typedef struct ox_bytes {
 	X(OX_EPROTO,       -4107,      "protocol error")                                        \
 	X(OX_EVERSION,     -4108,      "the other side speaks another version")                 \
 	X(OX_EAUTH,        -4109,      "not authorised")                                        \
-	X(OX_EINIT,        -4110,      "worker_init failed in every new worker")                \
+	X(OX_EINIT,        -4110,      "no new worker could be set up")                \
 	X(OX_ENOJOB,       -4111,      "the pool does not know this job")                       \
 	X(OX_EFORKED,      -4112,      "called in a forked child of the process that owns it")  \
 	X(OX_ESANDBOX,     -4113,      "forbidden by the sandbox")                              \

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -397,6 +398,28 @@ START_TEST(forked_child_is_told_so_and_disturbs_nothing_F20)
 }
 END_TEST
 
+/* ---- no descriptors ---- */
+
+START_TEST(without_descriptors_a_run_is_an_error_at_each_step)
+{
+	struct rlimit before, tight;
+	int used = count_fds() - 3, r = -EMFILE;        /* ".", ".." and the one that counts */
+
+	if (under_valgrind())
+		SKIP("valgrind keeps descriptors of its own and lifts the limit");
+	getrlimit(RLIMIT_NOFILE, &before);
+	for (int more = 0; r < 0 && more < 20; more++) {
+		tight = before;
+		tight.rlim_cur = (rlim_t)(used + more);
+		setrlimit(RLIMIT_NOFILE, &tight);
+		r = ox_run(noop, NULL, NULL);
+		setrlimit(RLIMIT_NOFILE, &before);
+		ck_assert_msg(r == -EMFILE || r == 0, "%s", ox_strerror(r));
+	}
+	ck_assert_int_eq(r, 0);
+}
+END_TEST
+
 /* ---- SIGPIPE, options ---- */
 
 static int sigpipe(void *arg)
@@ -533,6 +556,7 @@ int main(void)
 	tcase_add_test(c, wait_fd_is_level_triggered_once_and_exclusive);
 	tcase_add_test(c, watch_persists_and_may_free_itself);
 	tcase_add_test(c, forked_child_is_told_so_and_disturbs_nothing_F20);
+	tcase_add_test(c, without_descriptors_a_run_is_an_error_at_each_step);
 	tcase_add_test(c, sigpipe_does_not_kill_and_its_action_is_put_back);
 	tcase_add_test(c, virtual_day_passes_at_once);
 	tcase_add_test(c, order_is_fifo_or_drawn_from_the_seed);
