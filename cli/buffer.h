@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A growing run of bytes. Lack of memory is remembered: add as much as you like and look at failed once, at the end.
- * All-zero is an empty buffer.
+ * A growing run of bytes. Lack of memory is remembered: add as much as you like and look at failed once, at
+ * the end. All-zero is an empty buffer.
  */
 #ifndef OXBOW_CLI_BUFFER_H
 #define OXBOW_CLI_BUFFER_H

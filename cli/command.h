@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A sub-command of oxbow: a name, a table of options, a function. The table is the one truth about the options: it is
- * parsed from, --help prints it, and a test compares it with the manual page.
+ * A sub-command of oxbow: a name, a table of options, a function. The table is the one truth about the
+ * options: it is parsed from, --help prints it, and a test compares it with the manual page.
  */
 #ifndef OXBOW_CLI_COMMAND_H
 #define OXBOW_CLI_COMMAND_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The smaller of two limits: the affinity mask, and the cpu.max of each cgroup (v2) from the process's own up to the
- * root, in which a container's quota stands. A quota of one and a half CPUs counts as two: work for the half exists.
+ * The smaller of two limits: the affinity mask, and the cpu.max of each cgroup (v2) from the process's own up
+ * to the root, in which a container's quota stands. A quota of one and a half CPUs counts as two: work for
+ * the half exists.
  */
 #include "cli/cpus.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One static table a command, and everything else made from it: getopt_long's two tables, --help, the nearest known
- * name in an error. getopt_long is called with "+", so that options stop at the first word that is none and
- * `oxbow run grep -c x` needs no "--"; its own messages are off, because ours say which command and what to do.
+ * One static table a command, and everything else made from it: getopt_long's two tables, --help, the nearest
+ * known name in an error. getopt_long is called with "+", so that options stop at the first word that is none
+ * and `oxbow run grep -c x` needs no "--"; its own messages are off, because ours say which command and what
+ * to do.
  */
 #include "cli/options.h"
 

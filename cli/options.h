@@ -12,8 +12,8 @@
 enum { OXI_OPTION_END = -1, OXI_OPTION_BAD = -2, OXI_OPTION_HELP = -3 };
 
 /*
- * The next option's id, its argument in *ret_value. END: optind is the first word that is no option. BAD: it was said
- * what is wrong, exit with OXI_EXIT_USAGE. HELP: the help was printed, exit with 0.
+ * The next option's id, its argument in *ret_value. END: optind is the first word that is no option. BAD: it
+ * was said what is wrong, exit with OXI_EXIT_USAGE. HELP: the help was printed, exit with 0.
  */
 int oxi_options_next(const struct oxi_command *c, int argc, char **argv, const char **ret_value);
 

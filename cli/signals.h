@@ -6,8 +6,8 @@
 #include <oxbow/base.h>
 
 /*
- * From now on SIGINT and SIGTERM are blocked in this and every later thread, and readable from the descriptor that is
- * returned. Call it after the processes that do the work were forked. Returns: -errno.
+ * From now on SIGINT and SIGTERM are blocked in this and every later thread, and readable from the descriptor
+ * that is returned. Call it after the processes that do the work were forked. Returns: -errno.
  */
 int oxi_signals_open(void);
 

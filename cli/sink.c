@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Standard output is shared with other processes, so O_NONBLOCK, a flag of the open file and not of the descriptor,
- * is not ours to set. But a pipe, terminal or socket that polls as writable takes PIPE_BUF bytes without blocking
- * (POSIX, write()), so we wait for that and write so much. Files and devices are always ready.
+ * Standard output is shared with other processes, so O_NONBLOCK, a flag of the open file and not of the
+ * descriptor, is not ours to set. But a pipe, terminal or socket that polls as writable takes PIPE_BUF bytes
+ * without blocking (POSIX, write()), so we wait for that and write so much. Files and devices are always
+ * ready.
  */
 #include "cli/sink.h"
 

@@ -16,7 +16,8 @@ bool oxi_waits(int fd);
 struct oxi_sink oxi_sink_of(int fd);
 
 /*
- * Writes all of it. One coroutine at a time. Returns: 0; -EPIPE (the reader went), -ENOSPC and the like, OX_ECANCELED.
+ * Writes all of it. One coroutine at a time. Returns: 0; -EPIPE (the reader went), -ENOSPC and the like,
+ * OX_ECANCELED.
  */
 OX_YIELDS int oxi_sink_write(struct oxi_sink *s, const void *data, size_t len);
 

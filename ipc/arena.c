@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The mapping. A memfd and not MAP_ANONYMOUS, because a pool that is opened after the spawner was forked sends its arena
- * there; not shm_open, because names stay behind after kill -9 and /dev/shm may be 1 MB. It is reserved whole and sparse, so a page
- * costs memory when it is first written, and never before.
+ * The mapping. A memfd and not MAP_ANONYMOUS, because a pool that is opened after the spawner was forked
+ * sends its arena there; not shm_open, because names stay behind after kill -9 and /dev/shm may be 1 MB. It
+ * is reserved whole and sparse, so a page costs memory when it is first written, and never before.
  *
- * Its size is sealed: a process that shrank it would raise SIGBUS in all others. Extents of 2 MiB begin at multiples of 2 MiB in
- * memory as well, where huge pages can serve them.
+ * Its size is sealed: a process that shrank it would raise SIGBUS in all others. Extents of 2 MiB begin at
+ * multiples of 2 MiB in memory as well, where huge pages can serve them.
  */
 #include "ipc/arena.h"
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shared arena: large payloads lie in one memfd, mapped at the same address in the parent, the spawner and the workers,
- * reserved large and committed by use. There are no locks in it and no metadata: the parent alone allocates.
+ * The shared arena: large payloads lie in one memfd, mapped at the same address in the parent, the spawner
+ * and the workers, reserved large and committed by use. There are no locks in it and no metadata: the parent
+ * alone allocates.
  *
  *	| control pages (heritage.h) | input zone | result zone of worker 0 | of worker 1 | ...
  *
- * A worker maps everything read-only but its own result zone (and its own control page), so a wild pointer cannot reach another job's
- * data. Each zone has an allocator in the parent's private memory: size classes (powers of two and halves between) up to
- * 1 MiB, extents of whole 2 MiB above; freed memory is kept warm up to a limit and given back (MADV_REMOVE) beyond it.
+ * A worker maps everything read-only but its own result zone (and its own control page), so a wild pointer
+ * cannot reach another job's data. Each zone has an allocator in the parent's private memory: size classes
+ * (powers of two and halves between) up to 1 MiB, extents of whole 2 MiB above; freed memory is kept warm up
+ * to a limit and given back (MADV_REMOVE) beyond it.
  */
 #ifndef OXBOW_IPC_ARENA_H
 #define OXBOW_IPC_ARENA_H
@@ -28,8 +30,8 @@ struct oxi_arena {
 /* Makes the memfd and maps it; sizes (not 0) are rounded up to whole extents. 0; -EOVERFLOW; -EFBIG: RLIMIT_FSIZE; -errno. */
 int oxi_arena_create(struct oxi_arena *a, size_t control_size, size_t zone_size, unsigned zones);
 /*
- * Maps another process's arena, whose struct came with its fd, read-only at its address. 0; -EEXIST: the address is taken; -EINVAL: the
- * file is shorter; -errno.
+ * Maps another process's arena, whose struct came with its fd, read-only at its address. 0; -EEXIST: the
+ * address is taken; -EINVAL: the file is shorter; -errno.
  */
 int oxi_arena_attach(struct oxi_arena *a);
 /* Makes a part of an attached arena, whole pages, writable in this process (a worker's zone, its control page). 0; -errno. */

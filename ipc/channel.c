@@ -15,12 +15,13 @@
  * - LINGER 0 and BLOCKY 0: closing never waits. Protocols flush by BYE.
  * - A context that came through a fork is dead weight: every call in it answers EINTR for ever. It is not touched.
  *
- * The descriptors of a worker's channel lie high (OXI_FLOOR): while it is made and connected, all lower numbers are
- * occupied. A job that closes everything breaks the channel, which kills its worker only; but no file that a job opens
- * can get a number that the library's thread still writes to.
+ * The descriptors of a worker's channel lie high (OXI_FLOOR): while it is made and connected, all lower
+ * numbers are occupied. A job that closes everything breaks the channel, which kills its worker only; but no
+ * file that a job opens can get a number that the library's thread still writes to.
  *
- * A worker copies what it receives, because the library aligns to 8 at best and jobs are promised 16: microseconds for a
- * message of 1 ms of work. Rejected: a monitor in the parent (it learns of deaths from pidfds).
+ * A worker copies what it receives, because the library aligns to 8 at best and jobs are promised 16:
+ * microseconds for a message of 1 ms of work. Rejected: a monitor in the parent (it learns of deaths from
+ * pidfds).
  */
 #include "ipc/channel.h"
 
@@ -590,8 +591,8 @@ static int keep_body(struct oxi_channel *c, struct oxi_received *ret)
 }
 
 /*
- * The frames of one message, as far as they are what they should be. 1; OX_EPROTO: malformed, and *more says whether a
- * rest of it is still there; 0: no message; -errno.
+ * The frames of one message, as far as they are what they should be. 1; OX_EPROTO: malformed, and *more says
+ * whether a rest of it is still there; 0: no message; -errno.
  */
 static int receive_message(struct oxi_channel *c, struct oxi_received *ret, bool *more)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Channels: the only file that includes zmq.h. The parent's end is a ROUTER, a worker's a DEALER; contexts are made after
- * the fork, with the library's own threads free of our signals. A channel sends and receives whole messages (ipc/wire.h)
- * and knows what has to be known of ZeroMQ's descriptor: it tells "something may have happened", not "readable".
+ * Channels: the only file that includes zmq.h. The parent's end is a ROUTER, a worker's a DEALER; contexts
+ * are made after the fork, with the library's own threads free of our signals. A channel sends and receives
+ * whole messages (ipc/wire.h) and knows what has to be known of ZeroMQ's descriptor: it tells "something may
+ * have happened", not "readable".
  *
- * The parent connects and each worker binds, a name of its own. The other way round cannot be made safe: an accept in
- * libzmq aborts the process when it meets EMFILE, and a listener cannot be closed in time, because zmq_unbind ends
- * the connections that came through it. A connect that meets EMFILE is tried again.
+ * The parent connects and each worker binds, a name of its own. The other way round cannot be made safe: an
+ * accept in libzmq aborts the process when it meets EMFILE, and a listener cannot be closed in time, because
+ * zmq_unbind ends the connections that came through it. A connect that meets EMFILE is tried again.
  *
  *	parent                                  worker
  *	oxi_channel_new_parent
@@ -40,21 +41,23 @@ struct oxi_received {
 /* ---- parent's end ---- */
 int oxi_channel_new_parent(struct oxi_channel **ret);                  /* 0; -errno (-EMFILE), OX_ENOMEM */
 /*
- * Makes a fresh name for one worker, "@oxbow-<32 hex>" (an abstract socket: no file), and keeps trying to connect to it until it is
- * forgotten. Call it when the worker is about to be started: it tries every few milliseconds. 0; -errno.
+ * Makes a fresh name for one worker, "@oxbow-<32 hex>" (an abstract socket: no file), and keeps trying to
+ * connect to it until it is forgotten. Call it when the worker is about to be started: it tries every few
+ * milliseconds. 0; -errno.
  */
 int oxi_channel_expect(struct oxi_channel *c, char name[OXI_CHANNEL_NAME]);
 /*
- * The worker of this name is dead, or will not come. Messages of it that have not been received may be dropped. The connection is closed
- * while the channel goes on being pumped.
+ * The worker of this name is dead, or will not come. Messages of it that have not been received may be
+ * dropped. The connection is closed while the channel goes on being pumped.
  */
 void oxi_channel_forget(struct oxi_channel *c, const char *name);
 
 /* ---- worker's end ---- */
 /*
- * Binds name and waits until the process parent has connected (no other process is let in). Its descriptors lie at 512 and above
- * where RLIMIT_NOFILE allows, so that no file which a job opens later ever has the number of one that a job closed under us.
- * 0; -ETIMEDOUT: the parent did not come within 10 s; -EADDRINUSE, -EMFILE, -errno.
+ * Binds name and waits until the process parent has connected (no other process is let in). Its descriptors
+ * lie at 512 and above where RLIMIT_NOFILE allows, so that no file which a job opens later ever has the
+ * number of one that a job closed under us. 0; -ETIMEDOUT: the parent did not come within 10 s; -EADDRINUSE,
+ * -EMFILE, -errno.
  */
 int oxi_channel_new_worker(const char *name, pid_t parent, struct oxi_channel **ret);
 /* True while the channel's descriptors are its own: a job may have closed them. */
@@ -63,8 +66,8 @@ bool oxi_channel_intact(const struct oxi_channel *c);
 /* ---- both ---- */
 int oxi_channel_fd(const struct oxi_channel *c);        /* ZMQ_FD: to wait for, never to read or close */
 /*
- * Sends header and body (copied, h->length bytes; NULL with 0). peer: parent's end only.
- * 0; -EHOSTUNREACH: no such peer (any more), -EAGAIN: it does not take more now; -errno. A hint only: leases are the truth.
+ * Sends header and body (copied, h->length bytes; NULL with 0). peer: parent's end only. 0; -EHOSTUNREACH: no
+ * such peer (any more), -EAGAIN: it does not take more now; -errno. A hint only: leases are the truth.
  */
 int oxi_channel_send(struct oxi_channel *c, const struct oxi_peer *peer, const struct oxi_header *h, const void *body);
 /* As send, but the body was got from oxi_channel_body() and goes without a copy. len: h->length, at most cap. */

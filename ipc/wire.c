@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The codec. It reads and writes bytes one by one, little-endian (compilers turn that into plain loads and stores), so it
- * works on any host and at any alignment, and it never trusts a number: a count is compared with the length of its body
- * in 64 bits, where count * 48 cannot overflow, and a place by subtraction, where place + length cannot.
+ * The codec. It reads and writes bytes one by one, little-endian (compilers turn that into plain loads and
+ * stores), so it works on any host and at any alignment, and it never trusts a number: a count is compared
+ * with the length of its body in 64 bits, where count * 48 cannot overflow, and a place by subtraction, where
+ * place + length cannot.
  *
- * The decoder does not know what a type means. Who may send which, and whether an arena place is a live block, is for
- * the receiver; flags that it does not know are passed on.
+ * The decoder does not know what a type means. Who may send which, and whether an arena place is a live
+ * block, is for the receiver; flags that it does not know are passed on.
  */
 #include "ipc/wire.h"
 

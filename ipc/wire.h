@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wire codec: bytes to structs and back, no I/O, every length checked. One protocol for local and remote workers.
+ * The wire codec: bytes to structs and back, no I/O, every length checked. One protocol for local and remote
+ * workers.
  *
- * A message is two frames: a header of 32 bytes, little-endian, in a frame of its own (small enough to live inside
- * ZeroMQ's message struct), and a body: count records of 48 bytes, then their inline payloads, each at a multiple of 16.
+ * A message is two frames: a header of 32 bytes, little-endian, in a frame of its own (small enough to live
+ * inside ZeroMQ's message struct), and a body: count records of 48 bytes, then their inline payloads, each at
+ * a multiple of 16.
  *
  *	header  0 magic u16 | 2 version u8 | 3 type u8 | 4 flags u16 | 6 zero u16 | 8 count u32 | 12 epoch u32
  *	       16 generation u32 | 20 zero u32 | 24 length u64 (of the body)
@@ -78,9 +80,9 @@ void oxi_record_encode(uint8_t out[OXI_WIRE_RECORD], const struct oxi_record *r)
 void oxi_record_decode(const uint8_t in[OXI_WIRE_RECORD], struct oxi_record *ret);
 
 /*
- * The i-th record of a body of len bytes whose header said count. *ret_payload points into the body for an inline payload; for the arena it is
- * NULL, and the caller checks place and length against the arena.
- * 0; OX_EPROTO: anything outside the body, or inside the records.
+ * The i-th record of a body of len bytes whose header said count. *ret_payload points into the body for an
+ * inline payload; for the arena it is NULL, and the caller checks place and length against the arena. 0;
+ * OX_EPROTO: anything outside the body, or inside the records.
  */
 int oxi_body_record(const void *body, size_t len, uint32_t count, uint32_t i, struct oxi_record *ret, const void **ret_payload);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parent's allocator of one zone. What a large payload costs is the first touch of its pages; so freed memory is handed
- * out again, the most recently freed first, and goes back to the system only above a limit.
+ * The parent's allocator of one zone. What a large payload costs is the first touch of its pages; so freed
+ * memory is handed out again, the most recently freed first, and goes back to the system only above a limit.
  *
- * A zone is an array of extents of 2 MiB. A block above 1 MiB is a run of whole extents. Smaller ones are slots of one size
- * in an extent, a slab. Sizes are powers of two and the halves between (64, 128, 192, 256, 384 ... 1 MiB), so at most a third
- * of a block is waste.
+ * A zone is an array of extents of 2 MiB. A block above 1 MiB is a run of whole extents. Smaller ones are
+ * slots of one size in an extent, a slab. Sizes are powers of two and the halves between (64, 128, 192, 256,
+ * 384 ... 1 MiB), so at most a third of a block is waste.
  *
  *	extents   FREE FREE | SLAB | LARGE BODY BODY | FREE FREE FREE ...
  *	            run 2     slots     run 3            run 3: first and last extent of a free run say its length
@@ -15,11 +15,11 @@
  * - A class keeps one empty slab at most, so that a single block got and put in turn does not make and end slabs.
  * - All of it lies in private memory: no worker can break it, and nothing has to be repaired when one dies.
  *
- * Warm is what is free and was touched since it last went back: whole extents, and slots in slabs. A block counts as touched when
- * it is handed out, although its user may not write all of it.
+ * Warm is what is free and was touched since it last went back: whole extents, and slots in slabs. A block
+ * counts as touched when it is handed out, although its user may not write all of it.
  *
- * Rejected: buddies (a payload of 2^n + 1 bytes would cost twice its size in cold pages); giving back single free slots of slabs
- * that are in use (a system call each, for memory that the next burst wants again).
+ * Rejected: buddies (a payload of 2^n + 1 bytes would cost twice its size in cold pages); giving back single
+ * free slots of slabs that are in use (a system call each, for memory that the next burst wants again).
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Futures: a status that comes once, a value, and who waits for it. What feeds a future (a coroutine, a worker, a hand)
- * embeds the struct and gives it three operations; whoever waits links a waiter, which is told once.
+ * Futures: a status that comes once, a value, and who waits for it. What feeds a future (a coroutine, a
+ * worker, a hand) embeds the struct and gives it three operations; whoever waits links a waiter, which is
+ * told once.
  *
- * A future that could not be made is a static one that has failed from the start, one for each code: so spawn and
- * submit never return NULL, and the happy path needs no test.
+ * A future that could not be made is a static one that has failed from the start, one for each code: so spawn
+ * and submit never return NULL, and the happy path needs no test.
  */
 #include <string.h>
 

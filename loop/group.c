@@ -4,11 +4,11 @@
  *
  *	tasks, externals (not done) --> done (in order) --> given (by ox_group_next, until the next call)
  *
- * and all are released when the group closes; a reaping group releases each as it ends. The group's scope is entered by the
- * coroutine that opens it, so its body is cancelled with its tasks.
+ * and all are released when the group closes; a reaping group releases each as it ends. The group's scope is
+ * entered by the coroutine that opens it, so its body is cancelled with its tasks.
  *
- * Closed groups go to a list of the loop and are used again, never freed while it runs: so a spawn into a closed group finds
- * a magic word that says so, and answers OX_ESTATE instead of touching freed memory.
+ * Closed groups go to a list of the loop and are used again, never freed while it runs: so a spawn into a
+ * closed group finds a magic word that says so, and answers OX_ESTATE instead of touching freed memory.
  */
 #include <string.h>
 

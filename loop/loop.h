@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of the loop, for loop/ itself and for the folders that stand on it (loop/io, loop/http, pool). The
- * layers, lowest first, each a file:
+ * The inside of the loop, for loop/ itself and for the folders that stand on it (loop/io, loop/http, pool).
+ * The layers, lowest first, each a file:
  *
  *	switch_*.S, switch.c   one stack to another
  *	stack.c                guarded stacks from a lazily committed arena
@@ -46,10 +46,10 @@ typedef enum oxi_abort_answer {
 } oxi_abort_answer;
 
 /*
- * A wait record lives in the frame of the coroutine that waits. The waiter links it (or something that points to it)
- * where the waking side finds it, then parks; the waking side unlinks it and calls oxi_wake() once. When the
- * coroutine's scope is cancelled meanwhile, abort is called once: it unlinks and answers OXI_ABORTED, or starts the end
- * of what is waited for and answers OXI_LATER.
+ * A wait record lives in the frame of the coroutine that waits. The waiter links it (or something that points
+ * to it) where the waking side finds it, then parks; the waking side unlinks it and calls oxi_wake() once.
+ * When the coroutine's scope is cancelled meanwhile, abort is called once: it unlinks and answers
+ * OXI_ABORTED, or starts the end of what is waited for and answers OXI_LATER.
  */
 struct oxi_wait {
 	struct oxi_list link;           /* for the waking side's list of waiters */
@@ -63,9 +63,9 @@ struct oxi_wait {
 };
 
 /*
- * 0 if the calling coroutine may start an operation that yields; OX_ECANCELED in a cancelled scope, OX_ESTATE outside a coroutine,
- * OX_EFORKED. Every OX_YIELDS call begins with it, before it looks at anything: for fairness it lets the others run when the
- * coroutine has begun many operations in a row without parking.
+ * 0 if the calling coroutine may start an operation that yields; OX_ECANCELED in a cancelled scope, OX_ESTATE
+ * outside a coroutine, OX_EFORKED. Every OX_YIELDS call begins with it, before it looks at anything: for
+ * fairness it lets the others run when the coroutine has begun many operations in a row without parking.
  */
 OXI_SHARED int oxi_checkpoint(void);
 
@@ -73,8 +73,8 @@ OXI_SHARED int oxi_checkpoint(void);
 OXI_SHARED void oxi_wait_init(struct oxi_wait *w, const char *kind, const void *object, oxi_abort_answer (*abort)(struct oxi_wait *));
 
 /*
- * Parks until oxi_wake(w, result), and returns that result, or OX_ECANCELED when aborted. If the scope is cancelled
- * already, abort is called at once. The caller has linked the record.
+ * Parks until oxi_wake(w, result), and returns that result, or OX_ECANCELED when aborted. If the scope is
+ * cancelled already, abort is called at once. The caller has linked the record.
  */
 OXI_SHARED int oxi_park(struct oxi_wait *w);
 
@@ -100,8 +100,9 @@ OXI_SHARED void oxi_hook_arm(struct oxi_hook *h);          /* nothing if armed a
 OXI_SHARED void oxi_hook_disarm(struct oxi_hook *h);
 
 /*
- * Runs fn once when the running loop ends, after all coroutines have ended and before the poller is gone: for what outlives a run (a
- * pool) or is kept per loop (the HTTP client's connections). Disarm it with oxi_hook_disarm().
+ * Runs fn once when the running loop ends, after all coroutines have ended and before the poller is gone: for
+ * what outlives a run (a pool) or is kept per loop (the HTTP client's connections). Disarm it with
+ * oxi_hook_disarm().
  */
 OXI_SHARED void oxi_hook_at_end(struct oxi_hook *h);
 
@@ -130,9 +131,10 @@ OXI_SHARED void oxi_timer_clear(struct oxi_timer *t);
 /* ---- the reactor's two kinds of descriptor (reactor.c) ---- */
 
 /*
- * A foreign descriptor (libcurl's, ZeroMQ's, a pidfd): level-triggered, persistent; fn is called on the thread's own stack in
- * every poll while an asked event is there. fn may change or free the watch, and any other. Closing the fd comes after
- * oxi_watch_free(). Belongs to the running loop, and must be freed before it ends.
+ * A foreign descriptor (libcurl's, ZeroMQ's, a pidfd): level-triggered, persistent; fn is called on the
+ * thread's own stack in every poll while an asked event is there. fn may change or free the watch, and any
+ * other. Closing the fd comes after oxi_watch_free(). Belongs to the running loop, and must be freed before
+ * it ends.
  */
 struct oxi_watch;
 OXI_SHARED struct oxi_watch *oxi_watch_new(int fd, void (*fn)(void *arg, int fd, unsigned events), void *arg);     /* NULL: memory */
@@ -140,8 +142,8 @@ OXI_SHARED int oxi_watch_set(struct oxi_watch *w, unsigned events);        /* OX
 OXI_SHARED void oxi_watch_free(struct oxi_watch *w);                       /* takes NULL */
 
 /*
- * A descriptor of our own (a stream's, a listener's): registered once, persistent and edge-triggered. Whoever uses it tries the system
- * call first and waits after EAGAIN only.
+ * A descriptor of our own (a stream's, a listener's): registered once, persistent and edge-triggered. Whoever
+ * uses it tries the system call first and waits after EAGAIN only.
  */
 #define OXI_HANG_UP 4u                  /* beside OX_READABLE: the peer has closed its side (its edge comes only once) */
 struct oxi_fd;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library's allocations, in one place, so that a test can let the n-th one fail: every caller has a way out, and each
- * is tried.
+ * The library's allocations, in one place, so that a test can let the n-th one fail: every caller has a way
+ * out, and each is tried.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The overflow report. A coroutine that runs over the end of its stack hits its guard; the kernel delivers SIGSEGV on an
- * alternate stack, and the handler says which coroutine it was before the process dies as it would have:
+ * The overflow report. A coroutine that runs over the end of its stack hits its guard; the kernel delivers
+ * SIGSEGV on an alternate stack, and the handler says which coroutine it was before the process dies as it
+ * would have:
  *
  *	oxbow: stack overflow in coroutine "crawl_one" (262144 bytes, spawned at crawl.c:120): give it more by ...
  *
- * Faults elsewhere are passed on to the handler that was there before. Only async-signal-safe calls are made. The
- * sanitizers have reports of their own and an alternate stack; theirs stay.
+ * Faults elsewhere are passed on to the handler that was there before. Only async-signal-safe calls are made.
+ * The sanitizers have reports of their own and an alternate stack; theirs stay.
  */
 #include <pthread.h>
 #include <signal.h>

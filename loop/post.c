@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Posts: calls from other threads. A stack that any thread pushes to without a lock and the loop takes whole, reversed into the
- * order of posting. The push that finds the stack empty wakes the loop by an eventfd; the others need no system call.
+ * Posts: calls from other threads. A stack that any thread pushes to without a lock and the loop takes whole,
+ * reversed into the order of posting. The push that finds the stack empty wakes the loop by an eventfd; the
+ * others need no system call.
  */
 #include <sys/eventfd.h>
 #include <unistd.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Queues. Items lie in a ring. Whoever cannot go on parks in one of two FIFOs; whoever makes it possible hands over directly:
- * an item put while a getter waits never enters the ring, a get from a full ring moves the first putter's item in. So at
- * any time there are waiting getters (ring empty) or waiting putters (ring full), never both, and a coroutine that is woken
- * has what it came for: cancelling it afterwards loses nothing.
+ * Queues. Items lie in a ring. Whoever cannot go on parks in one of two FIFOs; whoever makes it possible
+ * hands over directly: an item put while a getter waits never enters the ring, a get from a full ring moves
+ * the first putter's item in. So at any time there are waiting getters (ring empty) or waiting putters (ring
+ * full), never both, and a coroutine that is woken has what it came for: cancelling it afterwards loses
+ * nothing.
  */
 #include <oxbow/queue.h>
 

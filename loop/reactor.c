@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reactor: libevent as the poller, and the only includer of its headers in loop/. It knows descriptors and one
- * moment to wake up at, no coroutine.
+ * The reactor: libevent as the poller, and the only includer of its headers in loop/. It knows descriptors
+ * and one moment to wake up at, no coroutine.
  *
  * - oxi_fd: one of Oxbow's own descriptors, registered once, for both directions, edge-triggered. No system call per wait.
  * - oxi_watch: a foreign one, level-triggered.
  * - ox_wait_fd(): a foreign one, once, for a coroutine. A table by descriptor says who waits, so that two never wait for
  *   one event and the answer to the second is OX_EBUSY.
  *
- * The clock is a timerfd of our own, set to an absolute nanosecond and only when the next moment comes earlier than the one it is
- * set to. (libevent's precise timers set theirs before every poll, and its timeouts are heaps of microseconds.)
+ * The clock is a timerfd of our own, set to an absolute nanosecond and only when the next moment comes
+ * earlier than the one it is set to. (libevent's precise timers set theirs before every poll, and its
+ * timeouts are heaps of microseconds.)
  */
 #include <event2/event.h>
 #include <event2/event_struct.h>

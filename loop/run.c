@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ox_run: a loop's life. It is made, runs the main coroutine until that has ended, and is taken apart in the reverse order.
- * What a failed step leaves behind is taken apart by the same code: every part can be destroyed when it is zero.
+ * ox_run: a loop's life. It is made, runs the main coroutine until that has ended, and is taken apart in the
+ * reverse order. What a failed step leaves behind is taken apart by the same code: every part can be
+ * destroyed when it is zero.
  */
 #include <pthread.h>
 #include <signal.h>

@@ -7,15 +7,17 @@
  *	                   ^            | returned        |  scope cancelled: abort(),
  *	                   '------------'                 '--> ABORTED: READY with OX_ECANCELED; LATER: stays PARKED
  *
- * A turn runs the coroutines that are ready at its beginning, in order; those made ready meanwhile wait for the next
- * one. Then come the hooks (work that was put off to be done once for the whole turn), then the poll.
+ * A turn runs the coroutines that are ready at its beginning, in order; those made ready meanwhile wait for
+ * the next one. Then come the hooks (work that was put off to be done once for the whole turn), then the
+ * poll.
  *
- * Polling is a system call and a turn can be 20 ns long, so while anything is ready the loop polls only every 50 us, by a clock
- * that costs nothing, or after POLL_RESUMES coroutines; with nothing ready it polls always, and sleeps there.
+ * Polling is a system call and a turn can be 20 ns long, so while anything is ready the loop polls only every
+ * 50 us, by a clock that costs nothing, or after POLL_RESUMES coroutines; with nothing ready it polls always,
+ * and sleeps there.
  *
- * Every coroutine switches to the thread's own stack and the scheduler to the next: two switches where one would do.
- * That costs 3 ns and buys that whatever is not a coroutine (poll callbacks, hooks, the end of a task and the reuse of its
- * stack) runs on a big stack and in one place.
+ * Every coroutine switches to the thread's own stack and the scheduler to the next: two switches where one
+ * would do. That costs 3 ns and buys that whatever is not a coroutine (poll callbacks, hooks, the end of a
+ * task and the reuse of its stack) runs on a big stack and in one place.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -256,8 +258,8 @@ static void trim(struct oxi_timer *t)
 }
 
 /*
- * Nothing is ready. In real time the loop sleeps until the next timer. Virtual time jumps there instead, unless something
- * real is pending: then the loop waits for that.
+ * Nothing is ready. In real time the loop sleeps until the next timer. Virtual time jumps there instead,
+ * unless something real is pending: then the loop waits for that.
  */
 static void idle(struct ox_loop *l)
 {

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scopes: cancellation as a state. All scopes of a loop form a tree: a scope's parent is the one around it in the same
- * coroutine, a task's outermost scope hangs below its group's.
+ * Scopes: cancellation as a state. All scopes of a loop form a tree: a scope's parent is the one around it in
+ * the same coroutine, a task's outermost scope hangs below its group's.
  *
  *	main's root -- group's -- task A's root -- A's timeout
  *	                      '-- task B's root -- group's -- task C's root
  *
- * Each scope knows whether calls inside it fail: that is worked out when something changes (a cancel walks down the tree,
- * past no shield, and stops where it is cancelled already, which keeps the first cause) and looked up at each await. The
- * walk uses a work list through the scopes themselves, so trees of any depth need no stack.
+ * Each scope knows whether calls inside it fail: that is worked out when something changes (a cancel walks
+ * down the tree, past no shield, and stops where it is cancelled already, which keeps the first cause) and
+ * looked up at each await. The walk uses a work list through the scopes themselves, so trees of any depth
+ * need no stack.
  *
- * The walk also finds the coroutines that are parked innermost in a scope that has just been cancelled, and the groups;
- * their waits and jobs are aborted afterwards, when the tree is consistent again (an abort may cancel something else).
+ * The walk also finds the coroutines that are parked innermost in a scope that has just been cancelled, and
+ * the groups; their waits and jobs are aborted afterwards, when the tree is consistent again (an abort may
+ * cancel something else).
  */
 #include <string.h>
 

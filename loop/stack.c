@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stacks for coroutines. Address space is reserved in chunks, memory is committed by touching it, and each stack has
- * a guard page at its low end: a parked coroutine costs one page, and one that overflows faults instead of writing
- * into its neighbour.
+ * Stacks for coroutines. Address space is reserved in chunks, memory is committed by touching it, and each
+ * stack has a guard page at its low end: a parked coroutine costs one page, and one that overflows faults
+ * instead of writing into its neighbour.
  *
  *	chunk: | guard | stack 0 ............ top | guard | stack 1 ............ top | ...
  *
- * Guards: MADV_GUARD_INSTALL (Linux 6.13) marks pages without splitting the mapping, so that 100,000 stacks are one
- * VMA. Older kernels get mprotect(), which makes two VMAs of each stack and meets vm.max_map_count (65,530 by
- * default) near 32,000 stacks: then oxi_stack_get() answers OX_ENOMEM. The kernel is asked by doing: a guarded page must
- * make a system call that writes to it fail with EFAULT (an emulator may accept the advice and ignore it).
+ * Guards: MADV_GUARD_INSTALL (Linux 6.13) marks pages without splitting the mapping, so that 100,000 stacks
+ * are one VMA. Older kernels get mprotect(), which makes two VMAs of each stack and meets vm.max_map_count
+ * (65,530 by default) near 32,000 stacks: then oxi_stack_get() answers OX_ENOMEM. The kernel is asked by
+ * doing: a guarded page must make a system call that writes to it fail with EFAULT (an emulator may accept
+ * the advice and ignore it).
  *
- * Reuse: fresh memory costs 10 us a stack, a used stack nothing, so free stacks are kept, last in first out, as
- * many as were in use at once in the last second; the memory of the others is given back by oxi_stacks_trim() (their address
- * space and guards stay).
+ * Reuse: fresh memory costs 10 us a stack, a used stack nothing, so free stacks are kept, last in first out,
+ * as many as were in use at once in the last second; the memory of the others is given back by
+ * oxi_stacks_trim() (their address space and guards stay).
  *
- * Colour: all stacks of a class begin at the same place of a page, which are the same few sets of the CPU's cache; so
- * each is told to leave free a different multiple of 64 bytes at its top.
+ * Colour: all stacks of a class begin at the same place of a page, which are the same few sets of the CPU's
+ * cache; so each is told to leave free a different multiple of 64 bytes at its top.
  */
 #include "loop/stack.h"
 

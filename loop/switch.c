@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Contexts: a switch in assembly (switch_x86_64.S, switch_aarch64.S) or by ucontext, and what sanitizers and valgrind
- * have to be told about it, so that no other file knows of them.
+ * Contexts: a switch in assembly (switch_x86_64.S, switch_aarch64.S) or by ucontext, and what sanitizers and
+ * valgrind have to be told about it, so that no other file knows of them.
  *
- * The assembly saves the callee-saved registers on the stack that is left and keeps only its pointer: 2.5 ns. The
- * FPU's control words are not saved: a coroutine that changes rounding modes puts them back before it yields.
- * swapcontext() costs a hundred times as much, for a system call that saves the signal mask, which coroutines share.
+ * The assembly saves the callee-saved registers on the stack that is left and keeps only its pointer: 2.5 ns.
+ * The FPU's control words are not saved: a coroutine that changes rounding modes puts them back before it
+ * yields. swapcontext() costs a hundred times as much, for a system call that saves the signal mask, which
+ * coroutines share.
  */
 #include "loop/switch.h"
 

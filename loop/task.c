@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tasks: coroutines that feed futures. A task has its stack from the spawn to the end of its function; the struct with its
- * status lives on until the group releases it, and is then used again by the next spawn.
+ * Tasks: coroutines that feed futures. A task has its stack from the spawn to the end of its function; the
+ * struct with its status lives on until the group releases it, and is then used again by the next spawn.
  *
- * A task that returns switches away for the last time, and the scheduler finishes it from the thread's own stack: only
- * there can its stack be given back.
+ * A task that returns switches away for the last time, and the scheduler finishes it from the thread's own
+ * stack: only there can its stack be given back.
  */
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers: a 4-ary heap of deadlines. An entry keeps the deadline beside the pointer, so that sifting touches one array
- * only; the timer keeps its place, so that clearing one is a sift and not a search. Timers of one deadline fire in the
- * order in which they were set.
+ * Timers: a 4-ary heap of deadlines. An entry keeps the deadline beside the pointer, so that sifting touches
+ * one array only; the timer keeps its place, so that clearing one is a sift and not a search. Timers of one
+ * deadline fire in the order in which they were set.
  */
 #include "loop/state.h"
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Waiting for futures. One wait serves one future or many: an entry is linked into each future that is not done, and each that
- * becomes done is counted against what the caller wants; when that is reached the coroutine wakes.
+ * Waiting for futures. One wait serves one future or many: an entry is linked into each future that is not
+ * done, and each that becomes done is counted against what the caller wants; when that is reached the
+ * coroutine wakes.
  *
- * The calls differ in what they want and in what cancelling them does: await and gather own what they wait for, so a
- * cancel passes on to it and they return when it has ended; wait_any and wait only look.
+ * The calls differ in what they want and in what cancelling them does: await and gather own what they wait
+ * for, so a cancel passes on to it and they return when it has ended; wait_any and wait only look.
  */
 #include "loop/state.h"
 

@@ -2,36 +2,40 @@
 /*
  * The dispatcher. What it decides, in the order in which a job meets it:
  *
- * Where it goes. Each kind of job has an estimate of its run time (a moving average), and from it a cost. A worker may owe
- * 2 * batch of cost (2 ms) in all, is filled up again when it owes half of that, and one message carries batch at most: so
- * microsecond jobs go by hundreds, with the next message already waiting when one is done. A job of batch or more costs the whole
- * budget: nothing waits behind it. So does a job of a kind that is not known yet; the allowance grows with each result. What is
- * queued is split evenly between those that can take it, the one that owes least first.
+ * Where it goes. Each kind of job has an estimate of its run time (a moving average), and from it a cost. A
+ * worker may owe 2 * batch of cost (2 ms) in all, is filled up again when it owes half of that, and one
+ * message carries batch at most: so microsecond jobs go by hundreds, with the next message already waiting
+ * when one is done. A job of batch or more costs the whole budget: nothing waits behind it. So does a job of
+ * a kind that is not known yet; the allowance grows with each result. What is queued is split evenly between
+ * those that can take it, the one that owes least first.
  *
- * When it comes back. An estimate can be wrong. A worker with more than one lease that has given no result for SLOW (5 ms) is
- * slow: what it has not begun is taken back and goes to the head of the queue. And when a worker has nothing to do and the queue is
- * empty, it gets half of what the most loaded one has not begun. Taking back is a compare-and-swap in shared memory, so a job
- * never runs in two places.
+ * When it comes back. An estimate can be wrong. A worker with more than one lease that has given no result
+ * for SLOW (5 ms) is slow: what it has not begun is taken back and goes to the head of the queue. And when a
+ * worker has nothing to do and the queue is empty, it gets half of what the most loaded one has not begun.
+ * Taking back is a compare-and-swap in shared memory, so a job never runs in two places.
  *
- * How it ends. By its result; by a kill (cancel, timeout), which waits for the end of the worker, because a result that the
- * worker had finished wins; by the worker's death, as a crash if it was the one that ran. All else that the worker had goes
- * back free of charge, also a job that was running when the worker was killed for another one. Timeouts run from the moment
- * when the worker claimed the job, which stands in its slot; here it is only known that no job ends its time
- * sooner than its timeout after it was sent, so the slot is looked at then.
+ * How it ends. By its result; by a kill (cancel, timeout), which waits for the end of the worker, because a
+ * result that the worker had finished wins; by the worker's death, as a crash if it was the one that ran. All
+ * else that the worker had goes back free of charge, also a job that was running when the worker was killed
+ * for another one. Timeouts run from the moment when the worker claimed the job, which stands in its slot;
+ * here it is only known that no job ends its time sooner than its timeout after it was sent, so the slot is
+ * looked at then.
  *
- * When a worker is started again. At once, unless it died before it was ready or without having ended any job (a crash
- * ends one): then after 10 ms, twice that, up to 5 s. So when a spawn is refused. A job that crashes workers is braked
- * by its own retries.
+ * When a worker is started again. At once, unless it died before it was ready or without having ended any job
+ * (a crash ends one): then after 10 ms, twice that, up to 5 s. So when a spawn is refused. A job that crashes
+ * workers is braked by its own retries.
  *
  * A worker:
  *
  *	DOWN --spawn--> STARTING --ready--> READY --killed or died or stopped--> DOWN
  *	  ^                '------- died, counted as failed start -----------------^
  *
- * Leases are numbered per slot and never used twice: slot in the upper bits, a counter in the lower ones. Cell
- * lease % OXI_CLAIMS finds the job, here and in the worker's slot, so a number whose cell is still taken is left out.
+ * Leases are numbered per slot and never used twice: slot in the upper bits, a counter in the lower ones.
+ * Cell lease % OXI_CLAIMS finds the job, here and in the worker's slot, so a number whose cell is still taken
+ * is left out.
  *
- * ops->end() is called last, or in loops that look at the lists anew each time: its owner may submit and cancel in it.
+ * ops->end() is called last, or in loops that look at the lists anew each time: its owner may submit and
+ * cancel in it.
  */
 #include "pool/dispatch.h"
 
@@ -357,8 +361,9 @@ static void doom(struct oxi_djob *job, enum oxi_end how, int status)
 }
 
 /*
- * Looks whether the job that runs has used up its time, or is one that must be killed. One that must be killed and does not run
- * has just ended, or is just beginning: its result comes, or the next look finds it running.
+ * Looks whether the job that runs has used up its time, or is one that must be killed. One that must be
+ * killed and does not run has just ended, or is just beginning: its result comes, or the next look finds it
+ * running.
  */
 static void check_timeouts(struct oxi_dispatch *d, struct worker *w, ox_time now)
 {
@@ -436,8 +441,8 @@ static bool takes(const struct worker *w, ox_time now)
 }
 
 /*
- * The one that owes least of those that take jobs now and got none in this round. *ret_takers: how many they are; where
- * some have nothing to do only these count. NULL: none.
+ * The one that owes least of those that take jobs now and got none in this round. *ret_takers: how many they
+ * are; where some have nothing to do only these count. NULL: none.
  */
 static struct worker *pick(struct oxi_dispatch *d, unsigned *ret_takers, ox_time now)
 {
@@ -535,8 +540,9 @@ static bool others_move(const struct oxi_dispatch *d, const struct worker *slow,
 }
 
 /*
- * One look at a slow worker is enough if all that has not begun could be taken back then, or nothing but the running job
- * is there; else it is looked at again. A worker that has nothing left has begun nothing (it is stopped, or gets no CPU): others first.
+ * One look at a slow worker is enough if all that has not begun could be taken back then, or nothing but the
+ * running job is there; else it is looked at again. A worker that has nothing left has begun nothing (it is
+ * stopped, or gets no CPU): others first.
  */
 static void relieve(struct oxi_dispatch *d, struct worker *w, ox_time now)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The dispatcher: which job goes to which worker, when, and what becomes of it. A pure state machine: events and the
- * time come in by calls, actions go out through a vtable, and it reads no clock, owns no fd and knows no process. Behind
- * the vtable stands ZeroMQ with real workers (parent_transport.c) or a simulation (tests/support/sim.c).
+ * The dispatcher: which job goes to which worker, when, and what becomes of it. A pure state machine: events
+ * and the time come in by calls, actions go out through a vtable, and it reads no clock, owns no fd and knows
+ * no process. Behind the vtable stands ZeroMQ with real workers (parent_transport.c) or a simulation
+ * (tests/support/sim.c).
  *
  *	QUEUED --send--> LEASED --claimed in the worker's slot--> STARTED --result--> DONE
  *	   ^                |  taken back, or lost: free              |  lost: one crash  --> FAILED, or QUEUED again
@@ -85,8 +86,8 @@ void oxi_dispatch_free(struct oxi_dispatch *d);         /* every job has ended *
 /* Starts the workers. */
 void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now);
 /*
- * A new job, whose index, timeout and retries are set: enters the queue; sent by the next flush. If the pool is broken it ends at once
- * (OXI_END_LIMIT, OX_EINIT), if it is closed too (OX_ECLOSED).
+ * A new job, whose index, timeout and retries are set: enters the queue; sent by the next flush. If the pool
+ * is broken it ends at once (OXI_END_LIMIT, OX_EINIT), if it is closed too (OX_ECLOSED).
  */
 void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
 /* Sends what can be sent, and takes back what would wait too long. Called once a turn, after the turn's events. */
@@ -94,8 +95,9 @@ void oxi_dispatch_flush(struct oxi_dispatch *d, ox_time now);
 /* True when a flush would send a full message now: a submitter in a long loop flushes then. */
 bool oxi_dispatch_eager(const struct oxi_dispatch *d);
 /*
- * The owner wants it ended: queued or taken back: ends now; running: its worker is killed (or it is let run, for abandon, and its
- * result dropped). Ends exactly once in each case, with how and status given here unless a result came first. Nothing if it has ended.
+ * The owner wants it ended: queued or taken back: ends now; running: its worker is killed (or it is let run,
+ * for abandon, and its result dropped). Ends exactly once in each case, with how and status given here unless
+ * a result came first. Nothing if it has ended.
  */
 void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status, bool abandon, ox_time now);
 
@@ -106,15 +108,16 @@ void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t ge
 struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64_t lease);
 void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status, ox_time run_time, ox_time now);
 /*
- * The worker in a slot has died, and all that it had sent was handed in before. culprit: the lease it was running, as its slot said; 0:
- * none. The culprit's job ends with OXI_END_CRASH and status, or is retried; so is not one that ran when its worker was killed for
- * another. All other leases go back to the head of the queue, in order, and it costs them nothing.
+ * The worker in a slot has died, and all that it had sent was handed in before. culprit: the lease it was
+ * running, as its slot said; 0: none. The culprit's job ends with OXI_END_CRASH and status, or is retried; so
+ * is not one that ran when its worker was killed for another. All other leases go back to the head of the
+ * queue, in order, and it costs them nothing.
  */
 void oxi_dispatch_lost(struct oxi_dispatch *d, unsigned slot, uint32_t generation, uint64_t culprit, int status, ox_time now);
 void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now);
 /*
- * No new workers, no sends; workers are told to end. What has not begun ends now (OXI_END_LIMIT, OX_ECLOSED), what runs by its result or
- * by the end of its worker.
+ * No new workers, no sends; workers are told to end. What has not begun ends now (OXI_END_LIMIT, OX_ECLOSED),
+ * what runs by its result or by the end of its worker.
  */
 void oxi_dispatch_close(struct oxi_dispatch *d, ox_time now);
 void oxi_dispatch_get_counts(const struct oxi_dispatch *d, struct oxi_dispatch_counts *ret);

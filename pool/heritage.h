@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a forked process may rely on, and nothing else: the code and constants of the program, descriptors 0, 1, 2
- * and the ones named in struct oxi_heritage, and the pool's shared arena, whose control pages are laid out here.
+ * What a forked process may rely on, and nothing else: the code and constants of the program, descriptors 0,
+ * 1, 2 and the ones named in struct oxi_heritage, and the pool's shared arena, whose control pages are laid
+ * out here.
  *
  *	struct oxi_pool_page     the pool's constants; written by the parent before the first fork, read-only in workers
  *	struct oxi_slot          one a worker, whole pages: written by that worker (and, where said, by the parent)
  *
- * There is no lock in shared memory: each field has one writer, or is changed by compare-and-swap. What lies here was
- * perhaps written by a process that ran wild: the parent checks it like bytes from a wire.
+ * There is no lock in shared memory: each field has one writer, or is changed by compare-and-swap. What lies
+ * here was perhaps written by a process that ran wild: the parent checks it like bytes from a wire.
  */
 #ifndef OXBOW_POOL_HERITAGE_H
 #define OXBOW_POOL_HERITAGE_H
@@ -55,10 +56,10 @@ static inline uint64_t oxi_claim(uint64_t lease, enum oxi_claim state)
 }
 
 /*
- * The body of one RESULTS message, built where the parent finds it if the worker dies before the message has left.
- * Records stand in front, payloads behind room for as many records as the message can get, so what is published is
- * a decodable body at any moment: count grows last. The worker fills outbox seq % OXI_OUTBOXES with the seq-th
- * message, and reuses it only once the parent has received that message.
+ * The body of one RESULTS message, built where the parent finds it if the worker dies before the message has
+ * left. Records stand in front, payloads behind room for as many records as the message can get, so what is
+ * published is a decodable body at any moment: count grows last. The worker fills outbox seq % OXI_OUTBOXES
+ * with the seq-th message, and reuses it only once the parent has received that message.
  */
 struct oxi_outbox {
 	_Atomic uint32_t seq, count;
@@ -96,8 +97,8 @@ struct oxi_heritage {
 };
 
 /*
- * Which loaded object a function lies in, and where: the same in two processes if the function is. 0: in none. A
- * program or library that was loaded after the spawner's fork is not there in the workers.
+ * Which loaded object a function lies in, and where: the same in two processes if the function is. 0: in
+ * none. A program or library that was loaded after the spawner's fork is not there in the workers.
  */
 uint64_t oxi_code_identity(const void *fn);
 

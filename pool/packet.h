@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Packets between the main process and the spawner: one struct and a few descriptors each, over SOCK_SEQPACKET.
- * Both ends are the same program, so structs go as they are.
+ * Packets between the main process and the spawner: one struct and a few descriptors each, over
+ * SOCK_SEQPACKET. Both ends are the same program, so structs go as they are.
  *
  *	control socket, one a process            main -> spawner  POOL  + memfd, pool's socket
  *	                                         spawner -> main  ANSWER;  STANDBY + the standby's control socket
@@ -42,8 +42,8 @@ struct oxi_packet {
 /* 0; -errno (-EAGAIN: the socket is full; -EPIPE: the other end is gone). fds: n to hand over; they stay open here. */
 int oxi_packet_send(int socket, const struct oxi_packet *p, const int *fds, unsigned n);
 /*
- * 1 with a packet; 0: the other end is gone, or sends no more; -EAGAIN: none now; -errno. fds are close-on-exec;
- * -1 where none came (with no free descriptor, the kernel drops them).
+ * 1 with a packet; 0: the other end is gone, or sends no more; -EAGAIN: none now; -errno. fds are
+ * close-on-exec; -1 where none came (with no free descriptor, the kernel drops them).
  */
 int oxi_packet_receive(int socket, struct oxi_packet *ret, int fds[OXI_PACKET_FDS]);
 

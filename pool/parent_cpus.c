@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How many CPUs this process may use: those it may run on, or fewer if its control groups give it less time than
- * that. The quota of a group binds all groups inside it, so each one up to the root is asked (cgroup v2: cpu.max;
- * v1: cpu.cfs_quota_us).
+ * How many CPUs this process may use: those it may run on, or fewer if its control groups give it less time
+ * than that. The quota of a group binds all groups inside it, so each one up to the root is asked (cgroup v2:
+ * cpu.max; v1: cpu.cfs_quota_us).
  */
 #include <sched.h>
 #include <stdio.h>

@@ -4,9 +4,9 @@
  *
  *	| ox_future | oxi_djob | pool, input, run time, story | room ... |
  *
- * An input of up to 4 KiB lies in the room, a larger one in the arena. The room takes the result when it fits, for
- * the input is needed no more by then. With nothing in the room a job is 200 bytes; jobs are recycled through two
- * free lists of the pool, so a million of them cost no million of allocations.
+ * An input of up to 4 KiB lies in the room, a larger one in the arena. The room takes the result when it
+ * fits, for the input is needed no more by then. With nothing in the room a job is 200 bytes; jobs are
+ * recycled through two free lists of the pool, so a million of them cost no million of allocations.
  *
  *	submit: admission (parks, FIFO) -> job made -> dispatcher -> sent by the hook at the end of the turn
  *	end:    told by the dispatcher exactly once -> counts, input given back, story attached -> future resolved

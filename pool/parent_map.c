@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A job over a lazy sequence: a group of jobs of which at most in_flight exist at a time. In the order of the
- * inputs, a ring holds the futures; in the order of their ends, the group itself gives them. An input is asked for
- * when there is a place for its job, so a slow consumer holds up the producer.
+ * inputs, a ring holds the futures; in the order of their ends, the group itself gives them. An input is
+ * asked for when there is a place for its job, so a slow consumer holds up the producer.
  */
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Payloads in the pool's arena. A block has users: the job whose input it is, the job whose result it is, a blob.
- * Whoever has a pointer into a live block can make it the input of another job, which is then one more user:
- * nothing is copied.
+ * Payloads in the pool's arena. A block has users: the job whose input it is, the job whose result it is, a
+ * blob. Whoever has a pointer into a live block can make it the input of another job, which is then one more
+ * user: nothing is copied.
  */
 #include <string.h>
 

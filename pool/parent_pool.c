@@ -2,16 +2,17 @@
 /*
  * The pool as a whole: opening, the turn, closing.
  *
- * All descriptors of a pool (ZeroMQ's, the spawner's socket, a timer, the pipes of captured output) are in one
- * epoll instance of its own. A loop watches that one; attaching a pool to a loop and detaching it is one call; and
- * where no loop runs, closing polls it directly. The timer is a descriptor too, for a pool lives in real time
- * whatever clock the loop has.
+ * All descriptors of a pool (ZeroMQ's, the spawner's socket, a timer, the pipes of captured output) are in
+ * one epoll instance of its own. A loop watches that one; attaching a pool to a loop and detaching it is one
+ * call; and where no loop runs, closing polls it directly. The timer is a descriptor too, for a pool lives in
+ * real time whatever clock the loop has.
  *
- * A turn handles what has come and lets the dispatcher send. ZeroMQ's descriptor tells of changes only, so a turn
- * ends by asking for the channel's state; what is left to do is done in the loop's next turn.
+ * A turn handles what has come and lets the dispatcher send. ZeroMQ's descriptor tells of changes only, so a
+ * turn ends by asking for the channel's state; what is left to do is done in the loop's next turn.
  *
- * Closing:  refuse and fail jobs, tell workers to end -> after a second kill -> all seats empty -> tell the
- * spawner -> its end of the socket closes: nothing is left -> free, but for what results and blobs still lie in.
+ * Closing: refuse and fail jobs, tell workers to end -> after a second kill -> all seats empty -> tell the
+ * spawner -> its end of the socket closes: nothing is left -> free, but for what results and blobs still lie
+ * in.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -307,8 +308,8 @@ int oxi_pool_find_spawner(ox_pool *p)
 }
 
 /*
- * The arena must lie at an address that is free in the spawner as well. It nearly always is, for the spawner has
- * what main had early; where it is not, the next arena is made while the first still takes the address.
+ * The arena must lie at an address that is free in the spawner as well. It nearly always is, for the spawner
+ * has what main had early; where it is not, the next arena is made while the first still takes the address.
  */
 static int place_arena(ox_pool *p)
 {

@@ -6,9 +6,9 @@
  *	  ^                     |                                  |                   |
  *	  '------------------ its death, reported by the spawner, from any state ------'
  *
- * A death is told by the spawner, which knows how it happened. If the spawner itself is gone, its workers die with
- * it, and the pidfds say when. Only a dead worker's seat is cleared, for a living one could still write. What it
- * had published in its outboxes counts, whether its messages came or not.
+ * A death is told by the spawner, which knows how it happened. If the spawner itself is gone, its workers die
+ * with it, and the pidfds say when. Only a dead worker's seat is cleared, for a living one could still write.
+ * What it had published in its outboxes counts, whether its messages came or not.
  */
 #include <fcntl.h>
 #include <signal.h>

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The main process's side of the spawner, one for the process, under a lock because pools of several threads share
- * it.
+ * The main process's side of the spawner, one for the process, under a lock because pools of several threads
+ * share it.
  *
- * It is forked twice, the process between ending at once: so it is nobody's child, no wait() of the program meets it,
- * and a promoted standby is no different. The control socket carries one question at a time (POOL) and its answer;
- * news of standbys waits in it until somebody looks. When the active spawner is gone, which whoever asks finds out,
- * the last standby that it told of takes its place. All else goes over each pool's own socket.
+ * It is forked twice, the process between ending at once: so it is nobody's child, no wait() of the program
+ * meets it, and a promoted standby is no different. The control socket carries one question at a time (POOL)
+ * and its answer; news of standbys waits in it until somebody looks. When the active spawner is gone, which
+ * whoever asks finds out, the last standby that it told of takes its place. All else goes over each pool's
+ * own socket.
  */
 #include <fcntl.h>
 #include <poll.h>

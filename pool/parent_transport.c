@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The transport behind the dispatcher: its wishes become messages, claims in shared memory, and signals; messages and
- * the spawner's reports become its events. Every send and receive on the channel is in this file.
+ * The transport behind the dispatcher: its wishes become messages, claims in shared memory, and signals;
+ * messages and the spawner's reports become its events. Every send and receive on the channel is in this
+ * file.
  *
- * A batch is offered in the worker's slot before it is sent, so that a lease which is taken back while the message
- * is on its way never runs. A result names its lease; the dispatcher says whether that is still alive; if not,
- * whatever came with it is dropped.
+ * A batch is offered in the worker's slot before it is sent, so that a lease which is taken back while the
+ * message is on its way never runs. A result names its lease; the dispatcher says whether that is still
+ * alive; if not, whatever came with it is dropped.
  *
- * Which messages of a worker have been handled is counted, on both sides: its outbox n % 4 may be used again when
- * n messages have been received, and when it dies, or one of its jobs takes long, what its outboxes hold beyond
- * that is read there.
+ * Which messages of a worker have been handled is counted, on both sides: its outbox n % 4 may be used again
+ * when n messages have been received, and when it dies, or one of its jobs takes long, what its outboxes hold
+ * beyond that is read there.
  */
 #include <signal.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The spawner: the process that forks workers, reaps them, and tells the main process how each one died. It was
- * forked while the program had one thread, so its children start from a clean state whatever main has become
- * since. It has one thread and no heap to speak of, no loop, no ZeroMQ: it blocks in poll().
+ * The spawner: the process that forks workers, reaps them, and tells the main process how each one died. It
+ * was forked while the program had one thread, so its children start from a clean state whatever main has
+ * become since. It has one thread and no heap to speak of, no loop, no ZeroMQ: it blocks in poll().
  *
  *	main ──control──> active spawner ──fork──> workers
  *	  │                     └────────fork──> standby
@@ -22,11 +22,11 @@
  * 5. The standby is a spawner that has had no order yet. With its first order it becomes active and forks a
  *    standby of its own. It forgets the pools: main tells them again.
  *
- * Each worker leads a process group of its own: Ctrl-C in a terminal reaches main alone, which decides, and a job's
- * kill(0, ...) hits nobody else.
+ * Each worker leads a process group of its own: Ctrl-C in a terminal reaches main alone, which decides, and a
+ * job's kill(0, ...) hits nobody else.
  *
- * Reports are state, not messages: a child's entry says what main has not been told yet, so a full socket delays
- * and loses nothing, and never blocks the spawner.
+ * Reports are state, not messages: a child's entry says what main has not been told yet, so a full socket
+ * delays and loses nothing, and never blocks the spawner.
  */
 #include <fcntl.h>
 #include <poll.h>

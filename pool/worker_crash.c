@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Last words: when a signal ends the worker, a handler on a stack of its own writes signal, address and backtrace
- * into the slot, where the parent reads them after the death. It then lets the signal do what it would have done.
+ * Last words: when a signal ends the worker, a handler on a stack of its own writes signal, address and
+ * backtrace into the slot, where the parent reads them after the death. It then lets the signal do what it
+ * would have done.
  *
- * backtrace() loads libgcc when it is first called, which a handler must not do: it is called once beforehand.
- * SIGABRT may come from any thread (libzmq's own checks), the others from the thread at fault; only the job's
- * thread has the stack for an overflow.
+ * backtrace() loads libgcc when it is first called, which a handler must not do: it is called once
+ * beforehand. SIGABRT may come from any thread (libzmq's own checks), the others from the thread at fault;
+ * only the job's thread has the stack for an overflow.
  */
 #include <execinfo.h>
 #include <signal.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Jobs in, results out. A JOBS message holds up to OXI_BATCH jobs; before each one is begun it is claimed by
- * compare-and-swap in the worker's slot, so the parent can take back, at any moment and without asking, what has
- * not begun. The slot says which job runs since when.
+ * compare-and-swap in the worker's slot, so the parent can take back, at any moment and without asking, what
+ * has not begun. The slot says which job runs since when.
  *
- * A result is written into an outbox in the slot and published there before the job counts as done, so whatever
- * happens to this process afterwards, the parent finds it: a message in ZeroMQ's hands would die with us. The
- * outbox leaves as a RESULTS message when the batch is done, when about a millisecond has passed, or when it is
- * full. It is used again once the parent has counted that message as received.
+ * A result is written into an outbox in the slot and published there before the job counts as done, so
+ * whatever happens to this process afterwards, the parent finds it: a message in ZeroMQ's hands would die
+ * with us. The outbox leaves as a RESULTS message when the batch is done, when about a millisecond has
+ * passed, or when it is full. It is used again once the parent has counted that message as received.
  *
  * Messages are copied off the channel as they come, because a job may have to wait for an answer of its own
  * (GRANT) in the middle of a batch whose inputs lie in the message before.

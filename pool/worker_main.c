@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker from the fork to its first job. It keeps nothing of the program but code, constants and memory as it
- * was when the spawner was forked: signals are reset, descriptors closed, the arena is read-only but for its own
- * slot and its own result zone. Then it binds its channel, says HELLO with the secret that the parent chose for
- * it, runs worker_init, and says CREDIT.
+ * A worker from the fork to its first job. It keeps nothing of the program but code, constants and memory as
+ * it was when the spawner was forked: signals are reset, descriptors closed, the arena is read-only but for
+ * its own slot and its own result zone. Then it binds its channel, says HELLO with the secret that the parent
+ * chose for it, runs worker_init, and says CREDIT.
  *
  * It ends in four ways: the parent says DRAIN, worker_fini runs and it exits with 0; the parent's end of the
- * channel is gone; worker_init fails, which it says in its slot; or it dies. It is dead with the spawner in any
- * case.
+ * channel is gone; worker_init fails, which it says in its slot; or it dies. It is dead with the spawner in
+ * any case.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -37,8 +37,9 @@ static void bind_to_spawner(const struct oxi_heritage *h)
 }
 
 /*
- * Asks for longer turns on a CPU than the main process has (2.8 ms unless it was changed): then the scheduler lets main, when
- * it wakes, go first (EEVDF, Linux 6.12; older kernels ignore the number). sched_setattr(2) has no wrapper in the C library.
+ * Asks for longer turns on a CPU than the main process has (2.8 ms unless it was changed): then the scheduler
+ * lets main, when it wakes, go first (EEVDF, Linux 6.12; older kernels ignore the number). sched_setattr(2)
+ * has no wrapper in the C library.
  */
 static void yield_to_main(void)
 {

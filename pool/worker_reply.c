@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A reply grows through three places. It starts in the outbox, where it needs no copy to be sent. Past 4 KiB it
- * moves into the worker's result zone: into the room that came with the job, if jobs of its kind have lately been
- * large, or into room asked of the parent, which costs a round trip; each time twice as much as before.
+ * A reply grows through three places. It starts in the outbox, where it needs no copy to be sent. Past 4 KiB
+ * it moves into the worker's result zone: into the room that came with the job, if jobs of its kind have
+ * lately been large, or into room asked of the parent, which costs a round trip; each time twice as much as
+ * before.
  */
 #include <string.h>
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The runner. Three kinds of coroutine in a row, with bounded queues between them, so that a slow end of the row
- * slows its beginning and neither the input nor the output is ever held as a whole:
+ * The runner. Three kinds of coroutine in a row, with bounded queues between them, so that a slow end of the
+ * row slows its beginning and neither the input nor the output is ever held as a whole:
  *
  *	feeder (input -> jobs)  --jobs-->  slots (start, collect output)  --done-->  printer
  *
- * They are one fail-fast group, `work`: the first that fails ends the batch, having said why by fail(). Around it
- * stands the group `watch`, of those that look on: reports of the reaper, signals, the reader of our standard output,
- * the progress line. It ends when the work has.
+ * They are one fail-fast group, `work`: the first that fails ends the batch, having said why by fail().
+ * Around it stands the group `watch`, of those that look on: reports of the reaper, signals, the reader of
+ * our standard output, the progress line. It ends when the work has.
  *
  *	RUNNING --SIGINT--> DRAINING --SIGINT--> STOPPING (TERM, then KILL, then no more waiting)
  *	   \--------------------SIGTERM------------^

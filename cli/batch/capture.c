@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory is bounded twice: a capture keeps at most KEEP bytes of its own, and all captures together BUDGET. What is
- * more is appended to one file without a name in $TMPDIR, as an extent (offset, length); consecutive ones grow the last
- * extent. Freed extents are punched out of the file, so that the disk holds what waits and not what has passed, and
- * when nothing waits the file starts again at 0.
+ * Memory is bounded twice: a capture keeps at most KEEP bytes of its own, and all captures together BUDGET.
+ * What is more is appended to one file without a name in $TMPDIR, as an extent (offset, length); consecutive
+ * ones grow the last extent. Freed extents are punched out of the file, so that the disk holds what waits and
+ * not what has passed, and when nothing waits the file starts again at 0.
  *
- * Rejected: a file for each capture (two descriptors a job, and with -k thousands of jobs may wait for their turn),
- * and a memfd (it is memory).
+ * Rejected: a file for each capture (two descriptors a job, and with -k thousands of jobs may wait for their
+ * turn), and a memfd (it is memory).
  */
 #include "cli/batch/capture.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Captured output: small amounts stay in memory, the rest goes to one unlinked file that all captures of a batch
- * share. All-zero but for the spill is an empty capture.
+ * Captured output: small amounts stay in memory, the rest goes to one unlinked file that all captures of a
+ * batch share. All-zero but for the spill is an empty capture.
  */
 #ifndef OXBOW_CLI_CAPTURE_H
 #define OXBOW_CLI_CAPTURE_H

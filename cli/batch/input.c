@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Neither form is ever held as a whole. Lists are the command's own words, and their product is an odometer: one
- * position a list, the last one turning fastest, where linked lists (:::+) turn with the list before them and the
- * shortest of them ends the turn. Lines are read into a buffer that keeps what has not been given yet.
+ * Neither form is ever held as a whole. Lists are the command's own words, and their product is an odometer:
+ * one position a list, the last one turning fastest, where linked lists (:::+) turn with the list before them
+ * and the shortest of them ends the turn. Lines are read into a buffer that keeps what has not been given
+ * yet.
  */
 #include "cli/batch/input.h"
 

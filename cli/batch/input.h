@@ -40,8 +40,8 @@ int oxi_input_lines(struct oxi_input *in, int fd, char separator);
 
 /*
  * Gives the next job's values, borrowed until the next call, in in->value.
- * Returns: 1; 0 at the end; OX_ETOOBIG (a line is over OXI_LINE_MAX), OX_EINVAL (a NUL in line in->line), -errno,
- * OX_ECANCELED, OX_ENOMEM. Yields: while a pipe or terminal has nothing.
+ * Returns: 1; 0 at the end; OX_ETOOBIG (a line is over OXI_LINE_MAX), OX_EINVAL (a NUL in line in->line),
+ * -errno, OX_ECANCELED, OX_ENOMEM. Yields: while a pipe or terminal has nothing.
  */
 OX_YIELDS int oxi_input_next(struct oxi_input *in);
 

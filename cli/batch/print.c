@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Jobs come in the order in which they end. With -k they are shown in the order of the input: one that comes early
- * waits in a ring, at its number modulo the ring's length. The ring is long enough because the feeder takes one place
- * in the window for each job and the printer gives it back when the job is shown, so that the numbers on their way
- * never span more than the window.
+ * Jobs come in the order in which they end. With -k they are shown in the order of the input: one that comes
+ * early waits in a ring, at its number modulo the ring's length. The ring is long enough because the feeder
+ * takes one place in the window for each job and the printer gives it back when the job is shown, so that the
+ * numbers on their way never span more than the window.
  */
 #include "cli/batch/print.h"
 

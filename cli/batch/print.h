@@ -18,8 +18,8 @@ struct oxi_printer {
 };
 
 /*
- * A coroutine's function, of a struct oxi_printer. Returns: 0 when done is shut and empty; -EPIPE, -ENOSPC and the like:
- * standard output is gone; OX_ECANCELED, OX_ENOMEM.
+ * A coroutine's function, of a struct oxi_printer. Returns: 0 when done is shut and empty; -EPIPE, -ENOSPC
+ * and the like: standard output is gone; OX_ECANCELED, OX_ENOMEM.
  */
 OX_YIELDS int oxi_printer_run(void *printer);
 

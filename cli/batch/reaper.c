@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why a process of its own: whoever starts jobs must outlive the runner to clean up behind it, and must be small, for
- * starting costs by the size of the starter. It is forked before the runner has a loop, threads or memory to speak of,
- * starts jobs by vfork and exec, and is their subreaper (PR_SET_CHILD_SUBREAPER): what a job leaves behind, daemons
- * included, becomes its child.
+ * Why a process of its own: whoever starts jobs must outlive the runner to clean up behind it, and must be
+ * small, for starting costs by the size of the starter. It is forked before the runner has a loop, threads or
+ * memory to speak of, starts jobs by vfork and exec, and is their subreaper (PR_SET_CHILD_SUBREAPER): what a
+ * job leaves behind, daemons included, becomes its child.
  *
  *	runner                                              reaper
  *	words of slot k -> shared memory
@@ -11,15 +11,15 @@
  *	                                  <-- seqpacket --  ENDED k: status, times       (SIGCHLD by a signalfd)
  *	end of file: the runner is gone   ------------->    kill every group, then every descendant, exit
  *
- * Invariants: a slot has at most one job, so there is at most one report a slot, and a report that the socket does not
- * take waits in its slot. Thus the reaper never blocks on the runner, and the runner may block on the reaper.
- * Words travel in shared memory, not in the message, because a message is bounded by the socket's buffer and a
- * command line is not. The child of vfork shares our memory until it execs: it says why it could not by writing the
- * errno where we read it, and no pipe is needed for that.
+ * Invariants: a slot has at most one job, so there is at most one report a slot, and a report that the socket
+ * does not take waits in its slot. Thus the reaper never blocks on the runner, and the runner may block on
+ * the reaper. Words travel in shared memory, not in the message, because a message is bounded by the socket's
+ * buffer and a command line is not. The child of vfork shares our memory until it execs: it says why it could
+ * not by writing the errno where we read it, and no pipe is needed for that.
  *
- * PR_SET_PDEATHSIG with a look at getppid() covers the reaper's own death, for direct children. Rejected: killing by
- * the runner itself (a pid may have been reaped and reused; only the one who waits knows), and cgroups (not delegated
- * to ordinary users in most places).
+ * PR_SET_PDEATHSIG with a look at getppid() covers the reaper's own death, for direct children. Rejected:
+ * killing by the runner itself (a pid may have been reaped and reused; only the one who waits knows), and
+ * cgroups (not delegated to ordinary users in most places).
  */
 #include "cli/batch/reaper.h"
 
@@ -241,8 +241,8 @@ static void reap(struct reaper *r)
 }
 
 /*
- * Signals that end the runner must not end the reaper, so all are blocked; a job unblocks them by its own mask. What
- * the runner ignored is set back, except SIGHUP, which nohup ignores on purpose.
+ * Signals that end the runner must not end the reaper, so all are blocked; a job unblocks them by its own
+ * mask. What the runner ignored is set back, except SIGHUP, which nohup ignores on purpose.
  */
 static int take_signals(struct reaper *r)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reaper: a small process, forked first, that starts the jobs, waits for them, and kills them when the runner is
- * gone. The runner makes the pipes and keeps their read ends.
+ * The reaper: a small process, forked first, that starts the jobs, waits for them, and kills them when the
+ * runner is gone. The runner makes the pipes and keeps their read ends.
  */
 #ifndef OXBOW_CLI_REAPER_H
 #define OXBOW_CLI_REAPER_H
@@ -30,8 +30,8 @@ struct oxi_ended {
 int oxi_reaper_open(unsigned slots, struct oxi_reaper *ret);
 
 /*
- * Starts a job in a free slot: n words, each with a NUL behind it, len bytes in all. out and err become its standard
- * output and error. Returns: 0; -E2BIG; -EPIPE when the reaper is gone; -errno.
+ * Starts a job in a free slot: n words, each with a NUL behind it, len bytes in all. out and err become its
+ * standard output and error. Returns: 0; -E2BIG; -EPIPE when the reaper is gone; -errno.
  */
 int oxi_reaper_start(struct oxi_reaper *r, unsigned slot, const char *words, size_t len, size_t n, int out, int err);
 

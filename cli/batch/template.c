@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A template is a flat list of parts: literal bytes, places, and ends of words. It is parsed once and expanded for
- * each job into one run of NUL-ended words, the form in which it travels to the reaper.
+ * A template is a flat list of parts: literal bytes, places, and ends of words. It is parsed once and
+ * expanded for each job into one run of NUL-ended words, the form in which it travels to the reaper.
  *
- * The shell form could not be safe by quoting: no quoting survives every place that a text can have one in. So the
- * text that sh reads is made once, before any value is known, with "${k}" for the k-th distinct place; the values go
- * in as positional parameters, which the shell does not parse. The first parameters are the values themselves ("$1" is
- * the value, as people expect), the places follow. Inside double quotes of the text the expansion needs no quotes of
- * its own, inside single quotes it has to step outside of them; a small scanner follows sh's quoting to know. Should
- * it be led astray by quotes inside $(...), a value may be split at spaces: it is still never run.
+ * The shell form could not be safe by quoting: no quoting survives every place that a text can have one in.
+ * So the text that sh reads is made once, before any value is known, with "${k}" for the k-th distinct place;
+ * the values go in as positional parameters, which the shell does not parse. The first parameters are the
+ * values themselves ("$1" is the value, as people expect), the places follow. Inside double quotes of the
+ * text the expansion needs no quotes of its own, inside single quotes it has to step outside of them; a small
+ * scanner follows sh's quoting to know. Should it be led astray by quotes inside $(...), a value may be split
+ * at spaces: it is still never run.
  */
 #include "cli/batch/template.h"
 

@@ -5,8 +5,8 @@
  *	{}  the value         {.}  without its ending     {/}  its last part        {#}  the job's number, from 1
  *	{//} its folder       {/.} last part, no ending   {2} {2.} {2/} ...  of the second list         {%}  its slot, from 1
  *
- * Anything else in braces stands for itself. Several values under {} are joined by spaces, inside one word. A template
- * without a place for a value gets the values as further words.
+ * Anything else in braces stands for itself. Several values under {} are joined by spaces, inside one word. A
+ * template without a place for a value gets the values as further words.
  */
 #ifndef OXBOW_CLI_TEMPLATE_H
 #define OXBOW_CLI_TEMPLATE_H
@@ -39,8 +39,8 @@ struct oxi_template {
 int oxi_template_words(struct oxi_template *t, char *const *words, size_t n, size_t lists, const char **ret_bad);
 
 /*
- * Makes a template that runs `sh -c text`: values are never spliced into the text but passed as "$1" and so on, and a
- * place becomes an expansion of such a parameter, quoted as its surroundings ask for.
+ * Makes a template that runs `sh -c text`: values are never spliced into the text but passed as "$1" and so
+ * on, and a place becomes an expansion of such a parameter, quoted as its surroundings ask for.
  */
 int oxi_template_shell(struct oxi_template *t, const char *text, size_t lists, const char **ret_bad);
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The crawl. A lane is a queue of URLs with a number of coroutines that serve it: one a host, with a pause after each
- * page, in a polite crawl; one lane with as many coroutines as connections in a fast one. A coroutine takes a URL,
- * fetches it, has it crunched, takes its links, hands its record to the writer, and ends when its lane is empty; a URL
- * put into a lane starts one if fewer than the lane's limit run. So the crawl ends when the group of lanes has ended,
- * and nothing needs to know when "all is done".
+ * The crawl. A lane is a queue of URLs with a number of coroutines that serve it: one a host, with a pause
+ * after each page, in a polite crawl; one lane with as many coroutines as connections in a fast one. A
+ * coroutine takes a URL, fetches it, has it crunched, takes its links, hands its record to the writer, and
+ * ends when its lane is empty; a URL put into a lane starts one if fewer than the lane's limit run. So the
+ * crawl ends when the group of lanes has ended, and nothing needs to know when "all is done".
  *
- * Memory: a body lives from its fetch to the end of its crunch inside one coroutine, and at most `connections`
- * coroutines hold a place to do that in. The writer's queue is short, so a slow output slows the fetching.
+ * Memory: a body lives from its fetch to the end of its crunch inside one coroutine, and at most
+ * `connections` coroutines hold a place to do that in. The writer's queue is short, so a slow output slows
+ * the fetching.
  *
  *	group watch: writer, signals, the reader of our output, the progress line
  *	  group work: lanes                         (fail-fast: who fails has said why by oxi_crawl_fail())

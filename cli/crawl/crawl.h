@@ -65,7 +65,8 @@ OX_YIELDS int oxi_crawl_fetch(struct oxi_crawl *c, const char *url, struct oxi_r
 
 /*
  * Has an answer parsed and crunched in a worker, takes its links, and fills in the record.
- * Returns: 0, also when the crunch failed; OX_ECANCELED, OX_ENOMEM, or a code that says that there are no workers.
+ * Returns: 0, also when the crunch failed; OX_ECANCELED, OX_ENOMEM, or a code that says that there are no
+ * workers.
  */
 OX_YIELDS int oxi_crawl_crunch(struct oxi_crawl *c, ox_response *answer, struct oxi_record *record);
 

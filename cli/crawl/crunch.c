@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The built-in functions obey the ABI that plugins do. The reply is a JSON writer behind function pointers, so that a
- * plugin needs to be linked to nothing, and cannot write what is not JSON.
+ * The built-in functions obey the ABI that plugins do. The reply is a JSON writer behind function pointers,
+ * so that a plugin needs to be linked to nothing, and cannot write what is not JSON.
  */
 #include "cli/crawl/crunch.h"
 

@@ -24,7 +24,8 @@ int oxi_crunch_find(const char *name, struct oxi_crunch *ret);
 
 /*
  * Calls fn for a page and writes its JSON object to value. Process: a worker.
- * Returns: what fn returned, but OX_ETOOBIG over OXI_VALUE_MAX, OX_EINVAL for a wrong use of the reply, OX_ENOMEM.
+ * Returns: what fn returned, but OX_ETOOBIG over OXI_VALUE_MAX, OX_EINVAL for a wrong use of the reply,
+ * OX_ENOMEM.
  */
 int oxi_crunch_call(const struct oxi_crunch *c, const ox_page *page, struct oxi_buffer *value);
 

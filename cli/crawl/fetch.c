@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Redirects are followed here, hop by hop, and not by libcurl, because each target is a URL like any other: it must be
- * in scope, it may be known already, and it is the last one that the page is known by. The address of each hop is
- * asked of the guard by the HTTP client, when it connects.
+ * Redirects are followed here, hop by hop, and not by libcurl, because each target is a URL like any other:
+ * it must be in scope, it may be known already, and it is the last one that the page is known by. The address
+ * of each hop is asked of the guard by the HTTP client, when it connects.
  */
 #include <oxbow/http.h>
 #include <stdio.h>

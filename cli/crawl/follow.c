@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From an answer to its value and links: the page goes to a worker in one block of the pool's arena, and what comes
- * back is read with suspicion, for the worker has run a parser over foreign bytes and maybe a plugin.
+ * From an answer to its value and links: the page goes to a worker in one block of the pool's arena, and what
+ * comes back is read with suspicion, for the worker has run a parser over foreign bytes and maybe a plugin.
  *
- * When the crunch function kills its worker, the same block goes out once more for the links alone: a crash costs the
- * page its value, and not the crawl what lies behind the page.
+ * When the crunch function kills its worker, the same block goes out once more for the links alone: a crash
+ * costs the page its value, and not the crawl what lies behind the page.
  */
 #include <oxbow/http.h>
 #include <oxbow/scope.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A page that anybody wrote chooses what the crawler fetches next, so addresses that only this machine or its network
- * can reach are refused, at connect time: after names, redirects and odd spellings have become an address, and before
- * a packet is sent. The table is IANA's registries of special-purpose addresses (RFC 6890 and successors). An address
- * that carries an IPv4 address (mapped, NAT64, 6to4) is judged by that one too.
+ * A page that anybody wrote chooses what the crawler fetches next, so addresses that only this machine or its
+ * network can reach are refused, at connect time: after names, redirects and odd spellings have become an
+ * address, and before a packet is sent. The table is IANA's registries of special-purpose addresses (RFC 6890
+ * and successors). An address that carries an IPv4 address (mapped, NAT64, 6to4) is judged by that one too.
  */
 #include "cli/crawl/guard.h"
 

@@ -25,8 +25,8 @@ int oxi_cidr_parse(const char *text, struct oxi_cidr *ret);
 bool oxi_cidr_holds(const struct oxi_cidr *c, const uint8_t address[16]);
 
 /*
- * For ox_http_options.allow_address. Returns: 0; -EACCES for an address that is not of the public internet and not
- * allowed by g.
+ * For ox_http_options.allow_address. Returns: 0; -EACCES for an address that is not of the public internet
+ * and not allowed by g.
  */
 int oxi_guard_check(void *guard, const struct sockaddr *address, size_t len);
 

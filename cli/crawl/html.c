@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only file that knows libxml2. Its HTML parser is fed by the piece and calls us for elements and text (SAX): no
- * tree is built, so a page costs its text and links, not twenty times its size. It reads any document, never opens a
- * file or a connection (no DTD, no entities), and gives UTF-8.
+ * The only file that knows libxml2. Its HTML parser is fed by the piece and calls us for elements and text
+ * (SAX): no tree is built, so a page costs its text and links, not twenty times its size. It reads any
+ * document, never opens a file or a connection (no DTD, no entities), and gives UTF-8.
  *
- * Links are what wget -r follows as far as it can be a page: anchors, areas, frames, objects, <link> but for style
- * sheets and icons, and the address of a refresh. Text is what stands between tags, but for scripts, styles and
- * templates; elements that break a line put a newline into it, so that words of two cells do not grow together.
+ * Links are what wget -r follows as far as it can be a page: anchors, areas, frames, objects, <link> but for
+ * style sheets and icons, and the address of a refresh. Text is what stands between tags, but for scripts,
+ * styles and templates; elements that break a line put a newline into it, so that words of two cells do not
+ * grow together.
  */
 #include "cli/crawl/html.h"
 

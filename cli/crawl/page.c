@@ -3,11 +3,11 @@
  * Input:  struct head, URL and NUL, Content-Type and NUL, padding to 16 bytes, body.
  * Reply:  struct tail, links (kind byte, length as 2 bytes, text), value, words.
  *
- * Both ends are one program on one machine, so numbers are in its own byte order. The worker reads its input without
- * checks, for the main process made it; the main process checks every length of the reply.
+ * Both ends are one program on one machine, so numbers are in its own byte order. The worker reads its input
+ * without checks, for the main process made it; the main process checks every length of the reply.
  *
- * Links are unique within a page: a manual's pages name the same twenty chapters hundreds of times, and resolving a
- * URL costs the main process more than a look into a hash set costs a worker.
+ * Links are unique within a page: a manual's pages name the same twenty chapters hundreds of times, and
+ * resolving a URL costs the main process more than a look into a hash set costs a worker.
  */
 #include "cli/crawl/page.h"
 

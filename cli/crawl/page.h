@@ -38,8 +38,8 @@ int oxi_page_link_next(ox_bytes *links, enum oxi_link *ret_kind, ox_bytes *ret_u
 bool oxi_page_is_html(const char *type);
 
 /*
- * The jobs: everything, and all but the crunch function, for a page whose crunch function crashed. Both are set up
- * before the pool is opened.
+ * The jobs: everything, and all but the crunch function, for a page whose crunch function crashed. Both are
+ * set up before the pool is opened.
  */
 extern ox_job oxi_page_job, oxi_page_links_job;
 void oxi_page_setup(const struct oxi_crunch *crunch, ox_time crunch_timeout);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Open addressing over the first 128 bits of SHA-256: two URLs share them by chance never, and by intent only at the
- * cost of 2^64 tries, so the text itself need not be kept. At most two thirds full.
+ * Open addressing over the first 128 bits of SHA-256: two URLs share them by chance never, and by intent only
+ * at the cost of 2^64 tries, so the text itself need not be kept. At most two thirds full.
  */
 #include "cli/crawl/seen.h"
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Normal form, by libcurl's own parser, so that what is compared is what is fetched: scheme and host in lower case,
- * no default port, no dot segments, no fragment, a path of at least "/", spaces and bytes above ASCII percent-encoded,
- * percent-encodings in upper case. Before that, what browsers forgive: blanks around, tabs and newlines inside,
- * backslashes for slashes (WHATWG URL, "basic URL parser").
+ * Normal form, by libcurl's own parser, so that what is compared is what is fetched: scheme and host in lower
+ * case, no default port, no dot segments, no fragment, a path of at least "/", spaces and bytes above ASCII
+ * percent-encoded, percent-encodings in upper case. Before that, what browsers forgive: blanks around, tabs
+ * and newlines inside, backslashes for slashes (WHATWG URL, "basic URL parser").
  *
- * Percent-encoded unreserved characters stay as they are: some servers tell %7E from ~, and taking one page twice is
- * better than taking it not at all.
+ * Percent-encoded unreserved characters stay as they are: some servers tell %7E from ~, and taking one page
+ * twice is better than taking it not at all.
  */
 #include "cli/crawl/url.h"
 

@@ -20,7 +20,8 @@ enum oxi_url_error {
 };
 
 /*
- * Resolves a reference (len bytes, as it stands in a page) against an absolute URL; base NULL: it is absolute itself.
+ * Resolves a reference (len bytes, as it stands in a page) against an absolute URL; base NULL: it is absolute
+ * itself.
  * Returns: 0, or an oxi_url_error.
  */
 int oxi_url_resolve(const char *base, const char *reference, size_t len, struct oxi_url *ret);

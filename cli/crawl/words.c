@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A word is a run of letters, digits, underscores and whatever UTF-8 writes with several bytes (but for the spaces and
- * punctuation of U+00A0-00BF, U+2000-206F and U+3000-303F), with at least one character that is no digit. A hash table
- * with open addressing keeps each distinct word once, its text in one buffer; the packed form is a row of
- * (length byte, text, count as 4 bytes).
+ * A word is a run of letters, digits, underscores and whatever UTF-8 writes with several bytes (but for the
+ * spaces and punctuation of U+00A0-00BF, U+2000-206F and U+3000-303F), with at least one character that is no
+ * digit. A hash table with open addressing keeps each distinct word once, its text in one buffer; the packed
+ * form is a row of (length byte, text, count as 4 bytes).
  */
 #include "cli/crawl/words.h"
 

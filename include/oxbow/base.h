@@ -54,8 +54,8 @@ typedef struct ox_bytes {
 } ox_bytes;
 
 /*
- * The one table of errors: name, value, text. The first five are the system's; the others are ours. New ones go to
- * the end, values never change.
+ * The one table of errors: name, value, text. The first five are the system's; the others are ours. New ones
+ * go to the end, values never change.
  */
 #define OX_ERRORS(X)                                                                            \
 	X(OX_ECANCELED,    -ECANCELED, "canceled")                                              \

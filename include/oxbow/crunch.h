@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Crunch functions: what `oxbow crawl --crunch ./plugin.so:fn` calls for each HTML page, in a worker process. The
- * function reads the page and writes the members of a JSON object, the page's "value" in the results:
+ * Crunch functions: what `oxbow crawl --crunch ./plugin.so:fn` calls for each HTML page, in a worker process.
+ * The function reads the page and writes the members of a JSON object, the page's "value" in the results:
  *
  *	#include <oxbow/crunch.h>
  *
@@ -13,9 +13,9 @@
  *
  *	cc -shared -fPIC -o size.so size.c          (nothing to link; ox_crunch_fn is its type)
  *
- * The plugin is loaded before the workers are forked. A worker has one thread, keeps its globals from page to page,
- * and sees some of the pages. If it crashes, or takes longer than --crunch-timeout, that page's crunch fails and
- * nothing else does.
+ * The plugin is loaded before the workers are forked. A worker has one thread, keeps its globals from page to
+ * page, and sees some of the pages. If it crashes, or takes longer than --crunch-timeout, that page's crunch
+ * fails and nothing else does.
  */
 #ifndef OXBOW_CRUNCH_H
 #define OXBOW_CRUNCH_H
@@ -37,7 +37,8 @@ typedef struct ox_page {
 /**
  * Where a crunch function writes its value. Made by the program, used by the calls below.
  *
- * An error (memory, more than 64 KiB, an end too many) is kept, later calls do nothing, and the page's crunch fails.
+ * An error (memory, more than 64 KiB, an end too many) is kept, later calls do nothing, and the page's crunch
+ * fails.
  */
 typedef struct ox_page_reply {
 	size_t size;

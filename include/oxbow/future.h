@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Futures: the one thing that can be awaited. A task is a future fed by a coroutine, a job one fed by a worker
- * process, a promise one fed by whoever resolves it. Each belongs to a group and lives until that group is closed,
- * so nobody frees a future. Where a call takes futures, NULL counts as one that has failed with OX_ENOMEM.
+ * Futures: the one thing that can be awaited. A task is a future fed by a coroutine, a job one fed by a
+ * worker process, a promise one fed by whoever resolves it. Each belongs to a group and lives until that
+ * group is closed, so nobody frees a future. Where a call takes futures, NULL counts as one that has failed
+ * with OX_ENOMEM.
  */
 #ifndef OXBOW_FUTURE_H
 #define OXBOW_FUTURE_H
@@ -44,10 +45,11 @@ OX_API ox_origin ox_future_origin(const ox_future *f);
 OX_API const void *ox_future_value(const ox_future *f, size_t *ret_len);
 
 /**
- * Cancels a task, job or promise: what it awaits fails with OX_ECANCELED; a queued job is removed, a running one's
- * worker is killed (unless the job is marked OX_ABANDON).
+ * Cancels a task, job or promise: what it awaits fails with OX_ECANCELED; a queued job is removed, a running
+ * one's worker is killed (unless the job is marked OX_ABANDON).
  *
- * Returns: true if this call cancelled it; false if it was done or cancelled already. Does not wait. Since: 0.1
+ * Returns: true if this call cancelled it; false if it was done or cancelled already. Does not wait.
+ * Since: 0.1
  */
 OX_API bool ox_future_cancel(ox_future *f);
 
@@ -55,7 +57,8 @@ OX_API bool ox_future_cancel(ox_future *f);
  * Waits for a future.
  *
  * Returns: its status; OX_ESTATE outside a coroutine, or when a task awaits itself.
- * Yields: unless it is done. Cancel: cancels the future, waits for its end, and returns its status then. Since: 0.1
+ * Yields: unless it is done. Cancel: cancels the future, waits for its end, and returns its status then.
+ * Since: 0.1
  */
 OX_API OX_YIELDS int ox_await(ox_future *f);
 
@@ -63,8 +66,8 @@ OX_API OX_YIELDS int ox_await(ox_future *f);
  * Waits for a future, at most timeout long; then cancels it and waits until it has ended.
  *
  * @timeout: 0 or less: a done future still gives its status, any other is cancelled at once.
- * Returns: the status; OX_ETIMEDOUT when time ran out and the future ended as cancelled (any other end, an error of
- * its clean-up say, wins). Cancel: as ox_await(). Since: 0.1
+ * Returns: the status; OX_ETIMEDOUT when time ran out and the future ended as cancelled (any other end, an
+ * error of its clean-up say, wins). Cancel: as ox_await(). Since: 0.1
  */
 OX_API OX_YIELDS int ox_wait_for(ox_future *f, ox_time timeout);
 
@@ -81,8 +84,8 @@ OX_API OX_YIELDS int ox_wait_any(ox_future *const *fs, size_t n);
  * Waits until all are done or the first one has failed, in time, not in order.
  *
  * Returns: 0; the first failure, at once, while the others go on; OX_ENOMEM.
- * Yields: unless that is so already. Cancel: cancels all the futures and waits for them; returns OX_ECANCELED (if all
- * were done already, they keep their values). Since: 0.1
+ * Yields: unless that is so already. Cancel: cancels all the futures and waits for them; returns OX_ECANCELED
+ * (if all were done already, they keep their values). Since: 0.1
  */
 OX_API OX_YIELDS int ox_gather(ox_future *const *fs, size_t n);
 #define OX_GATHER(...)                                                                          \
@@ -92,10 +95,12 @@ OX_API OX_YIELDS int ox_gather(ox_future *const *fs, size_t n);
 typedef enum ox_wait_mode { OX_WAIT_FIRST_DONE, OX_WAIT_FIRST_FAILURE, OX_WAIT_ALL } ox_wait_mode;
 
 /**
- * Waits until what is said by until, or until timeout has passed; cancels nothing. Ask each future afterwards.
+ * Waits until what is said by until, or until timeout has passed; cancels nothing. Ask each future
+ * afterwards.
  *
  * @timeout: OX_NEVER for no limit.
- * Returns: the number of done futures at the time of return; OX_ECANCELED (the futures go on), OX_ENOMEM. Since: 0.1
+ * Returns: the number of done futures at the time of return; OX_ECANCELED (the futures go on), OX_ENOMEM.
+ * Since: 0.1
  */
 OX_API OX_YIELDS int ox_wait(ox_future *const *fs, size_t n, ox_wait_mode until, ox_time timeout);
 

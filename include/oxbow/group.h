@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Groups own tasks, jobs and promises: what is started in a group has ended when the group is closed. A group is
- * opened and closed by one coroutine, innermost first, and the code between is inside the group's scope: it is
- * cancelled with its tasks.
+ * Groups own tasks, jobs and promises: what is started in a group has ended when the group is closed. A group
+ * is opened and closed by one coroutine, innermost first, and the code between is inside the group's scope:
+ * it is cancelled with its tasks.
  *
- * Default policy: the first failure (a negative status that is not OX_ECANCELED) cancels the rest and the body, and
- * is what ox_group_join() returns. With .policy = OX_COLLECT each error belongs to whoever asks its future.
+ * Default policy: the first failure (a negative status that is not OX_ECANCELED) cancels the rest and the
+ * body, and is what ox_group_join() returns. With .policy = OX_COLLECT each error belongs to whoever asks its
+ * future.
  */
 #ifndef OXBOW_GROUP_H
 #define OXBOW_GROUP_H
@@ -29,8 +30,8 @@ OX_API void ox_group_options_init(ox_group_options *o);
 /**
  * Opens a group in the calling coroutine.
  *
- * Returns: owned: ox_group_close() or OX_AUTO_GROUP; NULL without memory or outside a coroutine (calls that take a
- * group answer OX_ENOMEM to NULL, by a failed future). Since: 0.1
+ * Returns: owned: ox_group_close() or OX_AUTO_GROUP; NULL without memory or outside a coroutine (calls that
+ * take a group answer OX_ENOMEM to NULL, by a failed future). Since: 0.1
  */
 OX_API ox_group *ox_group_open(void);
 OX_API ox_group *ox_group_open_with(const ox_group_options *o);
@@ -46,7 +47,8 @@ static inline void ox_group_auto_(ox_group **g) { ox_group_close(*g); }
 #define OX_AUTO_GROUP __attribute__((cleanup(ox_group_auto_))) ox_group
 
 /**
- * Waits until everything in the group has ended. Tasks may spawn more meanwhile, and so may the caller afterwards.
+ * Waits until everything in the group has ended. Tasks may spawn more meanwhile, and so may the caller
+ * afterwards.
  *
  * Returns: 0; the first failure (fail-fast groups); OX_ECANCELED when the caller was cancelled.
  * Cancel: reaches the tasks too; the call returns once they have ended. Since: 0.1
@@ -56,10 +58,10 @@ OX_API OX_YIELDS int ox_group_join(ox_group *g);
 /**
  * Gives the futures of the group one by one, in the order in which they end.
  *
- * @ret_done: borrowed until the next call on this group, which frees it: a stream of a million tasks takes constant
- * memory. Futures given here must not be used afterwards.
- * Returns: 1 with a future; 0 when nothing is left; OX_ECANCELED (only if none is done), OX_EBUSY (another coroutine
- * waits here), OX_ENOMEM for a NULL group.
+ * @ret_done: borrowed until the next call on this group, which frees it: a stream of a million tasks takes
+ * constant memory. Futures given here must not be used afterwards.
+ * Returns: 1 with a future; 0 when nothing is left; OX_ECANCELED (only if none is done), OX_EBUSY (another
+ * coroutine waits here), OX_ENOMEM for a NULL group.
  * Yields: unless one is done. Cancel: the tasks go on, unless it is the group that was cancelled. Since: 0.1
  */
 OX_API OX_YIELDS int ox_group_next(ox_group *g, ox_future **ret_done);
@@ -86,8 +88,8 @@ OX_API void ox_spawn_options_init(ox_spawn_options *o);
  * Starts fn(arg) as a task of g. It runs for the first time in the next turn, in the order spawned.
  *
  * It always starts, in a cancelled group too, where its first await fails: so arg always changes hands.
- * Returns: the task's future, borrowed until the group closes; never NULL: what goes wrong is an already failed
- * future (OX_ESTATE: the group is closed; OX_ENOMEM: and fn will not run, arg stays the caller's).
+ * Returns: the task's future, borrowed until the group closes; never NULL: what goes wrong is an already
+ * failed future (OX_ESTATE: the group is closed; OX_ENOMEM: and fn will not run, arg stays the caller's).
  * Call from: a coroutine or a posted function. Threads: the loop's only. Since: 0.1
  */
 OX_API ox_future *ox_spawn(ox_group *g, ox_coro *fn, void *arg);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HTTP client (liboxbow-http): requests as calls that yield. Connections are kept and shared by all coroutines of a
- * loop; TLS certificates and host names are verified; name look-up does not block the loop. Only http and https are spoken,
- * also after a redirect; gzip, deflate, br and zstd are decoded; the environment's proxies (http_proxy and so on) are used.
+ * HTTP client (liboxbow-http): requests as calls that yield. Connections are kept and shared by all
+ * coroutines of a loop; TLS certificates and host names are verified; name look-up does not block the loop.
+ * Only http and https are spoken, also after a redirect; gzip, deflate, br and zstd are decoded; the
+ * environment's proxies (http_proxy and so on) are used.
  *
- * There is no limit on connections, neither in all nor per host: bound the coroutines that fetch. Up to 256 idle ones are kept.
+ * There is no limit on connections, neither in all nor per host: bound the coroutines that fetch. Up to 256
+ * idle ones are kept.
  */
 #ifndef OXBOW_HTTP_H
 #define OXBOW_HTTP_H
@@ -31,9 +33,9 @@ typedef struct ox_http_options {
 	const char *ca_file;            /* PEM of authorities instead of the system's */
 	bool insecure;                  /* true: verify nothing. For tests */
 	/*
-	 * Asked for each address before it is connected to, and again before a request goes out on a connection, kept ones and
-	 * those of redirects included: 0 lets it pass, a negative code refuses it and is the result of the call. It must not
-	 * yield. With a proxy it is the proxy's address.
+	 * Asked for each address before it is connected to, and again before a request goes out on a
+	 * connection, kept ones and those of redirects included: 0 lets it pass, a negative code refuses it
+	 * and is the result of the call. It must not yield. With a proxy it is the proxy's address.
 	 */
 	int (*allow_address)(void *arg, const struct sockaddr *address, size_t len);
 	void *allow_arg;
@@ -45,12 +47,14 @@ OX_API void ox_http_options_init(ox_http_options *o);
 /**
  * Fetches a URL with GET and collects the body.
  *
- * @url: http or https. @o: NULL for the defaults. @ret: owned: ox_response_free() or OX_AUTO_RESPONSE. Written on success
- * only; any status, 404 say, is a success.
- * Returns: 0; OX_EINVAL (URL, header, option), OX_EDNS, -ECONNREFUSED and what else connect() says, -ECONNRESET (also: closed
- * without an answer), OX_ETLS, OX_ETIMEDOUT, OX_ETOOBIG, -ELOOP (redirects), OX_EPROTO (not HTTP; a redirect to another
- * scheme), OX_EINCOMPLETE (the body ended early), what allow_address said, OX_ECANCELED, OX_ENOMEM, OX_ESTATE, OX_EFORKED.
- * Yields: always. Cancel: closes the connection, before the call returns. The scope's deadline holds as well as the timeout.
+ * @url: http or https. @o: NULL for the defaults. @ret: owned: ox_response_free() or OX_AUTO_RESPONSE.
+ * Written on success only; any status, 404 say, is a success.
+ * Returns: 0; OX_EINVAL (URL, header, option), OX_EDNS, -ECONNREFUSED and what else connect() says,
+ * -ECONNRESET (also: closed without an answer), OX_ETLS, OX_ETIMEDOUT, OX_ETOOBIG, -ELOOP (redirects),
+ * OX_EPROTO (not HTTP; a redirect to another scheme), OX_EINCOMPLETE (the body ended early), what
+ * allow_address said, OX_ECANCELED, OX_ENOMEM, OX_ESTATE, OX_EFORKED.
+ * Yields: always. Cancel: closes the connection, before the call returns. The scope's deadline holds as well
+ * as the timeout.
  * Since: 0.1
  */
 OX_API OX_YIELDS int ox_http_get(const char *url, const ox_http_options *o, ox_response **ret);
@@ -64,16 +68,18 @@ OX_API OX_YIELDS int ox_http_request(const char *method, const char *url, const 
 /**
  * As ox_http_request(), but returns when the headers are there; the body is read with ox_response_read().
  *
- * The transfer is not read from the network while 256 KiB or more wait. It uses HTTP/1.1, so that a reader who is slow holds
- * up its own connection only. The response may be freed at any time: that closes the transfer. Since: 0.1
+ * The transfer is not read from the network while 256 KiB or more wait. It uses HTTP/1.1, so that a reader
+ * who is slow holds up its own connection only. The response may be freed at any time: that closes the
+ * transfer. Since: 0.1
  */
 OX_API OX_YIELDS int ox_http_open(const char *method, const char *url, const ox_http_options *o, ox_response **ret);
 
 /**
  * Reads the next bytes of an opened response's body.
  *
- * Returns: their number; 0 at the end (or cap 0); OX_EBUSY if another coroutine reads, OX_ESTATE if the response was collected;
- * as ox_http_get(). Yields: while nothing is there. Cancel: closes the transfer. Since: 0.1
+ * Returns: their number; 0 at the end (or cap 0); OX_EBUSY if another coroutine reads, OX_ESTATE if the
+ * response was collected; as ox_http_get(). Yields: while nothing is there. Cancel: closes the transfer.
+ * Since: 0.1
  */
 OX_API OX_YIELDS ssize_t ox_response_read(ox_response *res, void *buf, size_t cap);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Jobs: functions that run in a worker process. This header is all that a job function needs; it knows no loop.
+ * Jobs: functions that run in a worker process. This header is all that a job function needs; it knows no
+ * loop.
  *
- * A worker is forked from the program (by the spawner, early): it has the program's code, constants and the globals
- * as they were then, one thread, and no file of the program's but 0, 1 and 2. In it only the calls of this header work.
+ * A worker is forked from the program (by the spawner, early): it has the program's code, constants and the
+ * globals as they were then, one thread, and no file of the program's but 0, 1 and 2. In it only the calls of
+ * this header work.
  */
 #ifndef OXBOW_JOB_H
 #define OXBOW_JOB_H
@@ -44,13 +46,14 @@ typedef struct ox_job {
 /**
  * Appends bytes to the reply.
  *
- * Returns: 0; OX_ETOOBIG over the limit of the job's result; OX_ENOMEM. A failed reply fails the job with that code
- * if the function returns 0 or more. Process: a worker. Since: 0.1
+ * Returns: 0; OX_ETOOBIG over the limit of the job's result; OX_ENOMEM. A failed reply fails the job with
+ * that code if the function returns 0 or more. Process: a worker. Since: 0.1
  */
 OX_API int ox_reply_write(ox_reply *out, const void *data, size_t len);
 
 /**
- * Makes room for len more bytes in the reply and returns where to write them: large results are built in place.
+ * Makes room for len more bytes in the reply and returns where to write them: large results are built in
+ * place.
  *
  * Returns: the room, 16-byte aligned if the reply was empty, valid until the next call on out; NULL as
  * ox_reply_write() fails. What is not written there is undefined. Process: a worker. Since: 0.1

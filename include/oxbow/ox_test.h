@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests: virtual time, a seeded order of the ready queue, failing allocations. Not for production; not part of
- * <oxbow/oxbow.h>.
+ * For tests: virtual time, a seeded order of the ready queue, failing allocations. Not for production; not
+ * part of <oxbow/oxbow.h>.
  */
 #ifndef OXBOW_OX_TEST_H
 #define OXBOW_OX_TEST_H
@@ -26,7 +26,8 @@ typedef struct ox_test_options {
 OX_API OX_YIELDS int ox_wait_all_parked(void);
 
 /**
- * Lets the n-th allocation of the library from now on in this thread fail, and only that one; 0 switches it off.
+ * Lets the n-th allocation of the library from now on in this thread fail, and only that one; 0 switches it
+ * off.
  *
  * Returns: how many allocations were made since the last call. Since: 0.1
  */

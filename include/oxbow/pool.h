@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pools of worker processes. A job is submitted with a copy of its input; its future carries the result. A worker
- * that dies costs the job that it ran and nothing else; when the main process dies, all its workers are gone
- * within a second.
+ * Pools of worker processes. A job is submitted with a copy of its input; its future carries the result. A
+ * worker that dies costs the job that it ran and nothing else; when the main process dies, all its workers
+ * are gone within a second.
  *
- * Workers are forked by the spawner, a process that the first ox_pool_open() forks off, or ox_pool_prepare() first
- * thing in main. At that moment the program must have one thread.
+ * Workers are forked by the spawner, a process that the first ox_pool_open() forks off, or ox_pool_prepare()
+ * first thing in main. At that moment the program must have one thread.
  */
 #ifndef OXBOW_POOL_H
 #define OXBOW_POOL_H
@@ -41,7 +41,8 @@ OX_API void ox_pool_options_init(ox_pool_options *o);
 /**
  * Forks the spawner now, while the program has one thread. Once a process; later calls do nothing.
  *
- * Returns: 0; OX_ESTATE when there are threads already; -errno. Call from: anywhere, best first thing in main.
+ * Returns: 0; OX_ESTATE when there are threads already; -errno. Call from: anywhere, best first thing in
+ * main.
  * Since: 0.1
  */
 OX_API int ox_pool_prepare(void);
@@ -50,22 +51,24 @@ OX_API int ox_pool_prepare(void);
  * Opens a pool and starts its workers; does not wait for them.
  *
  * @ret: owned: ox_pool_close(). It belongs to the loop of the thread that first submits to it.
- * Returns: 0; OX_EINVAL (no jobs, two of one name), OX_ESTATE (threads, no spawner: call ox_pool_prepare() first),
- * OX_ENOJOB (a job's function lies in a library loaded after the spawner was forked), OX_ENOMEM, OX_EFORKED, -errno.
+ * Returns: 0; OX_EINVAL (no jobs, two of one name), OX_ESTATE (threads, no spawner: call ox_pool_prepare()
+ * first), OX_ENOJOB (a job's function lies in a library loaded after the spawner was forked), OX_ENOMEM,
+ * OX_EFORKED, -errno.
  * Call from: anywhere. Threads: the future owner's. After fork: no. Since: 0.1
  */
 OX_API int ox_pool_open(const ox_pool_options *o, ox_pool **ret);
 
 /**
- * Waits until the pool has no unfinished job, while no new one is taken (OX_ECLOSED). Returns: 0; OX_ECANCELED.
+ * Waits until the pool has no unfinished job, while no new one is taken (OX_ECLOSED). Returns: 0;
+ * OX_ECANCELED.
  * Since: 0.1
  */
 OX_API OX_YIELDS int ox_pool_drain(ox_pool *p);
 
 /**
  * Ends the pool: jobs that have not begun fail with OX_ECLOSED, running ones have a second to end, then their
- * workers are killed and they fail so too. When it returns, no process of the pool is left, nor any that its jobs
- * had started. Results and blobs stay valid. Takes NULL.
+ * workers are killed and they fail so too. When it returns, no process of the pool is left, nor any that its
+ * jobs had started. Results and blobs stay valid. Takes NULL.
  *
  * Returns: 0. Call from: a coroutine, or outside of a loop, where it blocks instead of yielding. Since: 0.1
  */
@@ -76,11 +79,12 @@ static inline void ox_pool_auto_(ox_pool **p) { ox_pool_close(*p); }
 /**
  * Submits a job.
  *
- * @in, @len: the input, copied; memory of an ox_blob or of a job's result of this pool is shared instead, and must
- * not change until the job ends.
- * Returns: the future, as ox_spawn(): never NULL. Failed at once with OX_ENOJOB, OX_ECLOSED, OX_ETOOBIG, OX_EINIT,
- * OX_ENOMEM, OX_ECANCELED (the caller was cancelled while it waited, or the group is). OX_ENOMEM also says that
- * the arena has no room for the input (over 4 KiB and not in it already), or none for the result.
+ * @in, @len: the input, copied; memory of an ox_blob or of a job's result of this pool is shared instead, and
+ * must not change until the job ends.
+ * Returns: the future, as ox_spawn(): never NULL. Failed at once with OX_ENOJOB, OX_ECLOSED, OX_ETOOBIG,
+ * OX_EINIT, OX_ENOMEM, OX_ECANCELED (the caller was cancelled while it waited, or the group is). OX_ENOMEM
+ * also says that the arena has no room for the input (over 4 KiB and not in it already), or none for the
+ * result.
  * Yields: while max_pending or max_pending_bytes are reached, and now and then for fairness. Since: 0.1
  */
 OX_API OX_YIELDS ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len);
@@ -88,8 +92,8 @@ OX_API OX_YIELDS ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job
 /**
  * Runs a job and waits for it.
  *
- * @ret: written whenever a result exists: if the status is 0 or more. Owned: ox_result_free() or OX_AUTO_RESULT.
- * NULL if not wanted.
+ * @ret: written whenever a result exists: if the status is 0 or more. Owned: ox_result_free() or
+ * OX_AUTO_RESULT. NULL if not wanted.
  * Returns: the job's status; OX_ECRASHED and others as ox_submit(). Cancel: cancels the job. Since: 0.1
  */
 OX_API OX_YIELDS int ox_call(ox_pool *p, const ox_job *job, const void *in, size_t len, ox_result **ret);
@@ -158,7 +162,8 @@ OX_API ox_map *ox_map_open(ox_pool *p, const ox_map_options *o);
  * Gives the next done job.
  *
  * @ret: its future, borrowed until the next call; ask it for status and value.
- * Returns: 1; 0 at the end; what next returned when that was negative, after the results before it; OX_ECANCELED.
+ * Returns: 1; 0 at the end; what next returned when that was negative, after the results before it;
+ * OX_ECANCELED.
  * Since: 0.1
  */
 OX_API OX_YIELDS int ox_map_next(ox_map *m, ox_future **ret);

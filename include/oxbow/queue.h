@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A FIFO queue of pointers between coroutines of one loop. Waiters are served in order; the item of a getter that
- * was cancelled goes to the next one, so nothing is lost and nothing comes twice.
+ * A FIFO queue of pointers between coroutines of one loop. Waiters are served in order; the item of a getter
+ * that was cancelled goes to the next one, so nothing is lost and nothing comes twice.
  */
 #ifndef OXBOW_QUEUE_H
 #define OXBOW_QUEUE_H
@@ -18,7 +18,8 @@ typedef struct ox_queue ox_queue;
  * Makes a queue of at most capacity items.
  *
  * @capacity: 1 or more; OX_UNBOUNDED if that is really wanted.
- * Returns: owned: ox_queue_free(); NULL without memory or for capacity 0. Call from: the loop's thread. Since: 0.1
+ * Returns: owned: ox_queue_free(); NULL without memory or for capacity 0. Call from: the loop's thread.
+ * Since: 0.1
  */
 OX_API ox_queue *ox_queue_new(size_t capacity);
 
@@ -53,9 +54,11 @@ OX_API int ox_queue_task_done(ox_queue *q);
 OX_API OX_YIELDS int ox_queue_join(ox_queue *q);
 
 /**
- * Shuts the queue: parked and later puts fail with OX_ECLOSED, what is in it can still be got, then gets fail.
+ * Shuts the queue: parked and later puts fail with OX_ECLOSED, what is in it can still be got, then gets
+ * fail.
  *
- * @drop: NULL, or called with each item still in the queue, which is then empty at once and not waited for by join.
+ * @drop: NULL, or called with each item still in the queue, which is then empty at once and not waited for by
+ * join.
  * Since: 0.1
  */
 OX_API void ox_queue_shut(ox_queue *q, void (*drop)(void *item));

@@ -2,8 +2,8 @@
 /*
  * Running the loop, sleeping, and the few calls about the coroutine that makes them.
  *
- * There is one loop per thread; it lives from ox_run() to its return and is found by the running coroutine, so that
- * no call takes it as a parameter. Coroutines never change threads.
+ * There is one loop per thread; it lives from ox_run() to its return and is found by the running coroutine,
+ * so that no call takes it as a parameter. Coroutines never change threads.
  */
 #ifndef OXBOW_RUN_H
 #define OXBOW_RUN_H
@@ -33,12 +33,12 @@ OX_API void ox_run_options_init(ox_run_options *o);
 /**
  * Runs fn as the main coroutine until it has ended, and leaves nothing behind.
  *
- * Blocks the thread. Every task belongs to a group, and every group was closed by the coroutine that opened it; a
- * group that fn left open is closed (cancelled and awaited) here.
+ * Blocks the thread. Every task belongs to a group, and every group was closed by the coroutine that opened
+ * it; a group that fn left open is closed (cancelled and awaited) here.
  *
  * @fn, @arg: the main coroutine. @opts: NULL for the defaults.
- * Returns: what fn returned; OX_ESTATE inside a running loop; OX_ENOMEM or -errno when the loop could not be made;
- * OX_EFORKED.
+ * Returns: what fn returned; OX_ESTATE inside a running loop; OX_ENOMEM or -errno when the loop could not be
+ * made; OX_EFORKED.
  * Call from: an ordinary thread. Threads: any, each has its own loop. After fork: no. Since: 0.1
  */
 OX_API int ox_run(ox_coro *fn, void *arg, const ox_run_options *opts);
@@ -70,9 +70,9 @@ OX_API ox_loop *ox_loop_self(void);
 /**
  * Has fn(arg) called on a loop's thread, soon, from whatever thread or coroutine.
  *
- * fn runs between two coroutines, on the thread's own stack: it must not yield; to start work it resolves a promise
- * or puts into a queue. Calls are made in the order posted. One that posts itself again runs in the next turn, so it
- * starves nobody.
+ * fn runs between two coroutines, on the thread's own stack: it must not yield; to start work it resolves a
+ * promise or puts into a queue. Calls are made in the order posted. One that posts itself again runs in the
+ * next turn, so it starves nobody.
  *
  * Returns: 0; OX_ENOMEM; OX_ECLOSED when the loop is ending and will not call fn; OX_EFORKED. The caller
  * makes sure that ox_run() has not returned yet.
@@ -87,8 +87,8 @@ OX_API int ox_post(ox_loop *loop, void (*fn)(void *arg), void *arg);
  * Waits until a descriptor that is not one of Oxbow's streams is ready: level-triggered, once.
  *
  * @fd: anything that epoll takes. @events: OX_READABLE, OX_WRITABLE or both.
- * Returns: the ready events (an error or hang-up counts as both); OX_EBUSY when another coroutine waits for the same
- * fd and event; -EBADF, -EPERM (a regular file), OX_ECANCELED, OX_ENOMEM, OX_ESTATE.
+ * Returns: the ready events (an error or hang-up counts as both); OX_EBUSY when another coroutine waits for
+ * the same fd and event; -EBADF, -EPERM (a regular file), OX_ECANCELED, OX_ENOMEM, OX_ESTATE.
  * Yields: always. Cancel: the fd is left alone. Since: 0.1
  */
 OX_API OX_YIELDS int ox_wait_fd(int fd, unsigned events);

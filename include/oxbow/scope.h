@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Scopes: cancellation is a state of a scope, not an event. Inside a cancelled scope every yielding call fails with
- * OX_ECANCELED until the scope is left. A timeout, a group's failure, ox_future_cancel() and Ctrl-C all cancel a scope
- * with a cause; the first cause is kept. A scope lives in the caller's frame and is left in the reverse order of entry.
+ * Scopes: cancellation is a state of a scope, not an event. Inside a cancelled scope every yielding call
+ * fails with OX_ECANCELED until the scope is left. A timeout, a group's failure, ox_future_cancel() and
+ * Ctrl-C all cancel a scope with a cause; the first cause is kept. A scope lives in the caller's frame and is
+ * left in the reverse order of entry.
  *
  *	ox_scope s;
  *	ox_scope_enter(&s, OX_SEC(2));
@@ -34,7 +35,8 @@ typedef enum ox_cause {
 /**
  * Enters a scope that is cancelled after timeout.
  *
- * @s: uninitialised memory in the caller's frame. @timeout: OX_NEVER for none; 0 or less: cancelled from the start.
+ * @s: uninitialised memory in the caller's frame. @timeout: OX_NEVER for none; 0 or less: cancelled from the
+ * start.
  * Call from: a coroutine. Since: 0.1
  */
 OX_API void ox_scope_enter(ox_scope *s, ox_time timeout);
@@ -42,7 +44,8 @@ OX_API void ox_scope_enter(ox_scope *s, ox_time timeout);
 /**
  * Enters a scope that cancellation from outside does not reach, for clean-up that must await something.
  *
- * @limit: how long at most, as the timeout of ox_scope_enter(): give one. Its own cancel and limit still work.
+ * @limit: how long at most, as the timeout of ox_scope_enter(): give one. Its own cancel and limit still
+ * work.
  * Since: 0.1
  */
 OX_API void ox_scope_shield(ox_scope *s, ox_time limit);
@@ -54,8 +57,8 @@ OX_API void ox_scope_unshield(ox_scope *s);
  * Leaves the scope.
  *
  * @r: the result of the code inside.
- * Returns: r; but OX_ETIMEDOUT if r is OX_ECANCELED and it was this scope's own deadline and nothing around it that
- * cancelled; OX_ECANCELED stays if this scope was cancelled by hand. Since: 0.1
+ * Returns: r; but OX_ETIMEDOUT if r is OX_ECANCELED and it was this scope's own deadline and nothing around
+ * it that cancelled; OX_ECANCELED stays if this scope was cancelled by hand. Since: 0.1
  */
 OX_API int ox_scope_leave(ox_scope *s, int r);
 
@@ -71,7 +74,8 @@ OX_API ox_time ox_scope_deadline(const ox_scope *s);
 /**
  * Moves the scope's own deadline.
  *
- * @at: a point of time, OX_NEVER for none. Returns: 0; OX_ESTATE if it has expired, was cancelled or left. Since: 0.1
+ * @at: a point of time, OX_NEVER for none. Returns: 0; OX_ESTATE if it has expired, was cancelled or left.
+ * Since: 0.1
  */
 OX_API int ox_scope_reschedule(ox_scope *s, ox_time at);
 
@@ -82,8 +86,8 @@ OX_API bool ox_cancelled(void);
 OX_API ox_cause ox_cancel_cause(void);
 
 /**
- * The deadline that binds the calling coroutine: the minimum of its scopes' up to the nearest shield; INT64_MIN once
- * cancelled; OX_NEVER if there is none. Since: 0.1
+ * The deadline that binds the calling coroutine: the minimum of its scopes' up to the nearest shield;
+ * INT64_MIN once cancelled; OX_NEVER if there is none. Since: 0.1
  */
 OX_API ox_time ox_deadline(void);
 

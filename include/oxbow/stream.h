@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams of bytes over TCP and Unix sockets, and listeners. One coroutine reads a stream at a time, any number write.
+ * Streams of bytes over TCP and Unix sockets, and listeners. One coroutine reads a stream at a time, any
+ * number write.
  *
- * Addresses are texts: "127.0.0.1:80", "[::1]:80", "unix:/run/x.sock", "unix:@abstract". Hosts are numeric here.
+ * Addresses are texts: "127.0.0.1:80", "[::1]:80", "unix:/run/x.sock", "unix:@abstract". Hosts are numeric
+ * here.
  */
 #ifndef OXBOW_STREAM_H
 #define OXBOW_STREAM_H
@@ -18,7 +20,8 @@ typedef struct ox_listener ox_listener;
  * Connects to an address.
  *
  * @ret: owned: ox_close() or ox_stream_abort(), or OX_AUTO_STREAM.
- * Returns: 0; OX_EINVAL (the address), -ECONNREFUSED and the like, OX_ECANCELED, OX_ENOMEM. Cancel: closes. Since: 0.1
+ * Returns: 0; OX_EINVAL (the address), -ECONNREFUSED and the like, OX_ECANCELED, OX_ENOMEM. Cancel: closes.
+ * Since: 0.1
  */
 OX_API OX_YIELDS int ox_connect(const char *address, ox_stream **ret);
 
@@ -31,15 +34,17 @@ OX_API int ox_stream_pair(ox_stream **ret_a, ox_stream **ret_b);
 /**
  * Reads what there is, at least one byte.
  *
- * Returns: the number of bytes; 0 at the end of the stream (or cap 0); OX_EBUSY if another coroutine reads, OX_ECLOSED if the
- * stream is closed meanwhile, OX_ECANCELED, -errno. Yields: while nothing is there. Cancel: nothing is lost. Since: 0.1
+ * Returns: the number of bytes; 0 at the end of the stream (or cap 0); OX_EBUSY if another coroutine reads,
+ * OX_ECLOSED if the stream is closed meanwhile, OX_ECANCELED, -errno. Yields: while nothing is there. Cancel:
+ * nothing is lost. Since: 0.1
  */
 OX_API OX_YIELDS ssize_t ox_read(ox_stream *s, void *buf, size_t cap);
 
 /**
  * Reads exactly n bytes.
  *
- * @ret_got: the bytes read, written also on failure: OX_EINCOMPLETE (the stream ended), OX_ECANCELED; NULL if not wanted.
+ * @ret_got: the bytes read, written also on failure: OX_EINCOMPLETE (the stream ended), OX_ECANCELED; NULL if
+ * not wanted.
  * Returns: 0; as ox_read(). Since: 0.1
  */
 OX_API OX_YIELDS int ox_read_exact(ox_stream *s, void *buf, size_t n, size_t *ret_got);
@@ -47,7 +52,8 @@ OX_API OX_YIELDS int ox_read_exact(ox_stream *s, void *buf, size_t n, size_t *re
 /**
  * Reads up to and with a separator of 1 byte or more.
  *
- * @limit: the most bytes before the separator. @ret: the bytes with the separator, borrowed until the next read of s.
+ * @limit: the most bytes before the separator. @ret: the bytes with the separator, borrowed until the next
+ * read of s.
  * Returns: 0; OX_EOVERRUN: nothing was taken, ret->data is the buffered data and ret->len the length with the
  * separator if it is there, 0 if not; OX_EINCOMPLETE: the stream ended, ret is the rest; as ox_read().
  * Cancel: nothing is taken. Since: 0.1
@@ -57,8 +63,9 @@ OX_API OX_YIELDS int ox_read_until(ox_stream *s, ox_bytes separator, size_t limi
 /**
  * Writes all of buf: to the socket what it takes, the rest into the stream's buffer.
  *
- * Returns: len (all is on its way); OX_ECLOSED after close or ox_write_eof(), -EPIPE and the like, OX_ECANCELED (the bytes are
- * written nevertheless), OX_ENOMEM. Yields: while more than the high-water mark (64 KiB) is buffered. Since: 0.1
+ * Returns: len (all is on its way); OX_ECLOSED after close or ox_write_eof(), -EPIPE and the like,
+ * OX_ECANCELED (the bytes are written nevertheless), OX_ENOMEM. Yields: while more than the high-water mark
+ * (64 KiB) is buffered. Since: 0.1
  */
 OX_API OX_YIELDS ssize_t ox_write(ox_stream *s, const void *buf, size_t len);
 
@@ -102,8 +109,8 @@ OX_API int ox_listen(const char *address, const ox_listen_options *o, ox_listene
 /**
  * Accepts the next connection.
  *
- * Returns: 0; OX_EBUSY if another coroutine accepts, OX_ECLOSED, OX_ECANCELED, -EMFILE and -ENFILE (sleep and try again),
- * OX_ENOMEM. A connection that was reset while it waited is passed over. Since: 0.1
+ * Returns: 0; OX_EBUSY if another coroutine accepts, OX_ECLOSED, OX_ECANCELED, -EMFILE and -ENFILE (sleep and
+ * try again), OX_ENOMEM. A connection that was reset while it waited is passed over. Since: 0.1
  */
 OX_API OX_YIELDS int ox_accept(ox_listener *l, ox_stream **ret);
 

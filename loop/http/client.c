@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libcurl's multi_socket interface on Oxbow's reactor: one multi handle per loop, made at the first request and
- * cleaned up when the loop ends, so that all coroutines share the kept connections, the DNS cache and the TLS sessions.
+ * libcurl's multi_socket interface on Oxbow's reactor: one multi handle per loop, made at the first request
+ * and cleaned up when the loop ends, so that all coroutines share the kept connections, the DNS cache and the
+ * TLS sessions.
  *
- * libcurl tells which descriptors it wants watched (on_socket_wanted) and when it wants to be called at the latest
- * (on_timer_wanted); the reactor's events go back by curl_multi_socket_action(). A transfer that libcurl reports as
- * done, or that is cancelled, is taken out of the multi handle and its coroutine woken.
+ * libcurl tells which descriptors it wants watched (on_socket_wanted) and when it wants to be called at the
+ * latest (on_timer_wanted); the reactor's events go back by curl_multi_socket_action(). A transfer that
+ * libcurl reports as done, or that is cancelled, is taken out of the multi handle and its coroutine woken.
  *
  *	QUEUED ──work()──> RUNNING ──libcurl: done──────────────> DONE
  *	   │                  │                                    ^
  *	   └──cancelled, freed┴──────────> ENDING ──work()─────────┘
  *
- * Invariant: libcurl runs on the thread's own stack only. It needs more than a small coroutine has (a TLS handshake
- * 13 KiB, the resolver more), so coroutines only put transfers into lists and arm the work hook, which runs at the end
- * of the turn. This also means that libcurl is never entered from one of its own callbacks. Rejected: calling
- * curl_multi_add_handle() in the coroutine and perform in the reactor; removing a transfer may shut TLS down, so the
- * deep part would be on the small stack all the same.
+ * Invariant: libcurl runs on the thread's own stack only. It needs more than a small coroutine has (a TLS
+ * handshake 13 KiB, the resolver more), so coroutines only put transfers into lists and arm the work hook,
+ * which runs at the end of the turn. This also means that libcurl is never entered from one of its own
+ * callbacks. Rejected: calling curl_multi_add_handle() in the coroutine and perform in the reactor; removing
+ * a transfer may shut TLS down, so the deep part would be on the small stack all the same.
  *
- * Invariant: at the end of a turn no cancelled transfer is left: its connection is closed (or, with HTTP/2, its stream
- * reset). libcurl would wait for a look-up that is under way when a transfer is removed; CURLOPT_QUICK_EXIT (set in
- * transfer.c) makes it leave the look-up to its thread, which frees everything when it ends.
+ * Invariant: at the end of a turn no cancelled transfer is left: its connection is closed (or, with HTTP/2,
+ * its stream reset). libcurl would wait for a look-up that is under way when a transfer is removed;
+ * CURLOPT_QUICK_EXIT (set in transfer.c) makes it leave the look-up to its thread, which frees everything
+ * when it ends.
  *
- * libcurl has no limit on connections per host here (CURLMOPT_MAX_HOST_CONNECTIONS 0): who starts the coroutines bounds
- * them. Up to KEPT_CONNECTIONS idle ones are kept.
+ * libcurl has no limit on connections per host here (CURLMOPT_MAX_HOST_CONNECTIONS 0): who starts the
+ * coroutines bounds them. Up to KEPT_CONNECTIONS idle ones are kept.
  */
 #include "loop/http/client.h"
 
@@ -95,8 +97,8 @@ static void finish_ending(struct oxi_http_client *c)
 /* ---- backpressure ---- */
 
 /*
- * Pausing is done here and not by CURL_WRITEFUNC_PAUSE: that would make libcurl keep what it decodes of the chunk in a
- * buffer of its own, out of reach of max_body.
+ * Pausing is done here and not by CURL_WRITEFUNC_PAUSE: that would make libcurl keep what it decodes of the
+ * chunk in a buffer of its own, out of reach of max_body.
  */
 static void regulate(struct ox_response *res)
 {

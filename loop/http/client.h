@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of the HTTP client: client.c drives libcurl's multi handle of a loop, transfer.c is one transfer in
- * libcurl's words, response.c is the public calls.
+ * The inside of the HTTP client: client.c drives libcurl's multi handle of a loop, transfer.c is one transfer
+ * in libcurl's words, response.c is the public calls.
  */
 #ifndef OXBOW_LOOP_HTTP_CLIENT_H
 #define OXBOW_LOOP_HTTP_CLIENT_H

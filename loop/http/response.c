@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The public calls of the HTTP client: what runs on the coroutines' stacks. A call queues a transfer and parks; client.c
- * wakes it when the transfer is done, or, for an opened response, when headers or bytes are there.
+ * The public calls of the HTTP client: what runs on the coroutines' stacks. A call queues a transfer and
+ * parks; client.c wakes it when the transfer is done, or, for an opened response, when headers or bytes are
+ * there.
  *
- * Cancellation ends the transfer and waits for that (OXI_LATER): when the call returns, the connection is closed and
- * nothing refers to what the caller lent.
+ * Cancellation ends the transfer and waits for that (OXI_LATER): when the call returns, the connection is
+ * closed and nothing refers to what the caller lent.
  */
 #include "loop/http/client.h"
 

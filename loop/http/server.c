@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The HTTP server: libevent's evhttp speaks HTTP on the loop's own event base, and each request runs in a coroutine of
- * the server's group.
+ * The HTTP server: libevent's evhttp speaks HTTP on the loop's own event base, and each request runs in a
+ * coroutine of the server's group.
  *
- * Who owns a request? evhttp keeps it in its connection until the reply is written, and then frees it without telling;
- * when the connection ends before a reply was begun, it lets go of it and it is ours. So the reply that a handler makes is
- * only recorded, and handed to evhttp as the last thing, when nobody looks at the request any more (server_request.c). Rejected:
- * evhttp_request_own(), which evhttp heeds when a connection ends but not when a reply is complete.
+ * Who owns a request? evhttp keeps it in its connection until the reply is written, and then frees it without
+ * telling; when the connection ends before a reply was begun, it lets go of it and it is ours. So the reply
+ * that a handler makes is only recorded, and handed to evhttp as the last thing, when nobody looks at the
+ * request any more (server_request.c). Rejected: evhttp_request_own(), which evhttp heeds when a connection
+ * ends but not when a reply is complete.
  *
- * While a handler works, evhttp does not read the connection, so it would not see that the peer has gone. We let it
- * read on (watch_peer), without its read callback, which takes bytes in this state for a fatal error of its own; a
- * client that pipelines is bounded by the read high-water mark. The idle timeout does not run meanwhile: how long a
- * handler may take is its own affair.
+ * While a handler works, evhttp does not read the connection, so it would not see that the peer has gone. We
+ * let it read on (watch_peer), without its read callback, which takes bytes in this state for a fatal error
+ * of its own; a client that pipelines is bounded by the read high-water mark. The idle timeout does not run
+ * meanwhile: how long a handler may take is its own affair.
  *
- * A client that closes its sending side right after the request counts as gone (evhttp cannot tell these apart).
+ * A client that closes its sending side right after the request counts as gone (evhttp cannot tell these
+ * apart).
  */
 #include "loop/http/server.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of the HTTP server: server.c is the listening, the connections and the coroutines, server_request.c what
- * a handler may ask and reply, server_files.c the reply with a file.
+ * The inside of the HTTP server: server.c is the listening, the connections and the coroutines,
+ * server_request.c what a handler may ask and reply, server_files.c the reply with a file.
  */
 #ifndef OXBOW_LOOP_HTTP_SERVER_H
 #define OXBOW_LOOP_HTTP_SERVER_H

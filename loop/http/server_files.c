@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A reply with a file of a folder. The kernel holds the path inside the root (openat2 with RESOLVE_BENEATH): neither a
- * "..", however it was encoded, nor a symbolic link leads out, and nothing that is renamed meanwhile can change that.
- * Rejected: comparing realpath() with the root, which looks and then opens, and between the two the link may have moved.
+ * A reply with a file of a folder. The kernel holds the path inside the root (openat2 with RESOLVE_BENEATH):
+ * neither a "..", however it was encoded, nor a symbolic link leads out, and nothing that is renamed
+ * meanwhile can change that.
+ * Rejected: comparing realpath() with the root, which looks and then opens, and between the two the link may
+ * have moved.
  *
- * Small files are read into the reply and leave with its headers in one system call; larger ones go by sendfile(). A file that
- * shrinks meanwhile ends its connection, so that the client knows; a mapping would end the process (SIGBUS).
+ * Small files are read into the reply and leave with its headers in one system call; larger ones go by
+ * sendfile(). A file that shrinks meanwhile ends its connection, so that the client knows; a mapping would
+ * end the process (SIGBUS).
  */
 #include "loop/http/server.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a handler asks of its request, and how it replies. A reply is recorded in the request; oxi_request_finish()
- * hands it to evhttp when the handler has returned: see server.c.
+ * What a handler asks of its request, and how it replies. A reply is recorded in the request;
+ * oxi_request_finish() hands it to evhttp when the handler has returned: see server.c.
  */
 #include "loop/http/server.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One transfer in libcurl's words: the options of a request become those of an easy handle, its callbacks fill the
- * body and ask whether an address is allowed, and its codes become ours. All of it runs on the thread's own stack.
+ * One transfer in libcurl's words: the options of a request become those of an easy handle, its callbacks
+ * fill the body and ask whether an address is allowed, and its codes become ours. All of it runs on the
+ * thread's own stack.
  *
  * - max_body is counted here, in decoded bytes: libcurl's own limit looks at Content-Length only, and a small
  *   compressed body can grow a thousandfold.

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams over sockets. The descriptor is registered once, edge-triggered; a call tries the system call first and parks when
- * there is nothing to do. A read that got less than it asked for has emptied the socket, so the next one does not try but
- * waits for the edge: a request and its answer are two system calls, not three. (The exception is a hang-up: it may have come
- * together with the data, and its edge is over.)
+ * Streams over sockets. The descriptor is registered once, edge-triggered; a call tries the system call first
+ * and parks when there is nothing to do. A read that got less than it asked for has emptied the socket, so
+ * the next one does not try but waits for the edge: a request and its answer are two system calls, not three.
+ * (The exception is a hang-up: it may have come together with the data, and its edge is over.)
  *
- * Reading: by one coroutine at a time, straight into its buffer; read_until keeps what it read too much in the stream's.
- * Writing: what the socket does not take is copied to the stream's buffer and sent by the reactor's callback; a writer
- * parks while more than HIGH_WATER waits there, a flusher until nothing does.
+ * Reading: by one coroutine at a time, straight into its buffer; read_until keeps what it read too much in
+ * the stream's.
+ * Writing: what the socket does not take is copied to the stream's buffer and sent by the reactor's callback;
+ * a writer parks while more than HIGH_WATER waits there, a flusher until nothing does.
  *
  *	OPEN --write_eof--> (writing over) --close--> CLOSED, freed
  *
