@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dispatcher's books: what a kind of job costs, which jobs wait, and who owes which. Nothing is decided here.
+ *
+ * A lease's number is never used twice: the slot is in its upper bits, a counter in the lower ones. Cell lease % OXI_CLAIMS
+ * finds the job, here and in the worker's slot, so a number whose cell is still taken is left out.
+ */
+#include "pool/dispatch_state.h"
+
+/* ---- estimates ---- */
+
+void oxi_dkind_set_cost(const struct oxi_dispatch *d, struct oxi_dkind *k)
+{
+	ox_time cost = d->o.batch / d->o.max_batch;     /* so that max_batch jobs fill a message */
+
+	if (k->samples == 0 || d->o.one_at_a_time || k->estimate >= d->o.batch) {
+		k->cost = (uint32_t)oxi_dispatch_budget(d);
+		return;
+	}
+	cost = oxi_max_time(cost, oxi_dispatch_budget(d) / k->samples);  /* no more than there are results to judge by */
+	k->cost = (uint32_t)oxi_max_time(oxi_max_time(cost, k->estimate), 1);
+}
+
+void oxi_dkind_learn(const struct oxi_dispatch *d, uint16_t index, ox_time run_time)
+{
+	struct oxi_dkind *k = &d->kinds[index];
+
+	k->estimate = k->samples == 0 ? run_time : k->estimate + (run_time - k->estimate) / 8;
+	if (k->samples < 4 * OXI_CLAIMS)
+		k->samples++;
+	oxi_dkind_set_cost(d, k);
+}
+
+/* ---- the ends of jobs ---- */
+
+void oxi_djob_end(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status)
+{
+	job->state = OXI_ENDED;
+	if (how == OXI_END_CANCEL)
+		d->counts.ended_cancelled++;
+	else if (how == OXI_END_RESULT && status >= 0)
+		d->counts.ended_ok++;
+	else
+		d->counts.ended_failed++;
+	d->ops->end(d->transport, job, how, status);
+}
+
+/* ---- the queue ---- */
+
+void oxi_djob_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, struct oxi_list *after)
+{
+	job->state = OXI_QUEUED;
+	job->ready_at = 0;
+	oxi_list_insert(after, &job->link);
+	d->waiting++;
+	d->counts.queued++;
+}
+
+void oxi_djob_delay(struct oxi_dispatch *d, struct oxi_djob *job, ox_time until)
+{
+	struct oxi_list *after = d->delayed.prev;
+
+	while (after != &d->delayed && oxi_djob_of(after)->ready_at > until)
+		after = after->prev;
+	job->state = OXI_QUEUED;
+	job->ready_at = until;
+	oxi_list_insert(after, &job->link);
+	d->counts.queued++;
+}
+
+void oxi_djob_dequeue(struct oxi_dispatch *d, struct oxi_djob *job)
+{
+	oxi_list_remove(&job->link);
+	d->counts.queued--;
+	if (job->ready_at == 0)
+		d->waiting--;
+}
+
+static void end_queue(struct oxi_dispatch *d, struct oxi_list *queue)
+{
+	while (!oxi_list_empty(queue)) {
+		struct oxi_djob *job = oxi_djob_of(queue->next);
+
+		oxi_djob_dequeue(d, job);
+		oxi_djob_end(d, job, OXI_END_LIMIT, d->refuse);
+	}
+}
+
+void oxi_dispatch_refuse_all(struct oxi_dispatch *d, int status)
+{
+	d->refuse = status;
+	end_queue(d, &d->queue);
+	end_queue(d, &d->delayed);
+}
+
+/* ---- leases ---- */
+
+/* To be called when anything has changed that it depends on. */
+void oxi_dworker_set_accepting(struct oxi_dispatch *d, struct oxi_dworker *w)
+{
+	bool accepting = oxi_dworker_takes_jobs(d, w) && w->load <= d->o.batch && w->outstanding <= d->o.max_batch;
+
+	if (accepting == w->accepting)
+		return;
+	w->accepting = accepting;
+	d->accepting += accepting ? 1 : -1u;
+}
+
+void oxi_lease_take(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_djob *job, ox_time now)
+{
+	struct oxi_dcell *c;
+
+	do
+		c = oxi_lease_cell(w, ++w->counter);
+	while (c->lease != 0);
+	*c = (struct oxi_dcell){
+		.lease = (uint64_t)oxi_dworker_slot(d, w) << OXI_LEASE_BITS | w->counter, .job = job, .cost = d->kinds[job->index].cost,
+	};
+	job->state = OXI_LEASED;
+	job->lease = c->lease;
+	job->slot = oxi_dworker_slot(d, w);
+	oxi_list_append(&w->leases, &job->link);
+	d->counts.leased++;
+	if (w->outstanding++ == 0)
+		w->progress_at = now;
+	w->load += c->cost;
+	w->settled = false;
+	if (job->timeout > 0) {
+		w->shortest = w->shortest == 0 ? job->timeout : oxi_min_time(w->shortest, job->timeout);
+		w->check_at = oxi_min_time(w->check_at, now + job->timeout);
+	}
+}
+
+void oxi_lease_free_cell(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_dcell *c)
+{
+	w->load -= c->cost;
+	w->outstanding--;
+	*c = (struct oxi_dcell){ .lease = 0 };
+	if (w->outstanding == 0) {
+		w->check_at = OX_NEVER;
+		w->shortest = 0;
+	}
+	oxi_dworker_set_accepting(d, w);
+}
+
+/* The job has no lease any more, and is in no list. */
+void oxi_lease_drop(struct oxi_dispatch *d, struct oxi_djob *job)
+{
+	struct oxi_dworker *w = &d->workers[job->slot];
+
+	oxi_lease_free_cell(d, w, oxi_lease_cell(w, job->lease));
+	oxi_list_remove(&job->link);
+	job->lease = 0;
+	d->counts.leased--;
+}
+
+bool oxi_lease_take_back(struct oxi_dispatch *d, struct oxi_djob *job)
+{
+	if (job->doomed || !d->ops->take_back(d->transport, job->slot, job->lease))
+		return false;
+	oxi_lease_drop(d, job);
+	return true;
+}
+
+/* Takes back at most n jobs that have not begun, the last ones first, which then stand at the head of the queue in order. */
+unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n)
+{
+	unsigned taken = 0;
+
+	for (struct oxi_list *e = w->leases.prev, *before; e != &w->leases && taken < n; e = before) {
+		before = e->prev;
+		if (!oxi_lease_take_back(d, oxi_djob_of(e)))
+			break;
+		oxi_djob_enqueue(d, oxi_djob_of(e), &d->queue);
+		taken++;
+	}
+	return taken;
+}

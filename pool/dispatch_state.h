@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* The structs of the dispatcher, for its own files alone. What others may use is in dispatch.h. */
+#ifndef OXBOW_POOL_DISPATCH_STATE_H
+#define OXBOW_POOL_DISPATCH_STATE_H
+
+#include "include/private/check.h"
+#include "pool/dispatch.h"
+#include "pool/heritage.h"
+
+#define OXI_SLOW     OX_MS(5)
+#define OXI_RETRY    OX_MS(10)      /* after a send that was refused; a crashed job's and a failed worker's first delay */
+#define OXI_BRAKE    OX_SEC(5)      /* the longest of these delays */
+
+enum { OXI_LEASE_BITS = 46 };       /* of the counter; the slot has the 16 above, and two are left for a claim's state */
+
+enum oxi_dworker_state { OXI_WORKER_DOWN, OXI_WORKER_STARTING, OXI_WORKER_READY };
+
+struct oxi_dcell {
+	uint64_t lease;                 /* 0: free */
+	struct oxi_djob *job;           /* NULL: abandoned, but it still runs */
+	uint32_t cost;
+};
+
+struct oxi_dworker {
+	enum oxi_dworker_state state;
+	uint32_t generation;
+	bool killed;                    /* READY: by us; its end is awaited */
+	bool stopped;                   /* was told to end */
+	bool failed_start;              /* STARTING: said so; counted */
+	bool served;                    /* has ended a job */
+	bool accepting;                 /* counted in dispatch.accepting */
+	unsigned misfires;              /* in a row: starts that were refused or came to nothing */
+	unsigned outstanding;           /* leases, abandoned ones included */
+	ox_time load;                   /* their cost */
+	ox_time progress_at;            /* of the last result, or of the first lease */
+	bool settled;                   /* slow, and all that it owes has begun */
+	ox_time looked_at;              /* last time it was found slow */
+	ox_time check_at;               /* when to look whether a job has run too long; OX_NEVER */
+	ox_time shortest;               /* timeout of its leases since it had none; 0: none has one */
+	ox_time retry_at;               /* no sends before */
+	ox_time spawn_at;               /* OXI_WORKER_DOWN */
+	ox_time abandoned_timeout;      /* of the job abandoned last */
+	uint64_t abandoned;             /* its lease */
+	uint64_t counter;               /* of leases */
+	unsigned round;                 /* of sends, in which it last got a message */
+	struct oxi_list leases;         /* of live jobs, in order of sending */
+	struct oxi_dcell cells[OXI_CLAIMS];
+};
+
+struct oxi_dkind {
+	ox_time estimate;
+	uint32_t samples;
+	uint32_t cost;                  /* of one job, as the estimate stands */
+};
+
+struct oxi_dispatch {
+	const struct oxi_dispatch_ops *ops;
+	void *transport;
+	struct oxi_dispatch_options o;
+	struct oxi_dispatch_counts counts;
+	int refuse;                     /* closed or broken: the code that jobs get; 0: neither */
+	unsigned accepting;             /* workers that would take a job */
+	unsigned start_failures;        /* in a row, of all workers */
+	unsigned turn;                  /* the worker looked at first, of equals */
+	unsigned round;                 /* of sends: each worker gets one message in it */
+	ox_time timer_at;               /* as told to ops->timer */
+	struct oxi_list queue;
+	struct oxi_list delayed;        /* by ready_at */
+	unsigned waiting;               /* in the queue */
+	struct oxi_dkind *kinds;
+	struct oxi_dworker *workers;
+};
+
+static inline struct oxi_djob *oxi_djob_of(struct oxi_list *link)
+{
+	return OXI_CONTAINER(link, struct oxi_djob, link);
+}
+
+static inline ox_time oxi_min_time(ox_time a, ox_time b)
+{
+	return a < b ? a : b;
+}
+
+static inline ox_time oxi_max_time(ox_time a, ox_time b)
+{
+	return a > b ? a : b;
+}
+
+static inline unsigned oxi_dworker_slot(const struct oxi_dispatch *d, const struct oxi_dworker *w)
+{
+	return (unsigned)(w - d->workers);
+}
+
+static inline ox_time oxi_dispatch_budget(const struct oxi_dispatch *d)
+{
+	return 2 * d->o.batch;
+}
+
+static inline bool oxi_dworker_takes_jobs(const struct oxi_dispatch *d, const struct oxi_dworker *w)
+{
+	return d->refuse == 0 && w->state == OXI_WORKER_READY && !w->killed && !w->stopped;
+}
+
+static inline struct oxi_dcell *oxi_lease_cell(struct oxi_dworker *w, uint64_t lease)
+{
+	return &w->cells[lease % OXI_CLAIMS];
+}
+
+static inline bool oxi_dworker_is_slow(const struct oxi_dworker *w, ox_time now)
+{
+	return w->outstanding > 0 && now - w->progress_at >= OXI_SLOW;
+}
+
+/* ---- estimates, the queue, leases (dispatch_lease.c) ---- */
+
+void oxi_dkind_set_cost(const struct oxi_dispatch *d, struct oxi_dkind *k);
+void oxi_dkind_learn(const struct oxi_dispatch *d, uint16_t index, ox_time run_time);
+void oxi_djob_end(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status);
+void oxi_djob_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, struct oxi_list *after);
+void oxi_djob_delay(struct oxi_dispatch *d, struct oxi_djob *job, ox_time until);
+void oxi_djob_dequeue(struct oxi_dispatch *d, struct oxi_djob *job);
+void oxi_dispatch_refuse_all(struct oxi_dispatch *d, int status);
+void oxi_dworker_set_accepting(struct oxi_dispatch *d, struct oxi_dworker *w);
+void oxi_lease_take(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_djob *job, ox_time now);
+void oxi_lease_free_cell(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_dcell *c);
+void oxi_lease_drop(struct oxi_dispatch *d, struct oxi_djob *job);
+bool oxi_lease_take_back(struct oxi_dispatch *d, struct oxi_djob *job);
+unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n);
+
+/* ---- sending and taking back (dispatch_send.c) ---- */
+
+void oxi_dispatch_send_queue(struct oxi_dispatch *d, ox_time now);
+void oxi_dispatch_relieve_slow(struct oxi_dispatch *d, ox_time now);
+void oxi_dispatch_share_work(struct oxi_dispatch *d, ox_time now);
+
+#endif
