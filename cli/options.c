@@ -10,11 +10,11 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <oxbow/pool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "cli/cpus.h"
 #include "cli/say.h"
 
 #define OPTIONS_MAX 64
@@ -216,7 +216,7 @@ int oxi_value_jobs(const char *text, unsigned *ret)
 	if (number(text, &n, &rest) < 0 || n == 0 || n > 100000)
 		return OX_EINVAL;
 	if (strcmp(rest, "%") == 0)
-		n = n * oxi_cpus() / 100 ? n * oxi_cpus() / 100 : 1;
+		n = n * ox_cpu_count() / 100 ? n * ox_cpu_count() / 100 : 1;
 	else if (*rest)
 		return OX_EINVAL;
 	*ret = (unsigned)n;

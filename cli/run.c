@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <oxbow/pool.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/batch/batch.h"
 #include "cli/command.h"
-#include "cli/cpus.h"
 #include "cli/options.h"
 #include "cli/say.h"
 
@@ -38,7 +38,7 @@ struct arguments {
 
 static int parse(int argc, char **argv, struct arguments *ret)
 {
-	*ret = (struct arguments){ .batch.jobs = oxi_cpus(), .separator = '\n' };
+	*ret = (struct arguments){ .batch.jobs = ox_cpu_count(), .separator = '\n' };
 	const char *value;
 	int id;
 	while ((id = oxi_options_next(&oxi_command_run, argc, argv, &value)) >= 0) {

@@ -3,7 +3,7 @@
  * The inside of a pool in the main process. Files, each an idea:
  *
  *	parent_spawner.c    the client of the spawner: the first fork, registering a pool, promoting the standby
- *	parent_cpus.c       how many workers by default
+ *	cpus.c              how many workers by default
  *	parent_memory.c     payloads in the arena; blobs
  *	parent_job.c        a job is a future: submit, call, ends, stories
  *	parent_seat.c       a worker as the parent sees it: birth, death, what it wrote
@@ -29,7 +29,6 @@ int oxi_spawner_prepare(void);
 /* Makes a pool known to the spawner: its arena, and a socket of its own. 0; OX_ENOJOB, OX_ESTATE (none), -EEXIST, -errno. */
 int oxi_spawner_register(const struct oxi_arena *a, int *ret_socket);
 
-unsigned oxi_cpus(void);
 
 /* ---- jobs ---- */
 

@@ -223,7 +223,7 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	if (mine->jobs == NULL || mine->jobs[0] == NULL || mine->workers > MAX_WORKERS)
 		return OX_EINVAL;
 	if (mine->workers == 0)
-		mine->workers = oxi_cpus();
+		mine->workers = ox_cpu_count();
 	if (mine->max_pending == 0)
 		mine->max_pending = 4096;
 	if (mine->max_pending_bytes == 0)

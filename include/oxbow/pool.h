@@ -21,7 +21,7 @@ typedef struct ox_result ox_result;
 typedef struct ox_pool_options {
 	size_t size;
 	const ox_job *const *jobs;      /* NULL-terminated: OX_JOBS(&a, &b) */
-	unsigned workers;               /* 0: as many as CPUs that this process may use (affinity and cgroup quota) */
+	unsigned workers;               /* 0: ox_cpu_count() */
 	size_t max_pending;             /* jobs not done yet at which ox_submit() waits; 0: 4,096 */
 	size_t max_pending_bytes;       /* the same for the bytes of their inputs; 0: 256 MiB */
 	size_t max_result;              /* bytes of one result; 0: 1 GiB */
@@ -37,6 +37,14 @@ typedef struct ox_pool_options {
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })
 OX_API void ox_pool_options_init(ox_pool_options *o);
+
+/**
+ * How many CPUs this process may use: by its affinity, or fewer if the quotas of its control groups (v1 or v2)
+ * give it less time than that; a part of a CPU counts as one. Reads files under /proc and /sys.
+ *
+ * Returns: at least 1. Call from: anywhere. Threads: any. After fork: yes. Since: 0.1
+ */
+OX_API unsigned ox_cpu_count(void);
 
 /**
  * Forks the spawner now, while the program has one thread. Once a process; later calls do nothing.

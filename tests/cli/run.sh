@@ -65,11 +65,13 @@ is 'case 6: nowhere to spill: exit' $? 5
 has 'case 6: nowhere to spill: message' "$(head -1 "$work/err")" 'oxbow: run: cannot keep*'
 
 # Memory for many lines stays flat: the input is a stream.
-seq 1000000 | "$oxbow" run -j1 -c 'exit 1' 2>/dev/null &
+seq 1000000 | W=$work "$oxbow" run -j1 -c 'echo >>"$W/ran"; exit 1' 2>/dev/null &
 flat=$!
 pids="$pids $flat"
-until_ 20 test -d "/proc/$flat/fd"
-sleep 0.5
+under_way() {
+	[ "$(cat "$work/ran" 2>/dev/null | wc -l)" -gt 200 ]
+}
+until_ 20 under_way || fail 'a million lines: 200 jobs'
 rss=$(awk '/VmRSS/ { print $2 }' /proc/$flat/status)
 holds "a million lines are not held ($rss KiB)" test "${rss:-99999999}" -lt 32768
 kill -TERM $flat

@@ -826,7 +826,7 @@ END_TEST
 
 START_TEST(the_default_number_of_workers_is_what_affinity_and_quota_allow)
 {
-	unsigned n = oxi_cpus();
+	unsigned n = ox_cpu_count();
 	ck_assert_uint_ge(n, 1);
 	ck_assert_uint_le(n, (unsigned)sysconf(_SC_NPROCESSORS_CONF));
 }

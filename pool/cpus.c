@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pool/parent.h"
+#include <unistd.h>
+
+#include <oxbow/pool.h>
 
 #define PATH 512
 
-/* CPUs by a quota and a period, rounded up; UINT_MAX: no quota. */
+/* CPUs by a quota and a period, rounded up; UINT32_MAX: no quota. */
 static unsigned by_quota(long long quota, long long period)
 {
 	if (quota <= 0 || period <= 0)
@@ -93,11 +95,19 @@ static unsigned by_cgroups(void)
 	return least;
 }
 
-unsigned oxi_cpus(void)
+static unsigned by_affinity(void)
 {
 	cpu_set_t set;
-	unsigned n = sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
-	unsigned quota = by_cgroups();
+
+	if (sched_getaffinity(0, sizeof set, &set) == 0)
+		return (unsigned)CPU_COUNT(&set);
+	long online = sysconf(_SC_NPROCESSORS_ONLN);    /* more than the set has places for */
+	return online > 0 ? (unsigned)online : 1;
+}
+
+unsigned ox_cpu_count(void)
+{
+	unsigned n = by_affinity(), quota = by_cgroups();
 
 	return quota < n ? quota : n;
 }
