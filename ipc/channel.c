@@ -39,7 +39,6 @@
 #include <time.h>
 #include <zmq.h>
 
-#include "include/private/auto.h"
 #include "include/private/check.h"
 
 enum {

@@ -84,8 +84,7 @@ OXI_SHARED void oxi_wake(struct oxi_wait *w, int result);
 /* Takes every wait out of a list (of their links) and wakes it. */
 void oxi_wake_all(struct oxi_list *waits, int result);
 
-/* The time of the last poll, cheap; oxi_now() reads the clock. Both in the run's (perhaps virtual) time. */
-ox_time oxi_loop_time(void);
+/* Reads the clock, in the run's (perhaps virtual) time. */
 OXI_SHARED ox_time oxi_now(void);
 
 /* ---- hooks (sched.c) ---- */

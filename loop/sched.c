@@ -54,11 +54,6 @@ ox_time ox_now(void)
 	return oxi_now();
 }
 
-ox_time oxi_loop_time(void)
-{
-	return oxi_loop->time;
-}
-
 /* ---- parking ---- */
 
 static void switch_away(struct ox_loop *l, struct oxi_task *t)

@@ -3,13 +3,7 @@
 #ifndef OXBOW_PRIVATE_AUTO_H
 #define OXBOW_PRIVATE_AUTO_H
 
-#include <stdlib.h>
 #include <unistd.h>
-
-static inline void oxi_auto_free(void *p)
-{
-	free(*(void **)p);
-}
 
 static inline void oxi_auto_fd(int *fd)
 {
@@ -17,7 +11,6 @@ static inline void oxi_auto_fd(int *fd)
 		close(*fd);
 }
 
-#define OXI_AUTO_FREE __attribute__((cleanup(oxi_auto_free)))
-#define OXI_AUTO_FD   __attribute__((cleanup(oxi_auto_fd))) int
+#define OXI_AUTO_FD __attribute__((cleanup(oxi_auto_fd))) int
 
 #endif
