@@ -20,6 +20,7 @@
 
 #include <oxbow/future.h>
 #include <oxbow/group.h>
+#include <oxbow/log.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
 
@@ -37,6 +38,10 @@ struct oxi_scope;
 OXI_SHARED void *oxi_alloc(size_t len);            /* zeroed; NULL without memory */
 OXI_SHARED void *oxi_realloc(void *p, size_t len);
 OXI_SHARED void oxi_free(void *p);
+
+/* ---- messages to nobody in particular (log.c): cut at 1 KiB; free where no hook is set ---- */
+
+OXI_SHARED void oxi_log(ox_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- parking: the one way to wait (sched.c) ---- */
 

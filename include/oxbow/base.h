@@ -81,7 +81,8 @@ typedef struct ox_bytes {
 	X(OX_EFORKED,      -4112,      "called in a forked child of the process that owns it")  \
 	X(OX_ESANDBOX,     -4113,      "forbidden by the sandbox")                              \
 	X(OX_EDNS,         -4114,      "the host name could not be resolved")                   \
-	X(OX_ETLS,         -4115,      "TLS failed")
+	X(OX_ETLS,         -4115,      "TLS failed")                                            \
+	X(OX_EDB,          -4116,      "the database reported an error")
 
 enum {
 #define OX_ERROR_ENUM_(name, value, text) name = value,

@@ -10,6 +10,7 @@
 #include <oxbow/future.h>
 #include <oxbow/group.h>
 #include <oxbow/job.h>
+#include <oxbow/log.h>
 #include <oxbow/pool.h>
 #include <oxbow/queue.h>
 #include <oxbow/run.h>

@@ -11,6 +11,7 @@
 
 static char failure[512];
 static int fds_before;
+static bool fifo;
 
 #if defined(OXI_ASAN) || defined(OXI_TSAN)
 const bool under_sanitizer = true;
@@ -29,22 +30,60 @@ void assert_expectations(void)
 	ck_assert_msg(failure[0] == '\0', "%s", failure);
 }
 
-static void run(ox_coro *fn, void *arg, const ox_run_options *o)
+void fifo_only(void)
 {
-	int r = ox_run(fn, arg, o);
+	fifo = true;
+}
 
+static int run(ox_coro *fn, void *arg, bool virtual)
+{
+	const char *seed = getenv("OX_TEST_SEED");
+	struct ox_test_options test = { .size = sizeof(test), .virtual_clock = virtual };
+	int r;
+
+	if (seed && !fifo)
+		test.shuffle_seed = strtoull(seed, NULL, 10);
+	r = ox_run(fn, arg, OX_RUN_OPTIONS(.test = &test));
 	assert_expectations();
-	ck_assert_int_eq(r, 0);
+	return r;
 }
 
 void run_virtual(ox_coro *fn, void *arg)
 {
-	run(fn, arg, OX_RUN_OPTIONS(.test = OX_TEST_OPTIONS(.virtual_clock = true)));
+	ck_assert_int_eq(run(fn, arg, true), 0);
 }
 
 void run_real(ox_coro *fn, void *arg)
 {
-	run(fn, arg, NULL);
+	ck_assert_int_eq(run(fn, arg, false), 0);
+}
+
+static void fail_each(ox_coro *fn, void *arg, bool virtual)
+{
+	int fds = count_fds();
+
+	for (size_t n = 1;; n++) {
+		int r;
+		size_t made;
+
+		ox_test_fail_allocation(n);
+		r = run(fn, arg, virtual);
+		made = ox_test_fail_allocation(0);
+		ck_assert_msg(r == 0 || (r == OX_ENOMEM && made >= n), "with allocation %zu of %zu failing: %s", n, made, ox_strerror(r));
+		ck_assert_int_eq(count_fds(), fds);
+		if (made < n)
+			return;
+	}
+}
+
+void fails_cleanly(ox_coro *fn, void *arg)
+{
+	fail_each(fn, arg, true);
+}
+
+void fails_cleanly_real(ox_coro *fn, void *arg)
+{
+	fail_each(fn, arg, false);
 }
 
 bool under_valgrind(void)
@@ -70,6 +109,7 @@ int count_fds(void)
 void fixture_setup(void)
 {
 	failure[0] = '\0';
+	fifo = false;
 	fds_before = count_fds();
 }
 

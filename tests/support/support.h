@@ -26,9 +26,21 @@ void expect_failed(const char *file, int line, const char *what, long long a, lo
 			expect_failed(__FILE__, __LINE__, #a " == " #b, a_, b_);        \
 	} while (0)
 
-/* Runs fn in virtual time (or real), and asserts that it returned 0 and expected nothing in vain. */
+/*
+ * Runs fn in virtual time (or real), and asserts that it returned 0 and expected nothing in vain. OX_TEST_SEED of the
+ * environment shuffles the ready queue; a test that is about the order itself begins with fifo_only().
+ */
 void run_virtual(ox_coro *fn, void *arg);
 void run_real(ox_coro *fn, void *arg);
+void fifo_only(void);
+
+/*
+ * Runs fn in virtual time (or real) with its first allocation failing, then the second, until one run needs no
+ * more than all of them. fn returns the first error that it meets, after cleaning up: OX_ENOMEM, or 0 where the
+ * library could do without. Asserts that and that no descriptor is left; memory is the leak checker's.
+ */
+void fails_cleanly(ox_coro *fn, void *arg);
+void fails_cleanly_real(ox_coro *fn, void *arg);
 
 /* Asserts that nothing failed in EXPECT so far. */
 void assert_expectations(void);
