@@ -1,59 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams over sockets. The descriptor is registered once, edge-triggered; a call tries the system call first
- * and parks when there is nothing to do. A read that got less than it asked for has emptied the socket, so
- * the next one does not try but waits for the edge: a request and its answer are two system calls, not three.
- * (The exception is a hang-up: it may have come together with the data, and its edge is over.)
+ * Streams, the upper half: what coroutines call, over a transport (stream.h) that never waits. A call tries
+ * first and parks when there is nothing to do.
  *
  * Reading: by one coroutine at a time, straight into its buffer; read_until keeps what it read too much in
  * the stream's.
- * Writing: what the socket does not take is copied to the stream's buffer and sent by the reactor's callback;
- * a writer parks while more than HIGH_WATER waits there, a flusher until nothing does.
+ * Writing: what the transport does not take is copied to the stream's buffer and sent when it says that it
+ * takes more; a writer parks while more than HIGH_WATER waits there, a flusher until nothing does.
  *
  *	OPEN --write_eof--> (writing over) --close--> CLOSED, freed
  *
  * Whoever closes wakes those who are parked with OX_ECLOSED; they return without another look at the stream.
  */
-#include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "loop/io/socket.h"
-#include "loop/loop.h"
+#include "loop/io/stream.h"
 
 #define STREAM_MAGIC 0x6d61657274730001ull
 #define HIGH_WATER   OX_KIB(64)
 #define READ_CHUNK   OX_KIB(16)
 
-struct buffer {
-	uint8_t *data;
-	size_t start, len, cap;         /* len bytes at data + start */
-};
-
-struct ox_stream {
-	uint64_t magic;
-	int fd;
-	struct oxi_fd *poll;
-	bool readable, writable;        /* a system call may succeed */
-	bool hung_up;                   /* the peer has closed its side */
-	bool write_over;                /* after write_eof, close, or a write error */
-	int write_error;                /* what ended writing; 0: nothing yet */
-	struct oxi_wait *reader;
-	struct buffer in, out;
-	struct oxi_list writers, flushers;      /* waits */
-};
-
 /* ---- buffers ---- */
 
-static void buffer_skip(struct buffer *b, size_t n)
+static void buffer_skip(struct oxi_buffer *b, size_t n)
 {
 	b->len -= n;
 	b->start = b->len ? b->start + n : 0;
 }
 
 /* Room for n more bytes at the end; moves or grows. */
-static uint8_t *buffer_room(struct buffer *b, size_t n)
+static uint8_t *buffer_room(struct oxi_buffer *b, size_t n)
 {
 	size_t cap = b->cap ? b->cap : 4096;
 	uint8_t *data;
@@ -73,7 +49,7 @@ static uint8_t *buffer_room(struct buffer *b, size_t n)
 	if (b->len)
 		memcpy(data, b->data + b->start, b->len);
 	oxi_free(b->data);
-	*b = (struct buffer){ .data = data, .len = b->len, .cap = cap };
+	*b = (struct oxi_buffer){ .data = data, .len = b->len, .cap = cap };
 	return data + b->len;
 }
 
@@ -91,13 +67,14 @@ static oxi_abort_answer stop_writing(struct oxi_wait *w)
 	return OXI_ABORTED;
 }
 
-static int park(struct oxi_wait *w)
+/* In a real stream the test clock waits for the data. */
+static int park(struct oxi_wait *w, bool real)
 {
 	int r;
 
-	oxi_loop_hold(+1);              /* the test clock waits for real data */
+	oxi_loop_hold(+real);
 	r = oxi_park(w);
-	oxi_loop_hold(-1);
+	oxi_loop_hold(-real);
 	return r;
 }
 
@@ -109,203 +86,123 @@ static int wait_readable(ox_stream *s)
 		return OX_EBUSY;
 	oxi_wait_init(&w, "read", s, stop_reading);
 	s->reader = &w;
-	return park(&w);
+	return park(&w, s->real);
 }
 
-static int wait_in(ox_stream *s, struct oxi_list *waits, const char *kind)
+int oxi_stream_wait(ox_stream *s, struct oxi_list *waits, const char *kind)
 {
 	struct oxi_wait w;
 
 	oxi_wait_init(&w, kind, s, stop_writing);
 	oxi_list_append(waits, &w.link);
-	return park(&w);
+	return park(&w, s->real);
 }
 
-/* ---- the socket ---- */
+/* ---- the transport ---- */
 
 static void write_failed(ox_stream *s, int error)
 {
 	s->write_over = true;
 	s->write_error = error;
+	s->holding = false;
 	s->out.len = s->out.start = 0;
 	oxi_wake_all(&s->writers, error);
 	oxi_wake_all(&s->flushers, error);
 }
 
-/* Sends what the socket takes now: the number of bytes; -errno. */
+/* Sends what the transport takes now: the number of bytes; a negative code. */
 static ssize_t send_some(ox_stream *s, const void *buf, size_t len)
 {
 	size_t sent = 0;
 
 	while (s->writable && sent < len) {
-		ssize_t n = send(s->fd, (const char *)buf + sent, len - sent, MSG_NOSIGNAL);
+		struct iovec v = { (char *)(uintptr_t)buf + sent, len - sent };
+		ssize_t n = s->transport->send(s, &v, 1);
 
 		if (n >= 0)
 			sent += (size_t)n;
-		else if (errno == EAGAIN)
+		else if (n == -EAGAIN)
 			s->writable = false;
-		else if (errno != EINTR)
-			return -errno;
+		else
+			return n;
 	}
 	return (ssize_t)sent;
 }
 
-static void send_buffered(ox_stream *s)
+/* What the transport holds goes first, then the stream's buffer. 0; -EAGAIN: not all of it; a negative code. */
+static int push(ox_stream *s)
 {
-	ssize_t n = s->out.len ? send_some(s, s->out.data + s->out.start, s->out.len) : 0;
+	int r = s->holding ? s->transport->flush(s) : 0;
+	ssize_t n;
 
-	if (n < 0) {
-		write_failed(s, (int)n);
-		return;
-	}
+	if (r < 0)
+		return r;
+	n = s->out.len ? send_some(s, s->out.data + s->out.start, s->out.len) : 0;
+	if (n < 0)
+		return (int)n;
 	buffer_skip(&s->out, (size_t)n);
+	return s->out.len || s->holding ? -EAGAIN : 0;
+}
+
+void oxi_stream_readable(ox_stream *s)
+{
+	struct oxi_wait *w = s->reader;
+
+	s->readable = true;
+	s->reader = NULL;
+	if (s->above)
+		s->above(s->above_arg, OX_READABLE);
+	else if (w)
+		oxi_wake(w, 0);
+}
+
+void oxi_stream_writable(ox_stream *s)
+{
+	int r;
+
+	s->writable = true;
+	r = push(s);
+	if (r < 0 && r != -EAGAIN)
+		write_failed(s, r);
 	if (s->out.len <= HIGH_WATER)
 		oxi_wake_all(&s->writers, 0);
-	if (s->out.len == 0)
-		oxi_wake_all(&s->flushers, 0);
-}
-
-static void ready(void *arg, unsigned events)
-{
-	ox_stream *s = arg;
-
-	if (events & OXI_HANG_UP)
-		s->hung_up = true;
-	if (events & (OX_READABLE | OXI_HANG_UP)) {
-		s->readable = true;
-		if (s->reader) {
-			struct oxi_wait *w = s->reader;
-
-			s->reader = NULL;
-			oxi_wake(w, 0);
-		}
-	}
-	if (events & OX_WRITABLE) {
-		s->writable = true;
-		send_buffered(s);
-	}
-}
-
-int oxi_stream_new(int fd, ox_stream **ret)
-{
-	ox_stream *s = oxi_alloc(sizeof(*s));
-	int r = OX_ENOMEM;
-
-	if (s) {
-		s->magic = STREAM_MAGIC;
-		s->fd = fd;
-		s->readable = s->writable = true;
-		oxi_list_init(&s->writers);
-		oxi_list_init(&s->flushers);
-		r = oxi_fd_new(fd, ready, s, &s->poll);
-	}
-	if (r < 0) {
-		close(fd);
-		oxi_free(s);
-		return r;
-	}
-	*ret = s;
-	return 0;
-}
-
-int ox_stream_adopt(int fd, ox_stream **ret)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	if (oxi_forked())
-		return OX_EFORKED;
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return -errno;
-	if (!oxi_loop_running()) {
-		close(fd);
-		return OX_ESTATE;
-	}
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	oxi_socket_tune(fd);
-	return oxi_stream_new(fd, ret);
-}
-
-int ox_stream_pair(ox_stream **ret_a, ox_stream **ret_b)
-{
-	ox_stream *a = NULL;
-	int fds[2], r;
-
-	if (oxi_forked())
-		return OX_EFORKED;
-	if (!oxi_loop_running())
-		return OX_ESTATE;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
-		return -errno;
-	r = oxi_stream_new(fds[0], &a);
-	if (r < 0) {
-		close(fds[1]);
-		return r;
-	}
-	r = oxi_stream_new(fds[1], ret_b);
-	if (r < 0)
-		ox_stream_abort(a);
-	else
-		*ret_a = a;
-	return r;
-}
-
-int ox_connect(const char *address, ox_stream **ret)
-{
-	struct oxi_address a;
-	ox_stream *s;
-	socklen_t len = sizeof(int);
-	int fd, error = 0, r = oxi_checkpoint();
-
 	if (r == 0)
-		r = oxi_address_parse(address, &a);
-	if (r < 0)
-		return r;
-	fd = oxi_socket_new(&a);
-	if (fd < 0)
-		return fd;
-	oxi_socket_tune(fd);
-	if (connect(fd, (struct sockaddr *)&a.storage, a.len) == 0)
-		return oxi_stream_new(fd, ret);
-	if (errno != EINPROGRESS) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	r = oxi_stream_new(fd, &s);
-	if (r < 0)
-		return r;
-	s->writable = false;
-	r = wait_in(s, &s->flushers, "connect");        /* the first edge of writability says how it went */
-	if (r == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0)
-		r = -error;
-	if (r < 0)
-		ox_stream_abort(s);
-	else
-		*ret = s;
-	return r;
+		oxi_wake_all(&s->flushers, 0);
+	if (s->above)
+		s->above(s->above_arg, OX_WRITABLE);
+}
+
+void oxi_stream_init(ox_stream *s, const struct oxi_transport *transport, int fd, bool real)
+{
+	s->magic = STREAM_MAGIC;
+	s->transport = transport;
+	s->fd = fd;
+	s->real = real;
+	s->readable = s->writable = true;
+	oxi_list_init(&s->writers);
+	oxi_list_init(&s->flushers);
 }
 
 /* ---- reading ---- */
 
-/* Reads from the socket into memory, parking until something is there: the number; 0 at the end; a negative code. */
+static ssize_t try_receive(ox_stream *s, void *buf, size_t cap)
+{
+	ssize_t n = s->readable ? s->transport->recv(s, buf, cap) : -EAGAIN;
+
+	if (n == -EAGAIN)
+		s->readable = false;
+	return n;
+}
+
+/* Reads from the transport into memory, parking until something is there: the number; 0 at the end; a negative code. */
 static ssize_t receive(ox_stream *s, void *buf, size_t cap)
 {
 	for (;;) {
-		ssize_t n;
+		ssize_t n = try_receive(s, buf, cap);
 		int r;
 
-		if (s->readable) {
-			n = recv(s->fd, buf, cap, 0);
-			if (n >= 0) {
-				s->readable = (size_t)n == cap || n == 0 || s->hung_up;
-				return n;
-			}
-			if (errno == EINTR)
-				continue;
-			if (errno != EAGAIN)
-				return -errno;
-			s->readable = false;
-		}
+		if (n != -EAGAIN)
+			return n;
 		r = wait_readable(s);
 		if (r < 0)
 			return r;
@@ -319,7 +216,7 @@ static int may_read(const ox_stream *s)
 	if (r < 0)
 		return r;
 	OXI_CHECK_OBJECT(s, STREAM_MAGIC);
-	return s->reader ? OX_EBUSY : 0;
+	return s->reader || s->above ? OX_EBUSY : 0;
 }
 
 static size_t take_buffered(ox_stream *s, void *buf, size_t cap)
@@ -431,6 +328,8 @@ static int may_write(const ox_stream *s)
 	if (r < 0)
 		return r;
 	OXI_CHECK_OBJECT(s, STREAM_MAGIC);
+	if (s->above)
+		return OX_EBUSY;
 	if (s->write_error)
 		return s->write_error;
 	return s->write_over ? OX_ECLOSED : 0;
@@ -444,7 +343,7 @@ ssize_t ox_write(ox_stream *s, const void *buf, size_t len)
 
 	if (r < 0)
 		return r;
-	if (s->out.len == 0)
+	if (s->out.len == 0 && !s->holding)
 		n = send_some(s, buf, len);
 	if (n < 0) {
 		write_failed(s, (int)n);
@@ -458,13 +357,13 @@ ssize_t ox_write(ox_stream *s, const void *buf, size_t len)
 		s->out.len += len - (size_t)n;
 	}
 	if (s->out.len > HIGH_WATER)
-		r = wait_in(s, &s->writers, "write");
+		r = oxi_stream_wait(s, &s->writers, "write");
 	return r < 0 ? r : (ssize_t)len;
 }
 
 static int flush(ox_stream *s)
 {
-	return s->out.len ? wait_in(s, &s->flushers, "flush") : s->write_error;
+	return s->out.len || s->holding ? oxi_stream_wait(s, &s->flushers, "flush") : s->write_error;
 }
 
 int ox_flush(ox_stream *s)
@@ -477,6 +376,16 @@ int ox_flush(ox_stream *s)
 	return flush(s);
 }
 
+/* Flushes, and tells the peer that this was all. */
+static int finish(ox_stream *s)
+{
+	int r = flush(s);
+
+	if (r == 0)
+		r = s->transport->shut(s);
+	return r < 0 ? r : flush(s);
+}
+
 int ox_write_eof(ox_stream *s)
 {
 	int r = may_write(s);
@@ -484,30 +393,48 @@ int ox_write_eof(ox_stream *s)
 	if (r < 0)
 		return r;
 	s->write_over = true;
-	r = flush(s);
-	if (r == 0 && shutdown(s->fd, SHUT_WR) < 0 && errno != ENOTCONN)
-		r = -errno;
-	return r;
+	return finish(s);
+}
+
+/* ---- for the transport above ---- */
+
+ssize_t oxi_stream_try_read(ox_stream *s, void *buf, size_t cap)
+{
+	size_t n = take_buffered(s, buf, cap);
+
+	return n > 0 ? (ssize_t)n : try_receive(s, buf, cap);
+}
+
+ssize_t oxi_stream_try_write(ox_stream *s, const struct iovec *v, int n)
+{
+	int r = s->write_error ? s->write_error : push(s);
+	ssize_t sent;
+
+	if (r < 0)
+		return r;
+	sent = s->writable ? s->transport->send(s, v, n) : -EAGAIN;
+	if (sent == -EAGAIN)
+		s->writable = false;
+	return sent;
 }
 
 /* ---- the end ---- */
 
-static void destroy(ox_stream *s)
+void oxi_stream_destroy(ox_stream *s, bool abort)
 {
 	s->magic = 0;
 	if (s->reader)
 		oxi_wake(s->reader, OX_ECLOSED);
 	oxi_wake_all(&s->writers, OX_ECLOSED);
 	oxi_wake_all(&s->flushers, OX_ECLOSED);
-	oxi_fd_free(s->poll);
-	close(s->fd);
 	oxi_free(s->in.data);
 	oxi_free(s->out.data);
-	oxi_free(s);
+	s->transport->close(s, abort);
 }
 
 int ox_close(ox_stream *s)
 {
+	bool tell;
 	int r;
 
 	if (s == NULL)
@@ -515,23 +442,23 @@ int ox_close(ox_stream *s)
 	if (oxi_forked())
 		return OX_EFORKED;
 	OXI_CHECK_OBJECT(s, STREAM_MAGIC);
+	OXI_CHECK(s->above == NULL);    /* it has been given to another stream: close that one */
+	tell = s->transport->shut_first && !s->write_over;
 	s->write_over = true;
 	r = oxi_checkpoint();
 	if (r == 0)
-		r = flush(s);
-	destroy(s);
+		r = tell ? finish(s) : flush(s);
+	oxi_stream_destroy(s, false);
 	return r;
 }
 
 void ox_stream_abort(ox_stream *s)
 {
-	struct linger reset = { .l_onoff = 1 };
-
 	if (s == NULL || oxi_forked())
 		return;
 	OXI_CHECK_OBJECT(s, STREAM_MAGIC);
-	setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	destroy(s);
+	OXI_CHECK(s->above == NULL);
+	oxi_stream_destroy(s, true);
 }
 
 int ox_stream_fd(const ox_stream *s)

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sockets as streams. The descriptor is registered once, edge-triggered. A receive that got less than it
+ * asked for has emptied the socket, so the next one does not try but waits for the edge: a request and its
+ * answer are two system calls, not three. (The exception is a hang-up: it may have come together with the
+ * data, and its edge is over.)
+ */
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "loop/io/socket.h"
+#include "loop/io/stream.h"
+
+struct socket_stream {
+	ox_stream s;
+	struct oxi_fd *poll;
+	bool hung_up;                   /* the peer has closed its side */
+};
+
+static ssize_t receive(ox_stream *s, void *buf, size_t cap)
+{
+	ssize_t n;
+
+	do
+		n = recv(s->fd, buf, cap, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	s->readable = (size_t)n == cap || n == 0 || ((struct socket_stream *)s)->hung_up;
+	return n;
+}
+
+static ssize_t transmit(ox_stream *s, const struct iovec *v, int n)
+{
+	struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)v, .msg_iovlen = (size_t)n };
+	ssize_t sent;
+
+	do
+		sent = n == 1 ? send(s->fd, v->iov_base, v->iov_len, MSG_NOSIGNAL) : sendmsg(s->fd, &m, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : sent;
+}
+
+static int shut(ox_stream *s)
+{
+	return shutdown(s->fd, SHUT_WR) < 0 && errno != ENOTCONN ? -errno : 0;
+}
+
+static void end(ox_stream *s, bool abort)
+{
+	struct linger reset = { .l_onoff = 1 };
+
+	if (abort)
+		setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	oxi_fd_free(((struct socket_stream *)s)->poll);
+	close(s->fd);
+	oxi_free(s);
+}
+
+static const struct oxi_transport transport = { .name = "socket", .recv = receive, .send = transmit, .shut = shut, .close = end };
+
+static void ready(void *arg, unsigned events)
+{
+	struct socket_stream *s = arg;
+
+	if (events & OXI_HANG_UP)
+		s->hung_up = true;
+	if (events & (OX_READABLE | OXI_HANG_UP))
+		oxi_stream_readable(&s->s);
+	if (events & OX_WRITABLE)
+		oxi_stream_writable(&s->s);
+}
+
+int oxi_stream_new(int fd, ox_stream **ret)
+{
+	struct socket_stream *s = oxi_alloc(sizeof(*s));
+	int r = s ? oxi_fd_new(fd, ready, s, &s->poll) : OX_ENOMEM;
+
+	if (r < 0) {
+		close(fd);
+		oxi_free(s);
+		return r;
+	}
+	oxi_stream_init(&s->s, &transport, fd, true);
+	*ret = &s->s;
+	return 0;
+}
+
+int ox_stream_adopt(int fd, ox_stream **ret)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (oxi_forked())
+		return OX_EFORKED;
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	if (!oxi_loop_running()) {
+		close(fd);
+		return OX_ESTATE;
+	}
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	oxi_socket_tune(fd);
+	return oxi_stream_new(fd, ret);
+}
+
+int ox_stream_pair(ox_stream **ret_a, ox_stream **ret_b)
+{
+	ox_stream *a = NULL;
+	int fds[2], r;
+
+	if (oxi_forked())
+		return OX_EFORKED;
+	if (!oxi_loop_running())
+		return OX_ESTATE;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	r = oxi_stream_new(fds[0], &a);
+	if (r < 0) {
+		close(fds[1]);
+		return r;
+	}
+	r = oxi_stream_new(fds[1], ret_b);
+	if (r < 0)
+		ox_stream_abort(a);
+	else
+		*ret_a = a;
+	return r;
+}
+
+int ox_connect(const char *address, ox_stream **ret)
+{
+	struct oxi_address a;
+	ox_stream *s;
+	socklen_t len = sizeof(int);
+	int fd, error = 0, r = oxi_checkpoint();
+
+	if (r == 0)
+		r = oxi_address_parse(address, &a);
+	if (r < 0)
+		return r;
+	fd = oxi_socket_new(&a);
+	if (fd < 0)
+		return fd;
+	oxi_socket_tune(fd);
+	if (connect(fd, (struct sockaddr *)&a.storage, a.len) == 0)
+		return oxi_stream_new(fd, ret);
+	if (errno != EINPROGRESS) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	r = oxi_stream_new(fd, &s);
+	if (r < 0)
+		return r;
+	s->writable = false;
+	r = oxi_stream_wait(s, &s->flushers, "connect");        /* the first edge of writability says how it went */
+	if (r == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0)
+		r = -error;
+	if (r < 0)
+		ox_stream_abort(s);
+	else
+		*ret = s;
+	return r;
+}
