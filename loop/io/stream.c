@@ -405,9 +405,14 @@ ssize_t oxi_stream_try_read(ox_stream *s, void *buf, size_t cap)
 	return n > 0 ? (ssize_t)n : try_receive(s, buf, cap);
 }
 
+int oxi_stream_try_flush(ox_stream *s)
+{
+	return s->write_error ? s->write_error : push(s);
+}
+
 ssize_t oxi_stream_try_write(ox_stream *s, const struct iovec *v, int n)
 {
-	int r = s->write_error ? s->write_error : push(s);
+	int r = oxi_stream_try_flush(s);
 	ssize_t sent;
 
 	if (r < 0)
@@ -432,6 +437,15 @@ void oxi_stream_destroy(ox_stream *s, bool abort)
 	s->transport->close(s, abort);
 }
 
+/* What ox_close() does before the end, within the transport's limit. */
+static int say_goodbye(ox_stream *s, bool tell)
+{
+	ox_scope scope;
+
+	ox_scope_enter(&scope, s->close_limit ? s->close_limit : OX_NEVER);
+	return ox_scope_leave(&scope, tell ? finish(s) : flush(s));
+}
+
 int ox_close(ox_stream *s)
 {
 	bool tell;
@@ -447,7 +461,7 @@ int ox_close(ox_stream *s)
 	s->write_over = true;
 	r = oxi_checkpoint();
 	if (r == 0)
-		r = tell ? finish(s) : flush(s);
+		r = say_goodbye(s, tell);
 	oxi_stream_destroy(s, false);
 	return r;
 }

@@ -53,6 +53,7 @@ struct ox_stream {
 	bool holding;                   /* the transport has taken bytes that it has not passed on: flush is to be called */
 	bool write_over;                /* after write_eof, close, or a write error */
 	int write_error;                /* what ended writing; 0: nothing yet */
+	ox_time close_limit;            /* how long ox_close() flushes at most; 0: as long as it takes */
 	struct oxi_wait *reader;
 	struct oxi_buffer in, out;
 	struct oxi_list writers, flushers;      /* waits */
@@ -70,6 +71,9 @@ void oxi_stream_writable(ox_stream *s);
 /* Reading and writing without waiting, for the transport above: buffered bytes first. As recv and send. */
 ssize_t oxi_stream_try_read(ox_stream *s, void *buf, size_t cap);
 ssize_t oxi_stream_try_write(ox_stream *s, const struct iovec *v, int n);
+
+/* Passes on what is buffered and held. 0: all of it; -EAGAIN: `above` will be told; a code. */
+int oxi_stream_try_flush(ox_stream *s);
 
 /* Wakes everybody with OX_ECLOSED and frees the stream; the transport above ends the one below by it. */
 void oxi_stream_destroy(ox_stream *s, bool abort);
