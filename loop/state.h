@@ -162,6 +162,12 @@ struct ox_loop {
 
 extern _Thread_local struct ox_loop *oxi_loop __attribute__((tls_model("initial-exec")));
 
+/* The running coroutine; NULL outside of one. */
+static inline struct oxi_task *oxi_task_current(void)
+{
+	return oxi_loop ? oxi_loop->current : NULL;
+}
+
 int oxi_posts_open(struct ox_loop *l);
 void oxi_posts_close(struct ox_loop *l);        /* calls what was posted before */
 

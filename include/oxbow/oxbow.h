@@ -17,5 +17,6 @@
 #include <oxbow/scope.h>
 #include <oxbow/select.h>
 #include <oxbow/stream.h>
+#include <oxbow/sync.h>
 
 #endif
