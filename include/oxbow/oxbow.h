@@ -16,5 +16,6 @@
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
 #include <oxbow/stream.h>
+#include <oxbow/thread.h>
 
 #endif
