@@ -49,6 +49,14 @@ OX_API OX_YIELDS int ox_thread_call(void *(*fn)(void *arg), void *arg, void **re
  */
 OX_API OX_YIELDS int ox_thread_call_with(void *(*fn)(void *arg), void *arg, const ox_thread_options *o, void **ret);
 
+/**
+ * Calls fn(arg) at once on the thread's own stack (8 MiB, usually), and returns what it returns: for C that needs more stack than a
+ * coroutine has, and does not block. Nothing else of the loop runs meanwhile, and fn must not yield (OX_ESTATE). Costs two switches.
+ *
+ * Call from: a coroutine; elsewhere it is a plain call. Threads: any. Since: 0.1
+ */
+OX_API void *ox_run_on_big_stack(void *(*fn)(void *arg), void *arg);
+
 OX_END
 
 #endif

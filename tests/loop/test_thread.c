@@ -139,6 +139,37 @@ START_TEST(threads_have_names_and_big_stacks_and_no_signals)
 }
 END_TEST
 
+static void *deep(void *arg)
+{
+	char *room = alloca(OX_MIB(4));
+
+	memset(room, 3, OX_MIB(4));
+	errno = 0;
+	EXPECT_EQ(ox_yield(), OX_ESTATE);
+	return room[OX_MIB(2)] + (char *)arg;
+}
+
+static int dive(void *arg)
+{
+	char place[4];
+
+	(void)arg;
+	errno = EPROTO;
+	EXPECT(ox_run_on_big_stack(deep, place) == place + 3);
+	EXPECT_EQ(errno, EPROTO);
+	EXPECT_EQ(ox_yield(), 0);
+	return 0;
+}
+
+START_TEST(deep_calls_run_on_the_threads_own_stack)
+{
+	char place[4];
+
+	run_virtual(dive, NULL);
+	ck_assert_ptr_eq(ox_run_on_big_stack(deep, place), place + 3);
+}
+END_TEST
+
 /* ---- many at a time ---- */
 
 struct gate {
@@ -539,6 +570,7 @@ int main(void)
 	tcase_add_test(c, a_call_gives_what_the_function_returned);
 	tcase_add_test(c, calls_are_refused_in_a_cancelled_scope_and_outside_of_coroutines);
 	tcase_add_test(c, threads_have_names_and_big_stacks_and_no_signals);
+	tcase_add_test(c, deep_calls_run_on_the_threads_own_stack);
 	tcase_add_test(c, sixty_four_calls_run_at_a_time_and_the_others_wait);
 	c = new_case(s, "cancelling", 10);
 	tcase_add_test(c, a_cancelled_caller_waits_for_the_end_of_what_has_begun);
