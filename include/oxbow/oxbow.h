@@ -19,5 +19,6 @@
 #include <oxbow/select.h>
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>
+#include <oxbow/thread.h>
 
 #endif
