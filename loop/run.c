@@ -59,7 +59,9 @@ static int run_main(struct ox_loop *l, ox_coro *fn, void *arg, const ox_run_opti
 
 	if (r < 0)
 		return r;
+	oxi_interrupt_cancels(&task->root);
 	oxi_loop_turns(l, task);
+	oxi_interrupt_cancels(NULL);
 	r = task->future.status;
 	oxi_task_release(task);
 	return r;
@@ -97,6 +99,8 @@ int ox_run(ox_coro *fn, void *arg, const ox_run_options *opts)
 	if (!o->keep_sigpipe)
 		ignore_sigpipe(true);
 	r = loop_open(l, o);
+	if (r == 0 && !o->keep_sigint)
+		r = oxi_interrupt_open();
 	if (r == 0 && !o->no_overflow_report)
 		oxi_overflow_report_thread(true);
 	if (r == 0)

@@ -181,6 +181,10 @@ void oxi_loop_run_end_hooks(struct ox_loop *l);
 void oxi_tasks_destroy(struct ox_loop *l);
 void oxi_groups_destroy(struct ox_loop *l);
 
+/* The first loop of a process takes SIGINT if nobody else has it (signal.c): it cancels a scope, the main task's; NULL: none. */
+int oxi_interrupt_open(void);
+void oxi_interrupt_cancels(struct oxi_scope *s);
+
 /* Names an overflown coroutine of this thread's loop before the process dies; see overflow.c. */
 void oxi_overflow_report_thread(bool on);
 

@@ -15,6 +15,7 @@
 #include <oxbow/queue.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
+#include <oxbow/signal.h>
 #include <oxbow/stream.h>
 
 #endif
