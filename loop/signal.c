@@ -49,7 +49,6 @@ static _Atomic int pipe_write = -1;     /* -1: handlers that still run write not
 static _Atomic int inside;              /* handlers that run now */
 static _Atomic uint64_t crowded;        /* signals that the pipe had no room for */
 static bool interruptible;              /* SIGINT is taken for the main scope */
-static struct oxi_scope *interrupted;   /* that it cancels; NULL: none yet, or no more */
 
 static uint64_t bit(int signo)
 {
@@ -133,11 +132,14 @@ static int settle(int signo)
 
 static void interrupt(void)
 {
-	if (!interruptible || interrupted == NULL)
+	struct oxi_task *t = oxi_loop->main_task;
+
+	if (!interruptible)
 		return;
 	interruptible = false;
 	settle(SIGINT);
-	oxi_scope_cancel(interrupted, OX_CAUSE_INTERRUPT);
+	if (t->future.origin == OX_ORIGIN_NONE)
+		oxi_scope_cancel(&t->root, OX_CAUSE_INTERRUPT);
 }
 
 static void deliver(const ox_signal *event)
@@ -305,7 +307,6 @@ static void end_of_loop(struct oxi_hook *h)
 
 	(void)h;
 	interruptible = false;
-	interrupted = NULL;
 	while ((e = users.next) != &users)
 		drop(OXI_CONTAINER(e, struct oxi_signals, link));
 	settle(SIGINT);
@@ -326,10 +327,4 @@ int oxi_interrupt_open(void)
 		return r == OX_EBUSY ? 0 : r;
 	interruptible = true;
 	return settle(SIGINT);
-}
-
-void oxi_interrupt_cancels(struct oxi_scope *s)
-{
-	if (receiver == oxi_loop)
-		interrupted = s;
 }
