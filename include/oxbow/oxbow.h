@@ -17,6 +17,7 @@
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
 #include <oxbow/signal.h>
+#include <oxbow/select.h>
 #include <oxbow/stream.h>
 
 #endif

@@ -14,7 +14,7 @@
 #ifndef OXBOW_SIGNAL_H
 #define OXBOW_SIGNAL_H
 
-#include <oxbow/base.h>
+#include <oxbow/select.h>
 #include <signal.h>
 
 OX_BEGIN
@@ -57,6 +57,10 @@ OX_API int ox_signals_open(const int *signos, size_t n, ox_signals **ret);
  * Yields: unless one is pending. Cancel: takes nothing. Since: 0.1
  */
 OX_API OX_YIELDS int ox_signals_next(ox_signals *s, ox_signal *ret);
+
+/** For ox_select(): the next signal. Result: as ox_signals_next(). Since: 0.1 */
+OX_API ox_clause ox_clause_signal(ox_signals *s, ox_signal *ret);
+#define OX_SIGNAL(s, ret) ox_clause_signal(s, ret)
 
 /** Gives the signals their former actions back; whoever is parked wakes with OX_ECLOSED. Takes NULL. Since: 0.1 */
 OX_API void ox_signals_close(ox_signals *s);

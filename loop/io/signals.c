@@ -6,6 +6,7 @@
  */
 #include <oxbow/signal.h>
 
+#include "loop/select.h"
 #include "loop/signal.h"
 
 #define SIGNALS_MAGIC 0x736c616e67690001ull
@@ -18,11 +19,6 @@ struct ox_signals {
 	struct oxi_list waiters;
 	unsigned head, len;
 	ox_signal ring[PLACES];
-};
-
-struct waiter {
-	struct oxi_wait wait;
-	ox_signal event;
 };
 
 static ox_signal *place(ox_signals *s, unsigned i)
@@ -50,19 +46,22 @@ static void keep(ox_signals *s, const ox_signal *event)
 		*place(s, s->len++) = *event;
 }
 
+static void give(struct oxi_clause *c, const ox_signal *event)
+{
+	if (c->ret)
+		*(ox_signal *)c->ret = *event;
+	oxi_clause_commit(c, event->signo);
+}
+
 static void arrived(struct oxi_signals *in, const ox_signal *event)
 {
 	ox_signals *s = OXI_CONTAINER(in, ox_signals, in);
-	struct oxi_list *e = oxi_list_shift(&s->waiters);
+	struct oxi_clause *c = oxi_clause_shift(&s->waiters);
 
-	if (e) {
-		struct waiter *w = OXI_CONTAINER(OXI_CONTAINER(e, struct oxi_wait, link), struct waiter, wait);
-
-		w->event = *event;
-		oxi_wake(&w->wait, 0);
-	} else {
+	if (c)
+		give(c, event);
+	else
 		keep(s, event);
-	}
 }
 
 int ox_signals_open(const int *signos, size_t n, ox_signals **ret)
@@ -88,48 +87,53 @@ int ox_signals_open(const int *signos, size_t n, ox_signals **ret)
 	return r;
 }
 
-static oxi_abort_answer leave(struct oxi_wait *w)
+static bool next_attempt(struct oxi_clause *c, int *ret_result)
 {
-	oxi_list_remove(&w->link);
-	return OXI_ABORTED;
+	ox_signals *s = c->object;
+
+	if (s == NULL) {
+		*ret_result = OX_ENOMEM;
+		return true;
+	}
+	OXI_CHECK_OBJECT(s, SIGNALS_MAGIC);
+	oxi_signals_look();             /* what came before this call is in order, and counted */
+	if (s->len == 0)
+		return false;
+	*ret_result = place(s, 0)->signo;
+	if (c->ret)
+		*(ox_signal *)c->ret = *place(s, 0);
+	s->head = (s->head + 1) % PLACES;
+	s->len--;
+	return true;
 }
 
-static int wait(ox_signals *s, ox_signal *ret)
+static int next_arm(struct oxi_clause *c)
 {
-	struct waiter w;
-	int r;
+	ox_signals *s = c->object;
 
-	oxi_wait_init(&w.wait, "signal", s, leave);
-	oxi_list_append(&s->waiters, &w.wait.link);
+	oxi_list_append(&s->waiters, &c->link);
 	oxi_loop_hold(+1);              /* the test clock waits for what comes from outside */
-	r = oxi_park(&w.wait);
-	oxi_loop_hold(-1);
-	if (r == 0)
-		*ret = w.event;
-	return r;
+	return 0;
 }
+
+static void next_disarm(struct oxi_clause *c)
+{
+	oxi_list_remove(&c->link);
+	oxi_loop_hold(-1);
+}
+
+static const struct oxi_clause_ops next_ops = { "signal", next_attempt, next_arm, next_disarm };
 
 int ox_signals_next(ox_signals *s, ox_signal *ret)
 {
-	ox_signal event;
-	int r = s ? oxi_checkpoint() : OX_ENOMEM;
+	int r = oxi_checkpoint();
 
-	if (r < 0)
-		return r;
-	OXI_CHECK_OBJECT(s, SIGNALS_MAGIC);
-	oxi_signals_look();             /* what came before this call is in order, and counted */
-	if (s->len > 0) {
-		event = *place(s, 0);
-		s->head = (s->head + 1) % PLACES;
-		s->len--;
-	} else {
-		r = wait(s, &event);
-		if (r < 0)
-			return r;
-	}
-	if (ret)
-		*ret = event;
-	return event.signo;
+	return r < 0 ? r : oxi_clause_run(&(struct oxi_clause){ .ops = &next_ops, .object = s, .ret = ret });
+}
+
+ox_clause ox_clause_signal(ox_signals *s, ox_signal *ret)
+{
+	return oxi_clause_public(&(struct oxi_clause){ .ops = &next_ops, .object = s, .ret = ret });
 }
 
 void ox_signals_close(ox_signals *s)
@@ -139,6 +143,6 @@ void ox_signals_close(ox_signals *s)
 	OXI_CHECK_OBJECT(s, SIGNALS_MAGIC);
 	s->magic = 0;
 	oxi_signals_give_back(&s->in);
-	oxi_wake_all(&s->waiters, OX_ECLOSED);
+	oxi_clause_commit_all(&s->waiters, OX_ECLOSED);
 	oxi_free(s);
 }
