@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool is_default(int signo)
@@ -328,6 +329,7 @@ static void *shoot(void *arg)
 	while (!s->end) {
 		kill(getpid(), SIGUSR1);
 		pthread_kill(s->target, SIGUSR2);
+		nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);        /* who is hit must be able to go on */
 	}
 	return NULL;
 }
@@ -514,6 +516,37 @@ START_TEST(keep_sigint_leaves_the_default_action)
 }
 END_TEST
 
+/* ---- select ---- */
+
+static int select_signal(void *arg)
+{
+	OX_AUTO_SIGNALS *a = NULL, *b = NULL;
+	ox_signal event = { 0 };
+	int r;
+
+	(void)arg;
+	EXPECT_EQ(OX_SIGNALS_OPEN(&a, SIGUSR1), 0);
+	EXPECT_EQ(OX_SIGNALS_OPEN(&b, SIGUSR2), 0);
+	EXPECT_EQ(OX_SELECT_TRY(&r, OX_SIGNAL(a, NULL), OX_SIGNAL(b, &event)), OX_EBUSY);
+	raise(SIGUSR1);
+	raise(SIGUSR2);
+	EXPECT_EQ(OX_SELECT(&r, OX_SIGNAL(b, &event), OX_SIGNAL(a, NULL)), 0);
+	EXPECT_EQ(r, SIGUSR2);
+	EXPECT_EQ(event.signo, SIGUSR2);
+	EXPECT_EQ(OX_SELECT(&r, OX_SIGNAL(b, &event), OX_SIGNAL(a, NULL)), 1);  /* was not lost */
+	EXPECT_EQ(r, SIGUSR1);
+	EXPECT_EQ(OX_SELECT(&r, OX_SIGNAL(b, &event), OX_AFTER(OX_MS(5))), 1);
+	EXPECT_EQ(OX_SELECT(&r, OX_SIGNAL(NULL, &event), OX_SIGNAL(a, NULL)), 0);
+	EXPECT_EQ(r, OX_ENOMEM);
+	return 0;
+}
+
+START_TEST(select_takes_exactly_one_signal)
+{
+	run_real(select_signal, NULL);
+}
+END_TEST
+
 /* ---- memory ---- */
 
 static int scenario(void *arg)
@@ -557,6 +590,7 @@ int main(void)
 	tcase_add_test(c, whoever_opens_sigint_gets_it_instead);
 	tcase_add_test(c, sigint_stays_as_it_is_if_it_is_kept_ignored_or_handled);
 	tcase_add_test(c, keep_sigint_leaves_the_default_action);
+	tcase_add_test(c, select_takes_exactly_one_signal);
 	tcase_add_test(c, every_allocation_fails_cleanly);
 	return run_suite(s);
 }
