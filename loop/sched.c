@@ -23,6 +23,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <oxbow/thread.h>
+
 #include "include/private/ticks.h"
 #include "loop/state.h"
 
@@ -217,13 +219,43 @@ static void shuffle(struct ox_loop *l, struct oxi_list *turn)
 	}
 }
 
+struct oxi_errand {
+	void *(*fn)(void *);
+	void *arg, *result;
+};
+
+static bool run_errand(struct ox_loop *l)
+{
+	struct oxi_errand *e = l->errand;
+
+	if (OXI_LIKELY(e == NULL))
+		return false;
+	l->errand = NULL;
+	e->result = e->fn(e->arg);
+	return true;
+}
+
+void *ox_run_on_big_stack(void *(*fn)(void *arg), void *arg)
+{
+	struct ox_loop *l = oxi_loop;
+	struct oxi_errand e = { .fn = fn, .arg = arg };
+
+	if (l == NULL || l->current == NULL || oxi_forked())
+		return fn(arg);
+	l->errand = &e;
+	switch_away(l, l->current);
+	return e.result;
+}
+
 static void resume(struct ox_loop *l, struct oxi_task *t)
 {
-	l->current = t;
 	l->resumed++;
 	t->operations = 0;
-	oxi_context_switch(&l->main, &t->context, false);
-	l->current = NULL;
+	do {
+		l->current = t;
+		oxi_context_switch(&l->main, &t->context, false);
+		l->current = NULL;
+	} while (run_errand(l));
 	if (OXI_UNLIKELY(t->ended))
 		oxi_task_finish(t);
 }

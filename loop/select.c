@@ -125,15 +125,19 @@ static int park(struct oxi_select *s, const char *kind, const void *object, int 
 	return (int)((ox_clause *)(void *)s->committed - s->clauses);
 }
 
-int oxi_clause_run(struct oxi_clause *c)
+int oxi_clause_wait(struct oxi_clause *c)
 {
 	struct oxi_select s = { .clauses = (ox_clause *)(void *)c, .n = 1 };
-	int r, i;
+	int r, i = park(&s, c->ops->kind, c->object, &r);
 
-	if (c->ops->attempt(c, &r))
-		return r;
-	i = park(&s, c->ops->kind, c->object, &r);
 	return i < 0 ? i : r;
+}
+
+int oxi_clause_run(struct oxi_clause *c)
+{
+	int r;
+
+	return c->ops->attempt(c, &r) ? r : oxi_clause_wait(c);
 }
 
 static int check(size_t n)

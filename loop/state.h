@@ -136,6 +136,7 @@ struct ox_loop {
 	uint64_t magic;
 	struct oxi_list ready;          /* tasks for the next turn */
 	struct oxi_task *current;       /* NULL: on the thread's own stack */
+	struct oxi_errand *errand;      /* that current has for that stack */
 	struct oxi_task *main_task;
 	bool turning;                   /* inside the turns: a step in a step is refused */
 	bool keep_sigpipe, no_overflow_report;  /* as asked for */
@@ -168,6 +169,12 @@ struct ox_loop {
 };
 
 extern _Thread_local struct ox_loop *oxi_loop __attribute__((tls_model("initial-exec")));
+
+/* The running coroutine; NULL outside of one. */
+static inline struct oxi_task *oxi_task_current(void)
+{
+	return oxi_loop ? oxi_loop->current : NULL;
+}
 
 int oxi_posts_open(struct ox_loop *l);
 void oxi_posts_kick(struct ox_loop *l);         /* wakes the loop for nothing */

@@ -19,5 +19,7 @@
 #include <oxbow/signal.h>
 #include <oxbow/select.h>
 #include <oxbow/stream.h>
+#include <oxbow/sync.h>
+#include <oxbow/thread.h>
 
 #endif

@@ -19,6 +19,8 @@
 #define OXBOW_SELECT_H
 
 #include <oxbow/future.h>
+#include <oxbow/queue.h>
+#include <oxbow/sync.h>
 
 OX_BEGIN
 
@@ -49,6 +51,12 @@ OX_API int ox_select_try(ox_clause *clauses, size_t n, int *ret_result);
 
 #define OX_CLAUSES_(...) (ox_clause[]){ __VA_ARGS__ }, sizeof((ox_clause[]){ __VA_ARGS__ }) / sizeof(ox_clause)
 
+/** An item is got from, or put into a queue, as by ox_queue_get() and ox_queue_put(). Result: theirs. Since: 0.1 */
+OX_API ox_clause ox_clause_get(ox_queue *q, void **ret_item);
+OX_API ox_clause ox_clause_put(ox_queue *q, void *item);
+#define OX_GET(q, ret_item) ox_clause_get((q), (ret_item))
+#define OX_PUT(q, item)     ox_clause_put((q), (item))
+
 /** The future is done; it is only looked at. Result: its status. Since: 0.1 */
 OX_API ox_clause ox_clause_done(ox_future *f);
 #define OX_DONE(f) ox_clause_done(f)
@@ -60,6 +68,20 @@ OX_API ox_clause ox_clause_after(ox_time d);
 /** The time has come; OX_NEVER: never. Result: 0. Since: 0.1 */
 OX_API ox_clause ox_clause_at(ox_time at);
 #define OX_AT(at) ox_clause_at(at)
+
+/** The descriptor is ready, as by ox_wait_fd(). Result: its. Since: 0.1 */
+OX_API ox_clause ox_clause_fd(int fd, unsigned events);
+#define OX_FD(fd, events) ox_clause_fd((fd), (events))
+
+/** The event is set. Result: 0. Since: 0.1 */
+OX_API ox_clause ox_clause_set(ox_event *e);
+#define OX_SET(e) ox_clause_set(e)
+
+/** The lock, or one of the semaphore, is acquired, and the caller's to release. Result: theirs. Since: 0.1 */
+OX_API ox_clause ox_clause_lock(ox_lock *l);
+OX_API ox_clause ox_clause_acquire(ox_semaphore *s);
+#define OX_LOCK(l)    ox_clause_lock(l)
+#define OX_ACQUIRE(s) ox_clause_acquire(s)
 
 OX_END
 
