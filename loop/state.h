@@ -194,6 +194,9 @@ void oxi_loop_run_end_hooks(struct ox_loop *l);
 void oxi_tasks_destroy(struct ox_loop *l);
 void oxi_groups_destroy(struct ox_loop *l);
 
+/* From now on SIGINT cancels the main task's scope, if this is the process's first loop and the program has left it alone (signal.c). */
+int oxi_interrupt_open(void);
+
 /* Names an overflown coroutine of this thread's loop before the process dies; see overflow.c. */
 void oxi_overflow_report_thread(bool on);
 

@@ -18,6 +18,7 @@
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
 #include <oxbow/select.h>
+#include <oxbow/signal.h>
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>
 #include <oxbow/thread.h>
