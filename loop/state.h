@@ -106,12 +106,6 @@ int oxi_group_enter(struct ox_group *g, ox_future *f);          /* a new pending
 void oxi_group_done(struct ox_group *g, ox_future *f);          /* one of it is done */
 void oxi_group_cancel_externals(struct ox_group *g);
 
-/* Who waits for a future. notify unlinks nothing: the list is taken apart before. */
-struct oxi_waiter {
-	struct oxi_list link;
-	void (*notify)(struct oxi_waiter *w, ox_future *f);
-};
-
 bool oxi_future_is_task(const ox_future *f);
 
 /* ---- the reactor ---- */
@@ -175,6 +169,12 @@ struct ox_loop {
 };
 
 extern _Thread_local struct ox_loop *oxi_loop __attribute__((tls_model("initial-exec")));
+
+/* The running coroutine; NULL outside of one. */
+static inline struct oxi_task *oxi_task_current(void)
+{
+	return oxi_loop ? oxi_loop->current : NULL;
+}
 
 int oxi_posts_open(struct ox_loop *l);
 void oxi_posts_kick(struct ox_loop *l);         /* wakes the loop for nothing */

@@ -16,7 +16,9 @@
 #include <oxbow/queue.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
+#include <oxbow/select.h>
 #include <oxbow/stream.h>
+#include <oxbow/sync.h>
 #include <oxbow/thread.h>
 
 #endif
