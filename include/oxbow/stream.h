@@ -127,6 +127,31 @@ OX_API OX_YIELDS ssize_t ox_writev(ox_stream *s, const ox_bytes *parts, size_t n
 /** Sets the high-water mark: with more than so many bytes in the buffer writers park. 0: until all is out. Since: 0.1 */
 OX_API void ox_stream_set_high_water(ox_stream *s, size_t bytes);
 
+/**
+ * Sends a part of a file, behind what was written before.
+ *
+ * @fd: a file, borrowed; its own position does not matter and stays. @offset, @len: bytes.
+ * @ret_sent: the bytes that went out, written also on failure; NULL if not wanted.
+ * Returns: 0; OX_EINCOMPLETE: the file is shorter; OX_EINVAL, -errno of reading it; as ox_write(). Yields: while the peer
+ * takes nothing, and while what is not in the page cache is read in a thread. Since: 0.1
+ */
+OX_API OX_YIELDS int ox_sendfile(ox_stream *s, int fd, off_t offset, size_t len, size_t *ret_sent);
+
+/**
+ * Moves bytes from one stream to another until the first ends, which does not end the second.
+ *
+ * @ret_moved: how many, written also on failure; NULL if not wanted.
+ * Returns: 0; what reading from or writing to returned. Cancel: what was read was written. Since: 0.1
+ */
+OX_API OX_YIELDS int ox_relay(ox_stream *from, ox_stream *to, uint64_t *ret_moved);
+
+/**
+ * Moves bytes both ways until both streams have ended: the end of one is passed on by ox_write_eof() to the other.
+ *
+ * Returns: 0; the first error, which ends both ways. Both streams stay the caller's to close. Since: 0.1
+ */
+OX_API OX_YIELDS int ox_relay_both(ox_stream *a, ox_stream *b);
+
 /** Waits until the stream's buffer is empty. Returns: 0; as ox_write(). Since: 0.1 */
 OX_API OX_YIELDS int ox_flush(ox_stream *s);
 

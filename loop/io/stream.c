@@ -173,9 +173,9 @@ void oxi_stream_init(ox_stream *s, const struct oxi_transport *transport, int fd
 
 size_t oxi_cut_length(struct oxi_cut *c, size_t len)
 {
-	size_t most = len < c->most ? len : c->most;
+	size_t most = len < c->most || c->most == 0 ? len : c->most;
 
-	if (c->seed == 0 || most == 0)
+	if (c->most == 0 || c->seed == 0)
 		return most;
 	c->seed = c->seed * 6364136223846793005u + 1442695040888963407u;       /* Knuth's MMIX generator */
 	return 1 + (size_t)(c->seed >> 33) % most;

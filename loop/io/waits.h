@@ -60,4 +60,21 @@ static inline int oxi_waits_park(struct oxi_list *waits, const char *kind, const
 	return r;
 }
 
+/*
+ * Somebody is at work with an object between its waits (in a thread, or with another object), and has to learn of its end:
+ * an entry among the waits that nobody wakes.
+ */
+static inline void oxi_presence_enter(struct oxi_wait *w, struct oxi_list *waits)
+{
+	oxi_wait_init(w, NULL, NULL, NULL);
+	oxi_list_append(waits, &w->link);
+}
+
+/* 0; OX_ECLOSED: the object is gone. */
+static inline int oxi_presence_leave(struct oxi_wait *w)
+{
+	oxi_list_remove(&w->link);
+	return w->result;
+}
+
 #endif
