@@ -8,6 +8,8 @@
 
 #include <oxbow/base.h>
 #include <oxbow/embed.h>
+#include <oxbow/broadcast.h>
+#include <oxbow/channel.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
 #include <oxbow/job.h>
@@ -19,5 +21,6 @@
 #include <oxbow/select.h>
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>
+#include <oxbow/task.h>
 
 #endif
