@@ -142,6 +142,7 @@ struct ox_loop {
 	uint64_t magic;
 	struct oxi_list ready;          /* tasks for the next turn */
 	struct oxi_task *current;       /* NULL: on the thread's own stack */
+	struct oxi_errand *errand;      /* that current has for that stack */
 	struct oxi_task *main_task;
 	bool turning;                   /* inside the turns: a step in a step is refused */
 	bool keep_sigpipe, no_overflow_report;  /* as asked for */
@@ -198,6 +199,9 @@ void oxi_loop_init_lists(struct ox_loop *l);
 void oxi_loop_run_end_hooks(struct ox_loop *l);
 void oxi_tasks_destroy(struct ox_loop *l);
 void oxi_groups_destroy(struct ox_loop *l);
+
+/* From now on SIGINT cancels the main task's scope, if this is the process's first loop and the program has left it alone (signal.c). */
+int oxi_interrupt_open(void);
 
 /* Names an overflown coroutine of this thread's loop before the process dies; see overflow.c. */
 void oxi_overflow_report_thread(bool on);

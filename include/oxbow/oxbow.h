@@ -7,6 +7,7 @@
 #define OXBOW_OXBOW_H
 
 #include <oxbow/base.h>
+#include <oxbow/address.h>
 #include <oxbow/embed.h>
 #include <oxbow/broadcast.h>
 #include <oxbow/channel.h>
@@ -19,8 +20,10 @@
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
 #include <oxbow/select.h>
+#include <oxbow/signal.h>
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>
 #include <oxbow/task.h>
+#include <oxbow/thread.h>
 
 #endif
