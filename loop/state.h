@@ -69,6 +69,8 @@ struct oxi_task {
 	const char *name, *site;
 	struct oxi_stack stack;
 	int saved_errno;
+	struct oxi_binding *bindings;   /* task-locals; NULL: none */
+	struct oxi_deferred *deferred;  /* calls at its end, the first to be made; NULL: none */
 	unsigned operations;            /* since it was resumed */
 	bool ended;                     /* fn has returned: its status is known, its stack not yet free */
 };
@@ -77,6 +79,10 @@ struct oxi_task {
 int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_options *o, struct oxi_task **ret);
 void oxi_task_finish(struct oxi_task *t);       /* on the thread's stack, once t has ended */
 void oxi_task_release(struct oxi_task *t);
+
+struct oxi_binding *oxi_bindings_ref(struct oxi_binding *b);    /* takes NULL */
+void oxi_bindings_unref(struct oxi_binding *b);
+void oxi_deferred_call(struct oxi_task *t);     /* the next one; there is one */
 
 /* ---- groups ---- */
 

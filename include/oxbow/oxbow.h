@@ -10,6 +10,8 @@
 #include <oxbow/address.h>
 #include <oxbow/dns.h>
 #include <oxbow/embed.h>
+#include <oxbow/broadcast.h>
+#include <oxbow/channel.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
 #include <oxbow/job.h>
@@ -23,6 +25,7 @@
 #include <oxbow/stream.h>
 #include <oxbow/udp.h>
 #include <oxbow/sync.h>
+#include <oxbow/task.h>
 #include <oxbow/thread.h>
 
 #endif
