@@ -25,6 +25,7 @@ static int s37(void *arg)
 	EXPECT_EQ(ox_queue_join(q), 0);                 /* empty */
 	EXPECT_EQ(ox_queue_task_done(q), OX_ESTATE);
 	putter = ox_spawn(g, put_three, q);
+	EXPECT_EQ(ox_wait_all_parked(), 0);
 	joiner = ox_spawn(g, join, q);
 	EXPECT_EQ(ox_wait_all_parked(), 0);
 	EXPECT_EQ(ox_queue_len(q), 2);
@@ -150,6 +151,7 @@ static int cancelled_getter(void *arg)
 
 START_TEST(item_of_a_cancelled_getter_goes_to_the_next)
 {
+	fifo_only();
 	run_virtual(cancelled_getter, NULL);
 }
 END_TEST
