@@ -22,6 +22,7 @@
 #include <oxbow/channel.h>
 #include <oxbow/future.h>
 #include <oxbow/queue.h>
+#include <oxbow/run.h>
 #include <oxbow/sync.h>
 
 OX_BEGIN
