@@ -8,23 +8,9 @@
  * A capacity of 0 is the same without a store: a put meets a get. There a select may wait on both sides at once; it
  * never meets itself, because attempts are made before it is linked (select.h).
  */
-#include <oxbow/queue.h>
-
-#include "loop/loop.h"
-#include "loop/select.h"
-#include "loop/store.h"
+#include "loop/queue.h"
 
 #define QUEUE_MAGIC 0x6575657571000001ull
-
-struct ox_queue {
-	uint64_t magic;
-	struct oxi_store store;
-	size_t capacity;
-	size_t unfinished;              /* put and not yet task_done */
-	struct oxi_list getters, putters;       /* clauses */
-	struct oxi_list joiners;        /* waits */
-	bool shut;
-};
 
 /* ---- life ---- */
 

@@ -70,6 +70,8 @@ struct oxi_task {
 	const char *name, *site;
 	struct oxi_stack stack;
 	int saved_errno;
+	struct oxi_binding *bindings;   /* task-locals; NULL: none */
+	struct oxi_deferred *deferred;  /* calls at its end, the first to be made; NULL: none */
 	unsigned operations;            /* since it was resumed */
 	bool ended;                     /* fn has returned: its status is known, its stack not yet free */
 };
@@ -79,6 +81,10 @@ int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_opti
 void oxi_task_finish(struct oxi_task *t);       /* on the thread's stack, once t has ended */
 void oxi_task_release(struct oxi_task *t);
 int oxi_start_failed(struct oxi_task *t, int status);   /* t ends without ox_started(): what its status is then */
+
+struct oxi_binding *oxi_bindings_ref(struct oxi_binding *b);    /* takes NULL */
+void oxi_bindings_unref(struct oxi_binding *b);
+void oxi_deferred_call(struct oxi_task *t);     /* the next one; there is one */
 
 /* ---- groups ---- */
 

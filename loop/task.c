@@ -55,6 +55,10 @@ static void run(void *arg)
 	oxi_context_entered(&l->main);
 	t->future.status = t->fn(t->arg);
 	close_what_is_open(t);
+	while (OXI_UNLIKELY(t->deferred != NULL)) {
+		oxi_deferred_call(t);
+		close_what_is_open(t);
+	}
 	t->ended = true;
 	oxi_context_switch(&t->context, &l->main, true);
 	__builtin_unreachable();
@@ -73,6 +77,7 @@ void oxi_task_finish(struct oxi_task *t)
 	if (l->trim_timer.index == 0)
 		oxi_timer_set(&l->trim_timer, l->time + OX_SEC(1));     /* without memory for it: trimmed later */
 	oxi_list_remove(&t->deliver);
+	oxi_bindings_unref(t->bindings);
 	oxi_scope_exit(&t->root);
 	oxi_future_resolve(&t->future, status, cancelled ? OX_ORIGIN_CANCEL : OX_ORIGIN_COROUTINE);
 }
@@ -127,6 +132,8 @@ int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_opti
 	t->arg = arg;
 	t->name = o->name ? o->name : "task";
 	t->site = o->site;
+	t->bindings = l->current ? oxi_bindings_ref(l->current->bindings) : NULL;
+	t->deferred = NULL;
 	t->saved_errno = 0;
 	t->ended = false;
 	oxi_context_make(&t->context, t->stack.bottom, t->stack.size, t->stack.colour, run, t);

@@ -8,6 +8,8 @@
 
 #include <oxbow/base.h>
 #include <oxbow/address.h>
+#include <oxbow/broadcast.h>
+#include <oxbow/channel.h>
 #include <oxbow/embed.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
@@ -21,6 +23,7 @@
 #include <oxbow/signal.h>
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>
+#include <oxbow/task.h>
 #include <oxbow/thread.h>
 
 #endif

@@ -18,6 +18,8 @@
 #ifndef OXBOW_SELECT_H
 #define OXBOW_SELECT_H
 
+#include <oxbow/broadcast.h>
+#include <oxbow/channel.h>
 #include <oxbow/future.h>
 #include <oxbow/queue.h>
 #include <oxbow/sync.h>
@@ -56,6 +58,16 @@ OX_API ox_clause ox_clause_get(ox_queue *q, void **ret_item);
 OX_API ox_clause ox_clause_put(ox_queue *q, void *item);
 #define OX_GET(q, ret_item) ox_clause_get((q), (ret_item))
 #define OX_PUT(q, item)     ox_clause_put((q), (item))
+
+/** The same of a channel, as by ox_receiver_get() and ox_sender_put(). Since: 0.1 */
+OX_API ox_clause ox_clause_receive(ox_receiver *r, void **ret_item);
+OX_API ox_clause ox_clause_send(ox_sender *s, void *item);
+#define OX_RECEIVE(r, ret_item) ox_clause_receive((r), (ret_item))
+#define OX_SEND(s, item)        ox_clause_send((s), (item))
+
+/** A subscriber has its next item, or has lost some, as by ox_subscriber_get(). Result: its. Since: 0.1 */
+OX_API ox_clause ox_clause_next(ox_subscriber *s, void *ret_item);
+#define OX_NEXT(s, ret_item) ox_clause_next((s), (ret_item))
 
 /** The future is done; it is only looked at. Result: its status. Since: 0.1 */
 OX_API ox_clause ox_clause_done(ox_future *f);
