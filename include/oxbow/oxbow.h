@@ -10,6 +10,7 @@
 #include <oxbow/address.h>
 #include <oxbow/broadcast.h>
 #include <oxbow/channel.h>
+#include <oxbow/dns.h>
 #include <oxbow/embed.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
