@@ -26,5 +26,6 @@
 #include <oxbow/sync.h>
 #include <oxbow/task.h>
 #include <oxbow/thread.h>
+#include <oxbow/udp.h>
 
 #endif
