@@ -8,9 +8,10 @@
 
 #include <oxbow/base.h>
 #include <oxbow/address.h>
-#include <oxbow/embed.h>
 #include <oxbow/broadcast.h>
 #include <oxbow/channel.h>
+#include <oxbow/dns.h>
+#include <oxbow/embed.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
 #include <oxbow/job.h>
@@ -25,5 +26,6 @@
 #include <oxbow/sync.h>
 #include <oxbow/task.h>
 #include <oxbow/thread.h>
+#include <oxbow/udp.h>
 
 #endif
