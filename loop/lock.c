@@ -104,3 +104,11 @@ int ox_lock_release(ox_lock *l)
 	oxi_lock_pass_on(l);
 	return 0;
 }
+
+bool ox_lock_held(const ox_lock *l)
+{
+	if (l == NULL)
+		return false;
+	OXI_CHECK_OBJECT(l, LOCK_MAGIC);
+	return l->owner != NULL;
+}

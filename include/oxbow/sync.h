@@ -43,6 +43,9 @@ OX_API int ox_lock_try_acquire(ox_lock *l);
 /** Gives the lock to who has waited longest. Returns: 0; OX_ESTATE if the caller does not hold it. Since: 0.1 */
 OX_API int ox_lock_release(ox_lock *l);
 
+/** True while some task holds it. Since: 0.1 */
+OX_API bool ox_lock_held(const ox_lock *l);
+
 /** A lock just acquired is released at the end of the block: `OX_AUTO_UNLOCK *held = lock;`. */
 static inline void ox_lock_auto_release_(ox_lock **l) { ox_lock_release(*l); }
 #define OX_AUTO_UNLOCK __attribute__((cleanup(ox_lock_auto_release_))) ox_lock

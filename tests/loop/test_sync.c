@@ -170,10 +170,12 @@ static int misuse(void *arg)
 
 	(void)arg;
 	EXPECT_EQ(ox_lock_release(l), OX_ESTATE);
+	EXPECT(!ox_lock_held(l));
 	{
 		EXPECT_EQ(ox_lock_acquire(l), 0);
 		OX_AUTO_UNLOCK *held = l;
 
+		EXPECT(ox_lock_held(l));
 		EXPECT_EQ(ox_lock_acquire(l), OX_ESTATE);
 		EXPECT_EQ(ox_lock_try_acquire(l), OX_ESTATE);
 		EXPECT_EQ(ox_await(ox_spawn(g, release_foreign, l)), 0);
