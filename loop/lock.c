@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Locks. The owner hands over to the first waiter, which owns the lock from that moment, before it runs: so a lock is
- * free only while nobody waits, and nobody barges in.
+ * Locks. The owner hands over to the first waiter, which owns the lock from that moment, before it runs: so a
+ * lock is free only while nobody waits, and nobody barges in.
  */
 #include "loop/lock.h"
 #include "loop/state.h"

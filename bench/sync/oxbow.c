@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * N uncontended pairs of acquire and release; N items from one coroutine to another through a queue of 64, by a plain get and
- * by a select of two queues; N items hand to hand (capacity 0).
+ * N uncontended pairs of acquire and release; N items from one coroutine to another through a queue of 64, by
+ * a plain get and by a select of two queues; N items hand to hand (capacity 0).
  */
 #include "bench/oxbow.h"
 
