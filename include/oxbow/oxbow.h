@@ -8,10 +8,10 @@
 
 #include <oxbow/base.h>
 #include <oxbow/address.h>
-#include <oxbow/dns.h>
-#include <oxbow/embed.h>
 #include <oxbow/broadcast.h>
 #include <oxbow/channel.h>
+#include <oxbow/dns.h>
+#include <oxbow/embed.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
 #include <oxbow/job.h>
@@ -24,9 +24,9 @@
 #include <oxbow/select.h>
 #include <oxbow/signal.h>
 #include <oxbow/stream.h>
-#include <oxbow/udp.h>
 #include <oxbow/sync.h>
 #include <oxbow/task.h>
 #include <oxbow/thread.h>
+#include <oxbow/udp.h>
 
 #endif

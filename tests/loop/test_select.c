@@ -395,7 +395,7 @@ static int descriptors(void *arg)
 	EXPECT_EQ(r, OX_WRITABLE);
 	ox_spawn(g, write_later, fds);
 	f = ox_spawn(g, select_read, fds);
-	EXPECT_EQ(ox_yield(), 0);
+	EXPECT_EQ(ox_wait_all_parked(), 0);
 	EXPECT_EQ(OX_SELECT(&r, OX_AT(OX_NEVER), OX_FD(fds[0], OX_READABLE)), 1);       /* one reader at a time */
 	EXPECT_EQ(r, OX_EBUSY);
 	EXPECT_EQ(ox_wait_fd(fds[0], OX_READABLE), OX_EBUSY);
