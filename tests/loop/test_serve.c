@@ -570,11 +570,13 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("serve");
-	TCase *c = new_case(s, "serve", 30);
+	Suite *s;
+	TCase *c;
 
 	if (argc > 1 && strcmp(argv[1], "--activated") == 0)
 		return ox_run(activated_main, NULL, NULL);
+	s = suite_create("serve");
+	c = new_case(s, "serve", 30);
 	tcase_add_test(c, draining_refuses_new_ends_idle_and_waits_for_busy_connections_S59);
 	tcase_add_test(c, draining_has_an_end_and_cancelling_is_one_S59);
 	tcase_add_test(c, peers_beyond_the_limit_wait_to_be_accepted);
