@@ -10,6 +10,7 @@
 #include <oxbow/base.h>
 #include <oxbow/dns.h>
 #include <oxbow/embed.h>
+#include <oxbow/file.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
 #include <oxbow/job.h>
