@@ -8,6 +8,7 @@
 
 #include <oxbow/address.h>
 #include <oxbow/base.h>
+#include <oxbow/dir.h>
 #include <oxbow/dns.h>
 #include <oxbow/embed.h>
 #include <oxbow/file.h>
