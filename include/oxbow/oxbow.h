@@ -10,8 +10,10 @@
 #include <oxbow/address.h>
 #include <oxbow/broadcast.h>
 #include <oxbow/channel.h>
+#include <oxbow/dir.h>
 #include <oxbow/dns.h>
 #include <oxbow/embed.h>
+#include <oxbow/file.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
 #include <oxbow/job.h>
