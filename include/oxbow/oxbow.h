@@ -6,6 +6,7 @@
 #ifndef OXBOW_OXBOW_H
 #define OXBOW_OXBOW_H
 
+#include <oxbow/address.h>
 #include <oxbow/base.h>
 #include <oxbow/embed.h>
 #include <oxbow/future.h>
