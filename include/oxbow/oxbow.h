@@ -14,11 +14,12 @@
 #include <oxbow/job.h>
 #include <oxbow/log.h>
 #include <oxbow/pool.h>
+#include <oxbow/process.h>
 #include <oxbow/queue.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
-#include <oxbow/signal.h>
 #include <oxbow/select.h>
+#include <oxbow/signal.h>
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>
 #include <oxbow/thread.h>
