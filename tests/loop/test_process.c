@@ -556,7 +556,7 @@ static int many(void *arg)
 
 	(void)arg;
 	for (int i = 0; i < 200; i++) {
-		char code[16];
+		char code[32];
 
 		snprintf(code, sizeof(code), "exit %d", i);
 		p[i] = spawn(SH(code), OX_PROCESS_OPTIONS(.out = OX_STDIO_PIPE));
