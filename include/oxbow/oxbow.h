@@ -19,6 +19,7 @@
 #include <oxbow/job.h>
 #include <oxbow/log.h>
 #include <oxbow/pool.h>
+#include <oxbow/process.h>
 #include <oxbow/queue.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
