@@ -23,6 +23,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <oxbow/thread.h>
+
 #include "include/private/ticks.h"
 #include "loop/state.h"
 
@@ -63,13 +65,10 @@ static void switch_away(struct ox_loop *l, struct oxi_task *t)
 	errno = t->saved_errno;
 }
 
+/* No wait record: nothing takes a coroutine back that is ready already. */
 static int yield(struct ox_loop *l, struct oxi_task *t)
 {
-	struct oxi_wait w;
-
-	oxi_wait_init(&w, "yield", NULL, NULL);
-	w.parked = true;
-	oxi_wake(&w, 0);
+	oxi_list_append(&l->ready, &t->ready);
 	switch_away(l, t);
 	return t->scope->cancelled ? OX_ECANCELED : 0;
 }
@@ -123,6 +122,8 @@ int oxi_park(struct oxi_wait *w)
 void oxi_ready(struct oxi_task *t)
 {
 	oxi_list_append(&oxi_loop->ready, &t->ready);
+	if (OXI_UNLIKELY(!oxi_loop->turning))
+		oxi_loop_disturbed(oxi_loop);
 }
 
 void oxi_wake(struct oxi_wait *w, int result)
@@ -160,6 +161,8 @@ void oxi_hook_arm(struct oxi_hook *h)
 {
 	if (oxi_list_empty(&h->link))
 		oxi_list_append(&oxi_loop->hooks, &h->link);
+	if (OXI_UNLIKELY(!oxi_loop->turning))
+		oxi_loop_disturbed(oxi_loop);
 }
 
 void oxi_hook_at_end(struct oxi_hook *h)
@@ -213,18 +216,54 @@ static void shuffle(struct ox_loop *l, struct oxi_list *turn)
 	}
 }
 
-static void resume(struct ox_loop *l, struct oxi_task *t)
+static inline void switch_to(struct ox_loop *l, struct oxi_task *t)
 {
 	l->current = t;
-	l->resumed++;
-	t->operations = 0;
 	oxi_context_switch(&l->main, &t->context, false);
 	l->current = NULL;
+}
+
+/* What a coroutine wants done on the thread's own stack. */
+struct oxi_errand {
+	void *(*fn)(void *);
+	void *arg, *result;
+};
+
+static __attribute__((noinline)) void run_errands(struct ox_loop *l, struct oxi_task *t)
+{
+	while (l->errand) {
+		struct oxi_errand *e = l->errand;
+
+		l->errand = NULL;
+		e->result = e->fn(e->arg);
+		switch_to(l, t);
+	}
+}
+
+void *ox_run_on_big_stack(void *(*fn)(void *arg), void *arg)
+{
+	struct ox_loop *l = oxi_loop;
+	struct oxi_errand e = { .fn = fn, .arg = arg };
+
+	if (l == NULL || l->current == NULL || oxi_forked())
+		return fn(arg);
+	l->errand = &e;
+	switch_away(l, l->current);
+	return e.result;
+}
+
+static inline void resume(struct ox_loop *l, struct oxi_task *t)
+{
+	l->resumed++;
+	t->operations = 0;
+	switch_to(l, t);
+	if (OXI_UNLIKELY(l->errand != NULL))
+		run_errands(l, t);
 	if (OXI_UNLIKELY(t->ended))
 		oxi_task_finish(t);
 }
 
-static void run_ready(struct ox_loop *l)
+static inline __attribute__((always_inline)) void run_ready(struct ox_loop *l)
 {
 	struct oxi_list turn, *e;
 
@@ -236,13 +275,18 @@ static void run_ready(struct ox_loop *l)
 		resume(l, OXI_CONTAINER(e, struct oxi_task, ready));
 }
 
-static void poll_until(struct ox_loop *l, ox_time until)
+static void polled(struct ox_loop *l)
 {
-	oxi_reactor_poll(l->reactor, until);
 	l->time = oxi_now();
 	l->resumed = 0;
 	l->polled_at = oxi_ticks();
 	oxi_timers_fire(&l->timers, l->time);
+}
+
+static void poll_until(struct ox_loop *l, ox_time until)
+{
+	oxi_reactor_poll(l->reactor, until);
+	polled(l);
 }
 
 /* Free stacks that nobody needed for a second give their memory back; an idle loop is woken for that once. */
@@ -280,18 +324,49 @@ static void idle(struct ox_loop *l)
 	}
 }
 
+/* True: something is ready again. Inlined: a turn can be as short as one yield. */
+static inline __attribute__((always_inline)) bool turn(struct ox_loop *l)
+{
+	run_ready(l);
+	if (!oxi_list_empty(&l->hooks))
+		run_hooks(&l->hooks);
+	return !oxi_list_empty(&l->ready) || !oxi_list_empty(&l->hooks);
+}
+
+static bool poll_is_due(const struct ox_loop *l)
+{
+	return l->resumed >= POLL_RESUMES || oxi_ticks() - l->polled_at > oxi_ticks_short();
+}
+
 void oxi_loop_turns(struct ox_loop *l, struct oxi_task *until)
 {
+	l->turning = true;
 	while (until->future.origin == OX_ORIGIN_NONE) {
-		run_ready(l);
-		run_hooks(&l->hooks);
-		if (oxi_list_empty(&l->ready) && oxi_list_empty(&l->hooks)) {
-			if (until->future.origin == OX_ORIGIN_NONE)
-				idle(l);
-		} else if (l->resumed >= POLL_RESUMES || oxi_ticks() - l->polled_at > oxi_ticks_short()) {
-			poll_until(l, 0);
+		if (turn(l)) {
+			if (poll_is_due(l))
+				poll_until(l, 0);
+		} else if (until->future.origin == OX_ORIGIN_NONE) {
+			idle(l);
 		}
 	}
+	l->turning = false;
+}
+
+bool oxi_loop_some_turns(struct ox_loop *l, bool poll)
+{
+	bool more;
+
+	l->turning = true;
+	if (poll)
+		oxi_reactor_poll(l->reactor, 0);
+	polled(l);
+	do
+		more = turn(l);
+	while (more && !poll_is_due(l));
+	if (!more)
+		oxi_reactor_wake_at(l->reactor, oxi_timers_next(&l->timers));
+	l->turning = false;
+	return more;
 }
 
 /* ---- a loop ---- */

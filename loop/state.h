@@ -64,11 +64,14 @@ struct oxi_task {
 	struct oxi_scope *scope;        /* innermost */
 	struct oxi_scope root;          /* outermost, inside the group's */
 	struct oxi_wait *wait;          /* while parked */
+	struct oxi_starter *starter;    /* waits for ox_started() */
 	ox_coro *fn;
 	void *arg;
 	const char *name, *site;
 	struct oxi_stack stack;
 	int saved_errno;
+	struct oxi_binding *bindings;   /* task-locals; NULL: none */
+	struct oxi_deferred *deferred;  /* calls at its end, the first to be made; NULL: none */
 	unsigned operations;            /* since it was resumed */
 	bool ended;                     /* fn has returned: its status is known, its stack not yet free */
 };
@@ -77,6 +80,11 @@ struct oxi_task {
 int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_options *o, struct oxi_task **ret);
 void oxi_task_finish(struct oxi_task *t);       /* on the thread's stack, once t has ended */
 void oxi_task_release(struct oxi_task *t);
+int oxi_start_failed(struct oxi_task *t, int status);   /* t ends without ox_started(): what its status is then */
+
+struct oxi_binding *oxi_bindings_ref(struct oxi_binding *b);    /* takes NULL */
+void oxi_bindings_unref(struct oxi_binding *b);
+void oxi_deferred_call(struct oxi_task *t);     /* the next one; there is one */
 
 /* ---- groups ---- */
 
@@ -105,20 +113,20 @@ struct ox_group {
 int oxi_group_enter(struct ox_group *g, ox_future *f);          /* a new pending future; OX_ESTATE: closed */
 void oxi_group_done(struct ox_group *g, ox_future *f);          /* one of it is done */
 void oxi_group_cancel_externals(struct ox_group *g);
-
-/* Who waits for a future. notify unlinks nothing: the list is taken apart before. */
-struct oxi_waiter {
-	struct oxi_list link;
-	void (*notify)(struct oxi_waiter *w, ox_future *f);
-};
+void oxi_group_hold(struct ox_group *g);        /* as if one more were pending, until unhold */
+void oxi_group_unhold(struct ox_group *g);
 
 bool oxi_future_is_task(const ox_future *f);
 
 /* ---- the reactor ---- */
 
 struct oxi_reactor;
-int oxi_reactor_new(struct oxi_reactor **ret);
+/* base: NULL for an own one. turn: what oxi_reactor_turn_soon() has the caller's base call. */
+int oxi_reactor_new(struct event_base *base, void (*turn)(void), struct oxi_reactor **ret);
 void oxi_reactor_free(struct oxi_reactor *r);
+int oxi_reactor_fd(struct oxi_reactor *r);      /* that is readable when a poll would find something; -errno */
+bool oxi_reactor_turn_soon(struct oxi_reactor *r);      /* false: the base is our own, and nobody else turns it */
+void oxi_reactor_wake_at(struct oxi_reactor *r, ox_time at);
 /* Polls: until at on the monotonic clock, not at all (at 0), or for ever (OX_NEVER). Calls what is ready. */
 void oxi_reactor_poll(struct oxi_reactor *r, ox_time until);
 struct event_base *oxi_reactor_base(struct oxi_reactor *r);
@@ -138,6 +146,10 @@ struct ox_loop {
 	uint64_t magic;
 	struct oxi_list ready;          /* tasks for the next turn */
 	struct oxi_task *current;       /* NULL: on the thread's own stack */
+	struct oxi_errand *errand;      /* that current has for that stack */
+	struct oxi_task *main_task;
+	bool turning;                   /* inside the turns: a step in a step is refused */
+	bool keep_sigpipe, no_overflow_report;  /* as asked for */
 	struct oxi_context main;
 	ox_time time;                   /* of the last poll */
 	ox_time skew;                   /* virtual minus real time */
@@ -168,11 +180,22 @@ struct ox_loop {
 
 extern _Thread_local struct ox_loop *oxi_loop __attribute__((tls_model("initial-exec")));
 
+/* The running coroutine; NULL outside of one. */
+static inline struct oxi_task *oxi_task_current(void)
+{
+	return oxi_loop ? oxi_loop->current : NULL;
+}
+
 int oxi_posts_open(struct ox_loop *l);
+void oxi_posts_kick(struct ox_loop *l);         /* wakes the loop for nothing */
 void oxi_posts_close(struct ox_loop *l);        /* calls what was posted before */
 
 /* The turns, until task has finished. */
 void oxi_loop_turns(struct ox_loop *l, struct oxi_task *until);
+/* Between two steps of an embedded loop something has become ready: the one who turns it is told. */
+void oxi_loop_disturbed(struct ox_loop *l);
+/* A few turns without blocking. poll: look at the descriptors too. True: something is still ready. */
+bool oxi_loop_some_turns(struct ox_loop *l, bool poll);
 void oxi_ready(struct oxi_task *t);
 
 void oxi_abort_wait(struct oxi_wait *w);         /* a cancel has reached it */
@@ -180,6 +203,9 @@ void oxi_loop_init_lists(struct ox_loop *l);
 void oxi_loop_run_end_hooks(struct ox_loop *l);
 void oxi_tasks_destroy(struct ox_loop *l);
 void oxi_groups_destroy(struct ox_loop *l);
+
+/* From now on SIGINT cancels the main task's scope, if this is the process's first loop and the program has left it alone (signal.c). */
+int oxi_interrupt_open(void);
 
 /* Names an overflown coroutine of this thread's loop before the process dies; see overflow.c. */
 void oxi_overflow_report_thread(bool on);
