@@ -32,7 +32,8 @@ OX_API void ox_serve_options_init(ox_serve_options *o);
  * connection has ended.
  *
  * Without a descriptor (EMFILE, ENFILE) or memory for another connection it says so once through the log hook, and
- * accepts again when a connection has ended, or 100 ms later: the peers wait.
+ * accepts again when a connection has ended, or 100 ms later: the peers wait, but the one whose coroutine the memory was not
+ * enough for is reset.
  *
  * @l: borrowed. @o: NULL for the defaults.
  * Returns: 0: drained; OX_ETIMEDOUT: drained, and handlers were cancelled after the grace; OX_ECANCELED; OX_EBUSY: another
