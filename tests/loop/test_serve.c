@@ -441,7 +441,7 @@ static bool raise_descriptors(int n)
 
 START_TEST(ten_thousand_connections_echo_at_once)
 {
-	struct crowd c = { .n = under_sanitizer || under_valgrind() ? 1000 : 10000 };
+	struct crowd c = { .n = under_sanitizer || under_valgrind() ? 300 : 10000 };
 	struct rlimit before;
 	ox_address a;
 
