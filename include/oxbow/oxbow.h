@@ -17,5 +17,6 @@
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
 #include <oxbow/stream.h>
+#include <oxbow/tls.h>
 
 #endif
