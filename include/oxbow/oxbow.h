@@ -7,6 +7,10 @@
 #define OXBOW_OXBOW_H
 
 #include <oxbow/base.h>
+#include <oxbow/address.h>
+#include <oxbow/broadcast.h>
+#include <oxbow/channel.h>
+#include <oxbow/dns.h>
 #include <oxbow/embed.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
@@ -16,7 +20,13 @@
 #include <oxbow/queue.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
+#include <oxbow/select.h>
+#include <oxbow/signal.h>
 #include <oxbow/stream.h>
 #include <oxbow/tls.h>
+#include <oxbow/sync.h>
+#include <oxbow/task.h>
+#include <oxbow/thread.h>
+#include <oxbow/udp.h>
 
 #endif
