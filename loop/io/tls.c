@@ -36,6 +36,7 @@
 #include <string.h>
 
 #include "loop/io/tls.h"
+#include "loop/io/waits.h"
 
 #define HANDSHAKE_TIMEOUT OX_SEC(10)
 #define SHUTDOWN_TIMEOUT  OX_SEC(5)
@@ -66,14 +67,12 @@ static int bio_read(BIO *b, char *buf, int cap)
 /* Adds to `out`. */
 static int hold(struct oxi_tls_stream *t, const char *buf, size_t len)
 {
-	struct oxi_buffer *b = &t->out;
-	uint8_t *data = oxi_realloc(b->data, b->start + b->len + len);
+	uint8_t *room = oxi_buffer_room(&t->out, len);
 
-	if (data == NULL)
+	if (room == NULL)
 		return OX_ENOMEM;
-	memcpy(data + b->start + b->len, buf, len);
-	b->data = data;
-	b->len += len;
+	memcpy(room, buf, len);
+	t->out.len += len;
 	return 0;
 }
 
@@ -131,18 +130,11 @@ BIO_METHOD *oxi_tls_bio_new(void)
 /* Passes on what waits here, and then what waits below. 0; -EAGAIN; a code. */
 static int push(struct oxi_tls_stream *t)
 {
-	struct oxi_buffer *b = &t->out;
 	int r = t->write_error;
-	size_t n;
 
-	if (r == 0 && b->len > 0) {
-		n = hand_on(t, b->data + b->start, b->len, &r);
-		b->start += n;
-		b->len -= n;
-		if (b->len == 0) {
-			oxi_free(b->data);
-			*b = (struct oxi_buffer){ 0 };
-		}
+	if (r == 0 && t->out.len > 0) {
+		oxi_buffer_skip(&t->out, hand_on(t, t->out.data + t->out.start, t->out.len, &r));
+		oxi_buffer_release(&t->out);
 	}
 	if (r == 0)
 		r = oxi_stream_try_flush(t->below);
@@ -274,7 +266,7 @@ static void end(ox_stream *s, bool abort)
 	struct oxi_tls_stream *t = of(s);
 
 	if (!abort) {
-		if (t->open && !t->said_goodbye && s->out.len == 0 && t->write_error == 0)
+		if (t->open && !t->said_goodbye && s->out.len == 0 && s->write_error == 0)
 			shut(s);
 		push(t);
 		throw_away(t->below);
@@ -306,8 +298,8 @@ static void told(void *arg, unsigned events)
 	struct oxi_tls_stream *t = arg;
 
 	if (!t->open)
-		t->s.holding = false;           /* the handshake waits among the flushers, whatever is left to pass on */
-	if (t->open && events & OX_READABLE)
+		oxi_waits_wake(&t->s.flushers, 0);      /* the handshake */
+	else if (events & OX_READABLE)
 		oxi_stream_readable(&t->s);
 	else
 		oxi_stream_writable(&t->s);

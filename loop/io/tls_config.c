@@ -359,7 +359,8 @@ static int make_context(struct making *m)
 	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN); /* an authority is who is listed as one */
 	SSL_CTX_set_session_id_context(ctx, name, sizeof(name));
 	if (m->tls->resumption) {
-		SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_BOTH);
+		/* servers keep nothing: their clients have tickets. OpenSSL's own store would hold 20,480 sessions, clients' too */
+		SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 		SSL_CTX_sess_set_new_cb(ctx, keep_session);
 	} else {
 		SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
