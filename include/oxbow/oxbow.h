@@ -29,6 +29,7 @@
 #include <oxbow/sync.h>
 #include <oxbow/task.h>
 #include <oxbow/thread.h>
+#include <oxbow/tls.h>
 #include <oxbow/udp.h>
 
 #endif
