@@ -24,5 +24,6 @@
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>
 #include <oxbow/thread.h>
+#include <oxbow/watch.h>
 
 #endif
