@@ -23,6 +23,7 @@
 #include <oxbow/queue.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
+#include <oxbow/server.h>
 #include <oxbow/select.h>
 #include <oxbow/signal.h>
 #include <oxbow/stream.h>
