@@ -24,6 +24,7 @@
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
 #include <oxbow/select.h>
+#include <oxbow/server.h>
 #include <oxbow/signal.h>
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>
@@ -31,5 +32,6 @@
 #include <oxbow/thread.h>
 #include <oxbow/tls.h>
 #include <oxbow/udp.h>
+#include <oxbow/watch.h>
 
 #endif
