@@ -12,6 +12,7 @@ static const struct {
 } workloads[] = {
 	{ "switch", "N", 1, bench_switch },
 	{ "spawn", "N ALIVE", 2, bench_spawn },
+	{ "sync", "N", 1, bench_sync },
 	{ "idle", "N [STACK_KIB]", 1, bench_idle },
 	{ "timers", "N", 1, bench_timers },
 	{ "echo", "PORT SIZE", 1, bench_echo },

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Broadcast: a ring, and items numbered from 0. A subscriber knows the number of the item it wants next, nothing else:
- * so sending costs nothing per subscriber, the parked ones aside, and whoever lags finds out by himself.
+ * Broadcast: a ring, and items numbered from 0. A subscriber knows the number of the item it wants next,
+ * nothing else: so sending costs nothing per subscriber, the parked ones aside, and whoever lags finds out by
+ * himself.
  */
 #include <oxbow/broadcast.h>
 

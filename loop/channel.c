@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Channels: a queue, and how many ends each side still has. A clause that waits at an end stands in the queue's list
- * like any other and names the end as its object: so closing an end finds those who wait at it.
+ * Channels: a queue, and how many ends each side still has. A clause that waits at an end stands in the
+ * queue's list like any other and names the end as its object: so closing an end finds those who wait at it.
  */
 #include <oxbow/channel.h>
 

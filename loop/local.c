@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Task-locals: a list of bindings, at most one of each variable. Lists share their ends: a task that is spawned takes
- * a reference to its spawner's list, and nothing is copied. A binding that only one task can see (no other reference
- * to it, nor to any before it) is changed in place; otherwise those before it are copied. So spawning takes constant
- * time, and a program that sets its few variables for ever has lists of a few bindings for ever.
+ * Task-locals: a list of bindings, at most one of each variable. Lists share their ends: a task that is
+ * spawned takes a reference to its spawner's list, and nothing is copied. A binding that only one task can
+ * see (no other reference to it, nor to any before it) is changed in place; otherwise those before it are
+ * copied. So spawning takes constant time, and a program that sets its few variables for ever has lists of a
+ * few bindings for ever.
  */
 #include <oxbow/task.h>
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Select. First every clause is attempted, in order; the first that can be done is done, and that is all. If none
- * can, all are armed: each is linked into its object, and the coroutine parks. Whoever then can serve one of them
- * commits it, which takes all out of their objects before anything else runs.
+ * Select. First every clause is attempted, in order; the first that can be done is done, and that is all. If
+ * none can, all are armed: each is linked into its object, and the coroutine parks. Whoever then can serve
+ * one of them commits it, which takes all out of their objects before anything else runs.
  *
- * So there is no moment in which two of a select could be served, and none in which an object holds the clause of a
- * select that is over: no claims that fail, no entries to skip. It costs a walk over the clauses, of which there
- * are a few. (Lazy removal, as in Go's selectgo, must lock all channels, or find and skip dead entries later.)
+ * So there is no moment in which two of a select could be served, and none in which an object holds the
+ * clause of a select that is over: no claims that fail, no entries to skip. It costs a walk over the clauses,
+ * of which there are a few. (Lazy removal, as in Go's selectgo, must lock all channels, or find and skip dead
+ * entries later.)
  *
- * A clause that fails to be armed (out of memory; another coroutine reads that descriptor) is the one that commits,
- * with that error: so the caller sees which it was.
+ * A clause that fails to be armed (out of memory; another coroutine reads that descriptor) is the one that
+ * commits, with that error: so the caller sees which it was.
  */
 #include <string.h>
 

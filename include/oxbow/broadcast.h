@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Broadcast: every subscriber sees every item. Sending never waits. A ring keeps the last items; a subscriber that is
- * so slow that it misses some is told how many, and goes on with the oldest that is still there.
+ * Broadcast: every subscriber sees every item. Sending never waits. A ring keeps the last items; a subscriber
+ * that is so slow that it misses some is told how many, and goes on with the oldest that is still there.
  *
  * Items are of one size and are copied in and out. What they point to, if they do, is the program's to keep.
  */
@@ -19,7 +19,8 @@ typedef struct ox_subscriber ox_subscriber;
  * Makes a broadcast that keeps the last capacity items.
  *
  * @capacity: at least 1. @item_size: bytes, at least 1.
- * Returns: owned: ox_broadcast_free() or OX_AUTO_BROADCAST; NULL without memory. Call from: the loop's thread. Since: 0.1
+ * Returns: owned: ox_broadcast_free() or OX_AUTO_BROADCAST; NULL without memory. Call from: the loop's
+ * thread. Since: 0.1
  */
 OX_API ox_broadcast *ox_broadcast_new(size_t capacity, size_t item_size);
 
@@ -31,7 +32,8 @@ static inline void ox_broadcast_auto_(ox_broadcast **b) { ox_broadcast_free(*b);
 /**
  * Sends an item to all who are subscribed now.
  *
- * @item: item_size bytes, copied. Returns: 0; OX_ECLOSED after ox_broadcast_shut(), OX_ENOMEM (b is NULL). Since: 0.1
+ * @item: item_size bytes, copied. Returns: 0; OX_ECLOSED after ox_broadcast_shut(), OX_ENOMEM (b is NULL).
+ * Since: 0.1
  */
 OX_API int ox_broadcast_send(ox_broadcast *b, const void *item);
 
@@ -50,9 +52,9 @@ static inline void ox_subscriber_auto_(ox_subscriber **s) { ox_subscriber_free(*
  * Gets the next item.
  *
  * @ret_item: item_size bytes.
- * Returns: 0; n above 0: nothing was got, n items were lost because the subscriber was too slow, and the next call
- * goes on behind them; OX_ECLOSED when all is sent and seen; OX_EBUSY if another coroutine waits at this subscriber;
- * OX_ECANCELED, OX_ENOMEM (s is NULL).
+ * Returns: 0; n above 0: nothing was got, n items were lost because the subscriber was too slow, and the next
+ * call goes on behind them; OX_ECLOSED when all is sent and seen; OX_EBUSY if another coroutine waits at this
+ * subscriber; OX_ECANCELED, OX_ENOMEM (s is NULL).
  * Yields: while there is none. Cancel: gets nothing, loses nothing. Since: 0.1
  */
 OX_API OX_YIELDS int ox_subscriber_get(ox_subscriber *s, void *ret_item);

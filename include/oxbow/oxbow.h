@@ -10,13 +10,16 @@
 #include <oxbow/address.h>
 #include <oxbow/broadcast.h>
 #include <oxbow/channel.h>
+#include <oxbow/dir.h>
 #include <oxbow/dns.h>
 #include <oxbow/embed.h>
+#include <oxbow/file.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
 #include <oxbow/job.h>
 #include <oxbow/log.h>
 #include <oxbow/pool.h>
+#include <oxbow/process.h>
 #include <oxbow/queue.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>

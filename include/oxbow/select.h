@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Select: waits for the first of several things and does exactly that one. The others have no effect: no item is
- * taken or put, no lock is held.
+ * Select: waits for the first of several things and does exactly that one. The others have no effect: no item
+ * is taken or put, no lock is held.
  *
  *	int r, i = OX_SELECT(&r, OX_GET(jobs, &job), OX_DONE(stop), OX_AFTER(OX_SEC(1)));
  *
@@ -12,8 +12,8 @@
  *	default: return i;                      // OX_ECANCELED
  *	}
  *
- * Of several that are ready the first in the list wins, always: put first what matters most (the end, before the
- * work), and last what may wait. A clause that is always ready keeps those behind it from being served.
+ * Of several that are ready the first in the list wins, always: put first what matters most (the end, before
+ * the work), and last what may wait. A clause that is always ready keeps those behind it from being served.
  */
 #ifndef OXBOW_SELECT_H
 #define OXBOW_SELECT_H
@@ -22,6 +22,7 @@
 #include <oxbow/channel.h>
 #include <oxbow/future.h>
 #include <oxbow/queue.h>
+#include <oxbow/run.h>
 #include <oxbow/sync.h>
 
 OX_BEGIN
@@ -37,9 +38,9 @@ typedef struct ox_clause {
 /**
  * Waits until one of the clauses can be done, and does that one.
  *
- * @clauses: n of them, tried in order; each is used up. @n: at least 1. @ret_result: what the plain call of the
- * clause that was done would have returned, its errors too: a queue that is shut is OX_ECLOSED here. NULL if not
- * wanted.
+ * @clauses: n of them, tried in order; each is used up. @n: at least 1. @ret_result: what the plain call of
+ * the clause that was done would have returned, its errors too: a queue that is shut is OX_ECLOSED here. NULL
+ * if not wanted.
  * Returns: the index of the clause that was done; OX_ECANCELED, OX_EINVAL, OX_ESTATE: none was.
  * Yields: unless one can be done at once. Cancel: none is done; one that was done before the cancel came is
  * reported. Since: 0.1

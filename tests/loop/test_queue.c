@@ -344,6 +344,67 @@ START_TEST(put_meets_get_in_a_queue_without_capacity)
 }
 END_TEST
 
+/* The ring grows while its first item is anywhere. */
+static int ring(void *arg)
+{
+	(void)arg;
+	for (intptr_t shift = 0; shift < 40; shift++) {
+		OX_AUTO_QUEUE *q = ox_queue_new(OX_UNBOUNDED);
+		intptr_t in = 0, out = 0;
+		void *item;
+
+		for (; in < shift; in++) {
+			EXPECT_EQ(ox_queue_put(q, (void *)in), 0);
+			if (in % 3 != 0) {
+				EXPECT_EQ(ox_queue_get(q, &item), 0);
+				EXPECT_EQ((intptr_t)item, out++);
+			}
+		}
+		for (; in < 200; in++)
+			EXPECT_EQ(ox_queue_put(q, (void *)in), 0);
+		EXPECT_EQ(ox_queue_len(q), in - out);
+		while (ox_queue_try_get(q, &item) == 0)
+			EXPECT_EQ((intptr_t)item, out++);
+		EXPECT_EQ(out, 200);
+	}
+	return 0;
+}
+
+START_TEST(ring_grows_wherever_it_begins)
+{
+	run_virtual(ring, NULL);
+}
+END_TEST
+
+static int join_cancelled(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	OX_AUTO_QUEUE *q = ox_queue_new(1);
+	ox_future *a = NULL, *b = NULL;
+
+	(void)arg;
+	EXPECT_EQ(ox_queue_put(q, NULL), 0);
+	a = ox_spawn(g, join, q);
+	b = ox_spawn(g, join, q);
+	EXPECT_EQ(ox_wait_all_parked(), 0);
+	ox_future_cancel(a);
+	EXPECT_EQ(ox_queue_task_done(q), 0);
+	EXPECT_EQ(ox_await(a), OX_ECANCELED);
+	EXPECT_EQ(ox_await(b), 0);
+	EXPECT_EQ(ox_queue_join(NULL), OX_ENOMEM);
+	EXPECT_EQ(ox_queue_put(NULL, NULL), OX_ENOMEM);
+	EXPECT_EQ(ox_queue_task_done(NULL), OX_ENOMEM);
+	ox_queue_shut(NULL, NULL);
+	ox_queue_free(NULL);
+	return 0;
+}
+
+START_TEST(cancelled_join_leaves_the_others)
+{
+	run_virtual(join_cancelled, NULL);
+}
+END_TEST
+
 /* Puts and gets through three orders, more than the first memory of a queue holds. */
 static int fill(ox_queue *q)
 {
@@ -386,6 +447,8 @@ int main(void)
 	tcase_add_test(c, last_in_is_first_out_in_a_lifo_queue);
 	tcase_add_test(c, least_item_comes_first_and_equals_in_order);
 	tcase_add_test(c, put_meets_get_in_a_queue_without_capacity);
+	tcase_add_test(c, ring_grows_wherever_it_begins);
+	tcase_add_test(c, cancelled_join_leaves_the_others);
 	tcase_add_test(c, every_allocation_fails_once_cleanly);
 	return run_suite(s);
 }

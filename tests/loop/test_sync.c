@@ -2,6 +2,7 @@
 /* Locks, conditions, events, semaphores, limiters, barriers, rwlocks: cases S44 and S45, and section 4.4 of the design. */
 #include <string.h>
 
+#include "tests/support/random.h"
 #include "tests/support/support.h"
 
 /* What happened, one letter each, in order. */
@@ -170,10 +171,12 @@ static int misuse(void *arg)
 
 	(void)arg;
 	EXPECT_EQ(ox_lock_release(l), OX_ESTATE);
+	EXPECT(!ox_lock_held(l));
 	{
 		EXPECT_EQ(ox_lock_acquire(l), 0);
 		OX_AUTO_UNLOCK *held = l;
 
+		EXPECT(ox_lock_held(l));
 		EXPECT_EQ(ox_lock_acquire(l), OX_ESTATE);
 		EXPECT_EQ(ox_lock_try_acquire(l), OX_ESTATE);
 		EXPECT_EQ(ox_await(ox_spawn(g, release_foreign, l)), 0);
@@ -568,9 +571,40 @@ static int many_borrowers(void *arg)
 	return 0;
 }
 
+/* Borrowers at any addresses, coming and going: the table agrees with a plain list of who has a token. */
+static int any_borrowers(void *arg)
+{
+	OX_AUTO_LIMITER *l = ox_limiter_new(SIZE_MAX);
+	uint64_t seed = (uintptr_t)arg;
+	bool has[600] = { false };
+	uintptr_t at[600];
+	size_t out = 0;
+
+	for (int i = 0; i < 600; i++)
+		at[i] = (uintptr_t)random_next(&seed) | 1;
+	for (int k = 0; k < 20000; k++) {
+		size_t i = random_below(&seed, 600);
+		const void *borrower = (const void *)at[i];
+
+		if (random_below(&seed, 2)) {
+			EXPECT_EQ(ox_limiter_try_acquire_for(l, borrower), has[i] ? OX_ESTATE : 0);
+			out += !has[i];
+			has[i] = true;
+		} else {
+			EXPECT_EQ(ox_limiter_release_for(l, borrower), has[i] ? 0 : OX_ESTATE);
+			out -= has[i];
+			has[i] = false;
+		}
+		EXPECT_EQ(ox_limiter_borrowed(l), out);
+	}
+	return 0;
+}
+
 START_TEST(limiter_knows_its_borrowers)
 {
 	run_virtual(many_borrowers, NULL);
+	for (intptr_t seed = 1; seed <= 5; seed++)
+		run_virtual(any_borrowers, (void *)seed);
 }
 END_TEST
 
