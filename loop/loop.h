@@ -61,8 +61,10 @@ struct oxi_wait {
 	struct oxi_task *task;
 	oxi_abort_answer (*abort)(struct oxi_wait *w);
 	const char *kind;               /* "sleep", "read", "job": for reports */
-	const void *object;             /* what is waited for */
+	const void *object;             /* what is waited for; begins with its magic word, as every object does */
+	struct oxi_task *const *owner;  /* of a lock: where it says who holds it; else NULL. For reports of cycles */
 	ox_time since;                  /* loop time at parking */
+	int fd;                         /* the descriptor waited for; -1: none. For reports */
 	int result;
 	bool parked;                    /* in oxi_park() and not woken yet */
 };
@@ -74,7 +76,7 @@ struct oxi_wait {
  */
 OXI_SHARED int oxi_checkpoint(void);
 
-/* Fills in a record, and links it nowhere. */
+/* Fills in a record, and links it nowhere. A wait for a lock or a descriptor sets owner or fd afterwards. */
 OXI_SHARED void oxi_wait_init(struct oxi_wait *w, const char *kind, const void *object, oxi_abort_answer (*abort)(struct oxi_wait *));
 
 /*

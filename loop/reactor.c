@@ -379,6 +379,7 @@ int ox_wait_fd(int fd, unsigned events)
 		leave(&w);
 		return r;
 	}
-	oxi_wait_init(&w.wait, "fd", NULL, give_up);
+	oxi_wait_init(&w.wait, events == OX_WRITABLE ? "writable fd" : "readable fd", NULL, give_up);
+	w.wait.fd = fd;
 	return oxi_park(&w.wait);
 }

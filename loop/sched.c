@@ -89,7 +89,7 @@ int oxi_checkpoint(void)
 
 void oxi_wait_init(struct oxi_wait *w, const char *kind, const void *object, oxi_abort_answer (*abort)(struct oxi_wait *))
 {
-	*w = (struct oxi_wait){ .abort = abort, .kind = kind, .object = object };
+	*w = (struct oxi_wait){ .abort = abort, .kind = kind, .object = object, .fd = -1 };
 	oxi_list_init(&w->link);
 	w->task = oxi_loop->current;
 }
