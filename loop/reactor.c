@@ -14,6 +14,8 @@
  */
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
@@ -33,34 +35,15 @@ struct fd_waits {
 
 struct oxi_reactor {
 	struct event_base *base;
+	bool foreign;                   /* the base is the caller's, and may be dispatched by him */
+	void (*turn)(void);
+	struct event turn_event;        /* of no descriptor: made active to have turn called out of the caller's base */
 	int timer_fd;
 	struct event timer_event;
 	ox_time timer_at;               /* what the timerfd is set to; OX_NEVER: not */
 	struct fd_waits **waits;        /* by descriptor */
 	size_t waits_len;
 };
-
-/* ---- one moment ---- */
-
-static void timer_fired(evutil_socket_t fd, short what, void *arg)
-{
-	struct oxi_reactor *r = arg;
-	uint64_t n;
-
-	(void)what;
-	if (read(fd, &n, sizeof(n)) == sizeof(n))
-		r->timer_at = OX_NEVER;
-}
-
-static void set_timer(struct oxi_reactor *r, ox_time at)
-{
-	struct itimerspec t = { .it_value = { at / OX_SEC(1), at % OX_SEC(1) } };
-
-	if (at >= r->timer_at)
-		return;                 /* waking early is harmless: the loop looks at its heap and comes again */
-	r->timer_at = at;
-	timerfd_settime(r->timer_fd, TFD_TIMER_ABSTIME, &t, NULL);
-}
 
 /* ---- life ---- */
 
@@ -90,7 +73,48 @@ static struct event_base *new_base(void)
 	return base;
 }
 
-int oxi_reactor_new(struct oxi_reactor **ret)
+static void turn_now(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	((struct oxi_reactor *)arg)->turn();
+}
+
+bool oxi_reactor_turn_soon(struct oxi_reactor *r)
+{
+	if (r->foreign)
+		event_active(&r->turn_event, 0, 0);
+	return r->foreign;
+}
+
+static void timer_fired(evutil_socket_t fd, short what, void *arg)
+{
+	struct oxi_reactor *r = arg;
+	uint64_t n;
+
+	(void)what;
+	if (read(fd, &n, sizeof(n)) == sizeof(n))
+		r->timer_at = OX_NEVER;
+	oxi_reactor_turn_soon(r);
+}
+
+void oxi_reactor_wake_at(struct oxi_reactor *r, ox_time at)
+{
+	struct itimerspec t = { .it_value = { at / OX_SEC(1), at % OX_SEC(1) } };
+
+	if (at <= 0 || at >= r->timer_at)
+		return;                 /* waking early is harmless: the loop looks at its heap and comes again */
+	r->timer_at = at;
+	timerfd_settime(r->timer_fd, TFD_TIMER_ABSTIME, &t, NULL);
+}
+
+static int add_own_events(struct oxi_reactor *r)
+{
+	event_assign(&r->timer_event, r->base, r->timer_fd, EV_READ | EV_PERSIST, timer_fired, r);
+	event_assign(&r->turn_event, r->base, -1, 0, turn_now, r);
+	return event_add(&r->timer_event, NULL) < 0 ? OX_ENOMEM : 0;
+}
+
+int oxi_reactor_new(struct event_base *base, void (*turn)(void), struct oxi_reactor **ret)
 {
 	struct oxi_reactor *r = oxi_alloc(sizeof(*r));
 	int error;
@@ -98,18 +122,17 @@ int oxi_reactor_new(struct oxi_reactor **ret)
 	*ret = r;
 	if (r == NULL)
 		return OX_ENOMEM;
+	r->turn = turn;
 	r->timer_at = OX_NEVER;
 	r->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (r->timer_fd < 0)
 		return -errno;
-	error = spare_descriptors();
+	error = base ? 0 : spare_descriptors();
 	if (error < 0)
 		return error;
-	r->base = new_base();
-	if (r->base == NULL)
-		return OX_ENOMEM;
-	event_assign(&r->timer_event, r->base, r->timer_fd, EV_READ | EV_PERSIST, timer_fired, r);
-	return event_add(&r->timer_event, NULL) < 0 ? OX_ENOMEM : 0;
+	r->foreign = base != NULL;
+	r->base = base ? base : new_base();
+	return r->base ? add_own_events(r) : OX_ENOMEM;
 }
 
 void oxi_reactor_free(struct oxi_reactor *r)
@@ -121,17 +144,48 @@ void oxi_reactor_free(struct oxi_reactor *r)
 	oxi_free(r->waits);
 	if (r->base) {
 		event_del(&r->timer_event);
-		event_base_free(r->base);
+		event_del(&r->turn_event);
 	}
+	if (r->base && !r->foreign)
+		event_base_free(r->base);
 	if (r->timer_fd >= 0)
 		close(r->timer_fd);
 	oxi_free(r);
 }
 
+/* libevent does not tell its epoll descriptor: it is the one that watches our timer's, which no other does. */
+static bool watches(int epoll, int fd)
+{
+	char path[64], line[128];
+	FILE *f;
+	int watched, found = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", epoll);
+	f = fopen(path, "re");
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "tfd: %d", &watched) == 1 && watched == fd;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+int oxi_reactor_fd(struct oxi_reactor *r)
+{
+	DIR *d = r->foreign ? NULL : opendir("/proc/self/fd");
+	struct dirent *e;
+	int found = r->foreign ? OX_ESTATE : -ENOENT;
+
+	while (d && found < 0 && (e = readdir(d)))
+		if (watches(atoi(e->d_name), r->timer_fd))
+			found = atoi(e->d_name);
+	if (d)
+		closedir(d);
+	return found;
+}
+
 void oxi_reactor_poll(struct oxi_reactor *r, ox_time until)
 {
-	if (until > 0 && until != OX_NEVER)
-		set_timer(r, until);
+	oxi_reactor_wake_at(r, until);
 	/* EVLOOP_NONBLOCK alone would poll again as long as anything is ready, and starve the coroutines. */
 	event_base_loop(r->base, EVLOOP_ONCE | (until == 0 ? EVLOOP_NONBLOCK : 0));
 }

@@ -123,6 +123,8 @@ int oxi_park(struct oxi_wait *w)
 void oxi_ready(struct oxi_task *t)
 {
 	oxi_list_append(&oxi_loop->ready, &t->ready);
+	if (OXI_UNLIKELY(!oxi_loop->turning))
+		oxi_loop_disturbed(oxi_loop);
 }
 
 void oxi_wake(struct oxi_wait *w, int result)
@@ -160,6 +162,8 @@ void oxi_hook_arm(struct oxi_hook *h)
 {
 	if (oxi_list_empty(&h->link))
 		oxi_list_append(&oxi_loop->hooks, &h->link);
+	if (OXI_UNLIKELY(!oxi_loop->turning))
+		oxi_loop_disturbed(oxi_loop);
 }
 
 void oxi_hook_at_end(struct oxi_hook *h)
@@ -236,13 +240,18 @@ static void run_ready(struct ox_loop *l)
 		resume(l, OXI_CONTAINER(e, struct oxi_task, ready));
 }
 
-static void poll_until(struct ox_loop *l, ox_time until)
+static void polled(struct ox_loop *l)
 {
-	oxi_reactor_poll(l->reactor, until);
 	l->time = oxi_now();
 	l->resumed = 0;
 	l->polled_at = oxi_ticks();
 	oxi_timers_fire(&l->timers, l->time);
+}
+
+static void poll_until(struct ox_loop *l, ox_time until)
+{
+	oxi_reactor_poll(l->reactor, until);
+	polled(l);
 }
 
 /* Free stacks that nobody needed for a second give their memory back; an idle loop is woken for that once. */
@@ -280,18 +289,48 @@ static void idle(struct ox_loop *l)
 	}
 }
 
+/* True: something is ready again. */
+static bool turn(struct ox_loop *l)
+{
+	run_ready(l);
+	run_hooks(&l->hooks);
+	return !oxi_list_empty(&l->ready) || !oxi_list_empty(&l->hooks);
+}
+
+static bool poll_is_due(const struct ox_loop *l)
+{
+	return l->resumed >= POLL_RESUMES || oxi_ticks() - l->polled_at > oxi_ticks_short();
+}
+
 void oxi_loop_turns(struct ox_loop *l, struct oxi_task *until)
 {
+	l->turning = true;
 	while (until->future.origin == OX_ORIGIN_NONE) {
-		run_ready(l);
-		run_hooks(&l->hooks);
-		if (oxi_list_empty(&l->ready) && oxi_list_empty(&l->hooks)) {
-			if (until->future.origin == OX_ORIGIN_NONE)
-				idle(l);
-		} else if (l->resumed >= POLL_RESUMES || oxi_ticks() - l->polled_at > oxi_ticks_short()) {
-			poll_until(l, 0);
+		if (turn(l)) {
+			if (poll_is_due(l))
+				poll_until(l, 0);
+		} else if (until->future.origin == OX_ORIGIN_NONE) {
+			idle(l);
 		}
 	}
+	l->turning = false;
+}
+
+bool oxi_loop_some_turns(struct ox_loop *l, bool poll)
+{
+	bool more;
+
+	l->turning = true;
+	if (poll)
+		oxi_reactor_poll(l->reactor, 0);
+	polled(l);
+	do
+		more = turn(l);
+	while (more && !poll_is_due(l));
+	if (!more)
+		oxi_reactor_wake_at(l->reactor, oxi_timers_next(&l->timers));
+	l->turning = false;
+	return more;
 }
 
 /* ---- a loop ---- */

@@ -7,6 +7,7 @@
 #define OXBOW_OXBOW_H
 
 #include <oxbow/base.h>
+#include <oxbow/embed.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
 #include <oxbow/job.h>

@@ -19,6 +19,7 @@ typedef int ox_coro(void *arg);
 typedef struct ox_loop ox_loop;
 
 struct ox_test_options;
+struct event_base;
 
 typedef enum ox_deadlock {
 	OX_DEADLOCK_REPORT,             /* the log hook is told who waits for what */
@@ -31,6 +32,7 @@ typedef struct ox_run_options {
 	bool keep_sigpipe;              /* true: leave the action of SIGPIPE alone (else ignored during ox_run) */
 	bool no_overflow_report;        /* true: install no SIGSEGV handler that names an overflown coroutine */
 	const struct ox_test_options *test;     /* virtual time and seeded order: see ox_test.h */
+	struct event_base *event_base;  /* libevent's, borrowed: the loop uses it, and its other events run too. NULL: an own one */
 	ox_time stall;                  /* a coroutine that runs this long without giving way is reported while it does;
 	                                 * 0: 100 ms, OX_NEVER: off */
 	ox_deadlock deadlock;           /* what happens when every coroutine waits and nothing can wake any */
