@@ -172,7 +172,7 @@ void oxi_dump(struct oxi_print *p, const struct ox_loop *l, const void *context)
 	oxi_print(p, "oxbow: the loop of thread ");
 	oxi_print_number(p, (uint64_t)l->tid);
 	oxi_print(p, l->current ? ": " : " (no task runs): ");
-	oxi_print_number(p, l->spawned - l->ended);
+	oxi_print_number(p, l->figures.spawned - l->figures.ended);
 	oxi_print(p, " tasks\n");
 	for (; s && s->magic == OXI_SCOPE_MAGIC; s = oxi_scope_next(top, s, &depth))
 		print_node(p, &symbols, l, s, context, 2 * depth);

@@ -41,6 +41,8 @@ OXI_SHARED void oxi_free(void *p);
 
 /* ---- messages to nobody in particular (log.c): cut at 1 KiB; free where no hook is set ---- */
 
+bool oxi_log_heard(void);               /* somebody listens */
+int oxi_log_fd(void);                   /* where a signal handler may write instead: ox_log_stderr()'s; -1: nowhere */
 OXI_SHARED void oxi_log(ox_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- parking: the one way to wait (sched.c) ---- */
@@ -166,6 +168,7 @@ struct oxi_future_ops {
 	const char *kind;                               /* "job", "promise" */
 	bool (*cancel)(ox_future *f, ox_cause cause);   /* begin to end it; resolves now or later. False: cancelled already */
 	void (*release)(ox_future *f);                  /* free it: done, and nobody's any more */
+	const char *(*name)(const ox_future *f);        /* for reports; NULL: it has none */
 };
 
 #define OXI_FUTURE_MAGIC 0x6675747572650001ull
@@ -185,6 +188,7 @@ struct ox_future {
 };
 #define OXI_FUTURE_CANCELLED 1u         /* a cancel has been asked for */
 #define OXI_FUTURE_STATIC    2u         /* the stand-in for one that could not be made */
+#define OXI_FUTURE_HEARD     4u         /* somebody has been told its status */
 
 /* Initialises an embedded future, pending, and enters it into g (NULL: none). OX_ESTATE: g is closed, nothing done. */
 int oxi_future_init(ox_future *f, ox_group *g, const struct oxi_future_ops *ops);
@@ -194,6 +198,9 @@ void oxi_future_resolve(ox_future *f, int status, ox_origin origin);
 
 /* A future that has failed from the start, in g; a static one if there is no memory or g is NULL or closed. */
 ox_future *oxi_future_failed(ox_group *g, int status);
+
+/* Somebody has been told its status: it need not be reported. */
+void oxi_future_heard(const ox_future *f);
 
 /* Takes a done future out of its group and releases it. */
 void oxi_future_release(ox_future *f);

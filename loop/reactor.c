@@ -183,6 +183,13 @@ int oxi_reactor_fd(struct oxi_reactor *r)
 	return found;
 }
 
+size_t oxi_reactor_descriptors(const struct oxi_reactor *r)
+{
+	int n = event_base_get_num_events(r->base, EVENT_BASE_COUNT_ADDED) - 2;
+
+	return n > 0 ? (size_t)n : 0;   /* the timer and the posts are ours */
+}
+
 void oxi_reactor_poll(struct oxi_reactor *r, ox_time until)
 {
 	oxi_reactor_wake_at(r, until);
@@ -235,6 +242,7 @@ static void fd_ready(evutil_socket_t fd, short what, void *arg)
 	struct oxi_fd *f = arg;
 
 	(void)fd;
+	oxi_loop_awake(oxi_loop);
 	f->fn(f->arg, events_of(what));
 }
 
@@ -282,6 +290,7 @@ static void watch_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct oxi_watch *w = arg;
 
+	oxi_loop_awake(oxi_loop);
 	w->fn(w->arg, fd, events_of(what));
 }
 

@@ -45,6 +45,8 @@ static void notify(struct oxi_waiter *e, ox_future *f)
 
 	if (f->status < 0 && w->failure == 0)
 		w->failure = f->status;
+	if (w->owns)
+		oxi_future_heard(f);
 	w->left--;
 	if (w->wait.parked && (w->left == 0 || (w->at_failure && w->failure < 0)))
 		oxi_wake(&w->wait, 0);

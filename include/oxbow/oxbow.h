@@ -10,6 +10,7 @@
 #include <oxbow/embed.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
+#include <oxbow/inspect.h>
 #include <oxbow/job.h>
 #include <oxbow/log.h>
 #include <oxbow/pool.h>
