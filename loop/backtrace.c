@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Backtraces, by frame pointers: of a parked coroutine from the registers that its switch saved, of a running one
- * from those that a signal interrupted. Only reads, so it may be done in a signal handler; an unwinder by tables
- * would need memory and locks.
+ * Backtraces, without memory or locks, for they are made in signal handlers too.
  *
- * Oxbow itself keeps frame pointers. Code that was compiled without them (the default of most distributions) still
- * passes the register on, because a callee saves it: what is lost are callers of such functions, and a value that
- * is no frame ends the walk. Each step must lie inside the stack and go up. The gdb script has no such limits.
+ * Of what runs now: by the compiler's unwinder, which reads the tables that every function has and passes through a
+ * signal's frame. It can begin only where it is called.
+ *
+ * Of a parked coroutine: by frame pointers, from the registers that its switch saved. Oxbow itself keeps them. Code
+ * that was compiled without (the default of most distributions) still passes the register on, because a callee saves
+ * it: what is lost are the callers of such functions, and a value that is no frame ends the walk. Each step must lie
+ * inside the stack and go up. (The gdb script has no such limits.)
  */
 #include "loop/backtrace.h"
 
+#include <string.h>
 #include <ucontext.h>
+#include <unwind.h>
 
 #include "include/private/sanitize.h"
 #include "loop/state.h"
@@ -52,40 +56,60 @@ void oxi_backtrace_parked(struct oxi_backtrace *b, const struct oxi_task *t)
 	walk(b, r.fp, t->stack.bottom, t->stack.bottom + t->stack.size);
 }
 
-/* pc, fp and sp where a signal came; false on a machine whose registers are not known here. */
-static bool interrupted(const ucontext_t *uc, struct oxi_registers *ret)
+/* Where a signal came; NULL where that is not known. */
+static const char *interrupted(const ucontext_t *uc)
 {
 #if defined(__x86_64__)
-	ret->pc = (const char *)uc->uc_mcontext.gregs[REG_RIP];
-	ret->fp = (const char *)uc->uc_mcontext.gregs[REG_RBP];
-	ret->sp = (const char *)uc->uc_mcontext.gregs[REG_RSP];
-	return true;
+	return (const char *)uc->uc_mcontext.gregs[REG_RIP];
 #elif defined(__aarch64__)
-	ret->pc = (const char *)uc->uc_mcontext.pc;
-	ret->fp = (const char *)uc->uc_mcontext.regs[29];
-	ret->sp = (const char *)uc->uc_mcontext.sp;
-	return true;
+	return (const char *)uc->uc_mcontext.pc;
 #else
-	(void)uc, (void)ret;
-	return false;
+	(void)uc;
+	return NULL;
 #endif
 }
 
-/* The thread's own stack is known from where it is now to where the loop began. */
-void oxi_backtrace_running(struct oxi_backtrace *b, const struct ox_loop *l, const void *context)
+struct unwinding {
+	struct oxi_backtrace *b;
+	const char *from;               /* frames before this are the handler's; NULL: from the caller's caller on */
+	unsigned skip;
+};
+
+static _Unwind_Reason_Code unwound(struct _Unwind_Context *c, void *arg)
 {
-	const struct oxi_stack *st = l->current ? &l->current->stack : NULL;
-	struct oxi_registers r = { .fp = __builtin_frame_address(0), .sp = __builtin_frame_address(0) };
+	struct unwinding *u = arg;
+	int exact;                      /* a signal came here; else: here it returns to */
+	const char *pc = (const char *)_Unwind_GetIPInfo(c, &exact);
+
+	if (u->from && pc != u->from)
+		return _URC_NO_REASON;
+	u->from = NULL;
+	if (u->skip > 0)
+		u->skip--;
+	else
+		add(u->b, exact ? pc : pc - 1);
+	return u->b->len < OXI_FRAMES ? _URC_NO_REASON : _URC_END_OF_STACK;
+}
+
+void oxi_backtrace_running(struct oxi_backtrace *b, const void *context)
+{
+	struct unwinding u = { .b = b, .from = context ? interrupted(context) : NULL };
 
 	b->len = 0;
-	if (context && !interrupted(context, &r))
-		return;
-	if (context)
-		add(b, r.pc);
-	if (st)
-		walk(b, r.fp, st->bottom, st->bottom + st->size);
-	else
-		walk(b, r.fp, r.sp, l->top);
+	u.skip = u.from ? 0 : 2;
+	_Unwind_Backtrace(unwound, &u);
+}
+
+/* Without what the compiler appended to the name of a part or a copy of a function: ".part.0", ".localalias". */
+static void print_function(struct oxi_print *p, const char *name)
+{
+	char text[128];
+	size_t len = strcspn(name, ".");
+
+	len = len < sizeof(text) ? len : sizeof(text) - 1;
+	memcpy(text, name, len);
+	text[len] = '\0';
+	oxi_print(p, text);
 }
 
 static void print_place(struct oxi_print *p, const struct oxi_symbol *at, const char *pc)
@@ -103,7 +127,7 @@ void oxi_print_backtrace(struct oxi_print *p, struct oxi_symbols *s, const struc
 		oxi_symbol_find(s, b->pc[i], &at);
 		oxi_print_indent(p, indent);
 		if (at.function) {
-			oxi_print(p, at.function);
+			print_function(p, at.function);
 			oxi_print(p, "+");
 			oxi_print_hex(p, at.offset);
 			oxi_print(p, " ");
@@ -122,7 +146,7 @@ void oxi_print_backtrace_short(struct oxi_print *p, struct oxi_symbols *s, const
 		oxi_symbol_find(s, b->pc[i], &at);
 		oxi_print(p, i == 0 ? "" : " < ");
 		if (at.function)
-			oxi_print(p, at.function);
+			print_function(p, at.function);
 		else
 			print_place(p, &at, b->pc[i]);
 	}

@@ -6,7 +6,6 @@
 #include "loop/print.h"
 #include "loop/symbol.h"
 
-struct ox_loop;
 struct oxi_task;
 
 #define OXI_FRAMES 40u
@@ -20,11 +19,8 @@ struct oxi_backtrace {
 /* Of a coroutine that does not run now. */
 void oxi_backtrace_parked(struct oxi_backtrace *b, const struct oxi_task *t);
 
-/*
- * Of what runs now in the thread of l: the coroutine, or what is on the thread's own stack. context: what a signal
- * handler was given as its third argument; NULL: begin with the caller.
- */
-void oxi_backtrace_running(struct oxi_backtrace *b, const struct ox_loop *l, const void *context);
+/* Of what runs now in this thread. context: what a signal handler was given as its third argument; NULL: the caller. */
+void oxi_backtrace_running(struct oxi_backtrace *b, const void *context);
 
 /* One line a frame: "    function+0x1c (module+0x1139)", the latter for addr2line. */
 void oxi_print_backtrace(struct oxi_print *p, struct oxi_symbols *s, const struct oxi_backtrace *b, unsigned indent);

@@ -65,10 +65,10 @@ void oxi_deadlock(struct ox_loop *l)
 	if (!l->virtual && !l->deadlock_cancels)
 		return;
 	l->deadlocked = true;
-	if (l->main_task->root.own)
-		lift_shields(l);
-	else
+	if (!l->main_task->root.own)
 		oxi_scope_cancel(&l->main_task->root, OX_CAUSE_DEADLOCK);
+	if (oxi_list_empty(&l->ready))
+		lift_shields(l);
 }
 
 /* ---- cycles ---- */

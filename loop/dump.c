@@ -119,7 +119,7 @@ static void print_where(struct oxi_print *p, struct oxi_symbols *symbols, const 
 	struct oxi_backtrace b;
 
 	if (t == l->current)
-		oxi_backtrace_running(&b, l, context);
+		oxi_backtrace_running(&b, context);
 	else
 		oxi_backtrace_parked(&b, t);
 	oxi_print_backtrace(p, symbols, &b, indent);

@@ -369,7 +369,6 @@ static bool poll_is_due(const struct ox_loop *l)
 static void begin_turning(struct ox_loop *l)
 {
 	l->turning = true;
-	l->top = (const char *)__builtin_frame_address(0) + 2 * sizeof(void *);
 	oxi_loop_awake(l);
 }
 

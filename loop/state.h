@@ -181,7 +181,6 @@ struct ox_loop {
 	struct ox_loop *next_loop;
 	int tid;
 	int report_fd;                  /* 0: none */
-	const char *top;                /* of the thread's stack, as far as the loop is on it */
 	volatile bool asleep;           /* in a poll, until the first callback */
 	bool handed_out;                /* ox_loop_self() has given it away: anybody may post */
 	bool deadlock_cancels, deadlocked;

@@ -44,11 +44,11 @@ bool oxi_context_registers(const struct oxi_context *c, struct oxi_registers *re
 #if defined(__x86_64__)
 	const greg_t *regs = c->uc.uc_mcontext.gregs;
 
-	*ret = (struct oxi_registers){ (const char *)regs[REG_RIP], (const char *)regs[REG_RBP], (const char *)regs[REG_RSP] };
+	*ret = (struct oxi_registers){ (const char *)regs[REG_RIP], (const char *)regs[REG_RBP] };
 #elif defined(__aarch64__)
 	const mcontext_t *m = &c->uc.uc_mcontext;
 
-	*ret = (struct oxi_registers){ (const char *)m->pc, (const char *)m->regs[29], (const char *)m->sp };
+	*ret = (struct oxi_registers){ (const char *)m->pc, (const char *)m->regs[29] };
 #else
 	(void)c, (void)ret;
 	return false;
@@ -103,9 +103,9 @@ bool oxi_context_registers(const struct oxi_context *c, struct oxi_registers *re
 	const struct frame *f = c->sp;
 
 #ifdef __x86_64__
-	*ret = (struct oxi_registers){ (const char *)(uintptr_t)f->pc, f->rbp, (const char *)&f->align };
+	*ret = (struct oxi_registers){ (const char *)(uintptr_t)f->pc, f->rbp };
 #else
-	*ret = (struct oxi_registers){ (const char *)(uintptr_t)f->pc, f->fp, (const char *)(f + 1) };
+	*ret = (struct oxi_registers){ (const char *)(uintptr_t)f->pc, f->fp };
 #endif
 	return f->pc != oxi_switch_start;
 }

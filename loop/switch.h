@@ -45,7 +45,7 @@ void oxi_context_entered(struct oxi_context *from);
 
 /* Where a context goes on when it is switched to; false: it never ran, or that is not known on this machine. */
 struct oxi_registers {
-	const char *pc, *fp, *sp;
+	const char *pc, *fp;
 };
 bool oxi_context_registers(const struct oxi_context *c, struct oxi_registers *ret);
 

@@ -99,7 +99,7 @@ static void caught(struct ox_loop *l, struct oxi_watchdog *w, const void *contex
 	w->task = l->current ? l->current->id : 0;
 	w->name = l->current ? l->current->name : NULL;
 	w->site = l->current ? l->current->site : NULL;
-	oxi_backtrace_running(&w->where, l, context);
+	oxi_backtrace_running(&w->where, context);
 	if (!w->caught)
 		l->figures.stalls++;
 	w->caught = true;
