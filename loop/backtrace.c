@@ -81,6 +81,8 @@ static _Unwind_Reason_Code unwound(struct _Unwind_Context *c, void *arg)
 	int exact;                      /* a signal came here; else: here it returns to */
 	const char *pc = (const char *)_Unwind_GetIPInfo(c, &exact);
 
+	if (pc == NULL)
+		return _URC_END_OF_STACK;
 	if (u->from && pc != u->from)
 		return _URC_NO_REASON;
 	u->from = NULL;
