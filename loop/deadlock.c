@@ -75,7 +75,7 @@ void oxi_deadlock(struct ox_loop *l)
 
 static const struct oxi_wait *owner_waits(const struct oxi_wait *w)
 {
-	const struct oxi_task *owner = w->owner ? *w->owner : NULL;
+	const struct oxi_task *owner = oxi_wait_owner(w);
 
 	return owner && owner->wait && owner->wait->parked ? owner->wait : NULL;
 }
@@ -100,7 +100,7 @@ void oxi_deadlock_look(const struct oxi_wait *first)
 	const struct oxi_wait *w = first;
 
 	for (unsigned n = 0; w && n < MOST_LINKS; n++) {
-		if (w->owner && *w->owner == first->task) {
+		if (oxi_wait_owner(w) == first->task) {
 			report_cycle(first);
 			return;
 		}

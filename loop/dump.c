@@ -19,6 +19,7 @@
 #include <oxbow/inspect.h>
 
 #include "loop/backtrace.h"
+#include "loop/lock.h"
 #include "loop/state.h"
 
 struct oxi_task *oxi_scope_task(const struct oxi_scope *s)
@@ -69,8 +70,15 @@ static void print_object(struct oxi_print *p, const void *object)
 	}
 }
 
+const struct oxi_task *oxi_wait_owner(const struct oxi_wait *w)
+{
+	return w->kind == oxi_lock_kind ? ((const ox_lock *)w->object)->owner : NULL;
+}
+
 void oxi_print_wait(struct oxi_print *p, const struct oxi_wait *w)
 {
+	const struct oxi_task *owner = oxi_wait_owner(w);
+
 	oxi_print(p, w->kind);
 	if (w->object)
 		print_object(p, w->object);
@@ -78,9 +86,9 @@ void oxi_print_wait(struct oxi_print *p, const struct oxi_wait *w)
 		oxi_print(p, " fd ");
 		oxi_print_number(p, (uint64_t)w->fd);
 	}
-	if (w->owner && *w->owner) {
+	if (owner) {
 		oxi_print(p, " held by ");
-		oxi_print_task(p, *w->owner);
+		oxi_print_task(p, owner);
 	}
 }
 

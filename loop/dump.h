@@ -12,6 +12,8 @@ struct oxi_wait;
 
 /* "#12 fetch" */
 void oxi_print_task(struct oxi_print *p, const struct oxi_task *t);
+/* Who holds what it waits for; NULL: that is nobody's. */
+const struct oxi_task *oxi_wait_owner(const struct oxi_wait *w);
 /* "lock 0x55d0 held by #3 writer" */
 void oxi_print_wait(struct oxi_print *p, const struct oxi_wait *w);
 /* "#12 fetch: parked 1.203 s: read fd 7; spawned at x.c:12" */

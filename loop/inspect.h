@@ -78,7 +78,7 @@ void oxi_watchdog_go_on(struct ox_loop *l);     /* there is progress while it re
 
 /* Nothing is ready and nothing can come: tells it, once; may cancel, which makes something ready. */
 void oxi_deadlock(struct ox_loop *l);
-/* The running task is about to wait for something that has an owner: tells of a cycle. */
+/* The running task is about to wait for a lock: tells of a cycle. */
 void oxi_deadlock_look(const struct oxi_wait *w);
 
 /* ---- unheard.c ---- */

@@ -11,6 +11,7 @@
  *	scope.c                cancellation as a state, deadlines
  *	future.c wait.c        status, value, waiters; await and its friends
  *	group.c task.c         ownership; coroutines
+ *	select.c               waiting at an object, for one thing or for the first of several: select.h
  *	queue.c post.c ...     built on the above
  *
  * A turn: run every coroutine that is ready now, in order; run the hooks armed meanwhile; poll, fire timers.
@@ -64,7 +65,6 @@ struct oxi_wait {
 	oxi_abort_answer (*abort)(struct oxi_wait *w);
 	const char *kind;               /* "sleep", "read", "job": for reports */
 	const void *object;             /* what is waited for; begins with its magic word, as every object does */
-	struct oxi_task *const *owner;  /* of a lock: where it says who holds it; else NULL. For reports of cycles */
 	ox_time since;                  /* loop time at parking */
 	int fd;                         /* the descriptor waited for; -1: none. For reports */
 	int result;
@@ -78,7 +78,7 @@ struct oxi_wait {
  */
 OXI_SHARED int oxi_checkpoint(void);
 
-/* Fills in a record, and links it nowhere. A wait for a lock or a descriptor sets owner or fd afterwards. */
+/* Fills in a record, and links it nowhere. A wait for a descriptor sets fd afterwards. */
 OXI_SHARED void oxi_wait_init(struct oxi_wait *w, const char *kind, const void *object, oxi_abort_answer (*abort)(struct oxi_wait *));
 
 /*
@@ -188,7 +188,14 @@ struct ox_future {
 };
 #define OXI_FUTURE_CANCELLED 1u         /* a cancel has been asked for */
 #define OXI_FUTURE_STATIC    2u         /* the stand-in for one that could not be made */
-#define OXI_FUTURE_HEARD     4u         /* somebody has been told its status */
+#define OXI_FUTURE_STARTERS  4u         /* a task that failed before ox_started(): its failure is not the group's */
+#define OXI_FUTURE_HEARD     8u         /* somebody has been told its status */
+
+/* Who waits for a future. notify unlinks nothing: the list is taken apart before. */
+struct oxi_waiter {
+	struct oxi_list link;
+	void (*notify)(struct oxi_waiter *w, ox_future *f);
+};
 
 /* Initialises an embedded future, pending, and enters it into g (NULL: none). OX_ESTATE: g is closed, nothing done. */
 int oxi_future_init(ox_future *f, ox_group *g, const struct oxi_future_ops *ops);

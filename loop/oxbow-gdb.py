@@ -72,9 +72,9 @@ class Task:
             text += " 0x%x" % int(wait["object"])
         if int(wait["fd"]) >= 0:
             text += " fd %d" % int(wait["fd"])
-        if wait["owner"] and wait["owner"].dereference():
-            owner = wait["owner"].dereference()
-            text += " held by #%d %s" % (int(owner["id"]), quiet(owner["name"]))
+        if text.startswith("lock "):
+            owner = wait["object"].cast(gdb.lookup_type("struct ox_lock").pointer())["owner"]
+            text += " held by #%d %s" % (int(owner["id"]), quiet(owner["name"])) if owner else ""
         return text
 
     def line(self):

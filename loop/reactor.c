@@ -19,17 +19,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "loop/select.h"
 #include "loop/state.h"
 
 /* Who waits for a descriptor in ox_wait_fd(). */
 struct fd_waits {
 	struct event event;
-	struct fd_wait *reader, *writer;
+	struct oxi_clause *reader, *writer;
 	bool made;                      /* event is assigned */
 };
 
@@ -335,13 +337,6 @@ void oxi_watch_free(struct oxi_watch *w)
 
 /* ---- foreign descriptors, for coroutines ---- */
 
-struct fd_wait {
-	struct oxi_wait wait;
-	struct fd_waits *of;
-	int fd;
-	unsigned events;
-};
-
 static void waits_ready(evutil_socket_t fd, short what, void *arg);
 
 /* Arms the event for whom there is; it fires once. */
@@ -358,21 +353,6 @@ static int arm(struct fd_waits *s, int fd)
 	return event_add(&s->event, NULL) < 0 ? OX_ENOMEM : 0;
 }
 
-static void leave(struct fd_wait *w)
-{
-	if (w->of->reader == w)
-		w->of->reader = NULL;
-	if (w->of->writer == w)
-		w->of->writer = NULL;
-	oxi_loop_hold(-1);
-}
-
-static void served(struct fd_wait *w, unsigned events)
-{
-	leave(w);
-	oxi_wake(&w->wait, (int)(events & w->events));
-}
-
 static void waits_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct fd_waits *s = arg;
@@ -380,19 +360,11 @@ static void waits_ready(evutil_socket_t fd, short what, void *arg)
 
 	s->made = false;
 	if (s->reader && events & OX_READABLE)
-		served(s->reader, events);
+		oxi_clause_commit(s->reader, (int)(events & s->reader->events));
 	if (s->writer && events & OX_WRITABLE)
-		served(s->writer, events);
-	arm(s, fd);
-}
-
-static oxi_abort_answer give_up(struct oxi_wait *wait)
-{
-	struct fd_wait *w = OXI_CONTAINER(wait, struct fd_wait, wait);
-
-	leave(w);
-	arm(w->of, w->fd);
-	return OXI_ABORTED;
+		oxi_clause_commit(s->writer, (int)(events & s->writer->events));
+	if (!s->made)
+		arm(s, fd);
 }
 
 static struct fd_waits *waits_of(struct oxi_reactor *r, int fd)
@@ -415,34 +387,74 @@ static struct fd_waits *waits_of(struct oxi_reactor *r, int fd)
 	return r->waits[fd];
 }
 
+static void leave(struct oxi_clause *c)
+{
+	struct fd_waits *s = c->object;
+
+	if (s->reader == c)
+		s->reader = NULL;
+	if (s->writer == c)
+		s->writer = NULL;
+	oxi_loop_hold(-1);
+}
+
+static void fd_disarm(struct oxi_clause *c)
+{
+	leave(c);
+	arm(c->object, c->fd);
+}
+
+static int fd_arm(struct oxi_clause *c)
+{
+	struct fd_waits *s;
+	int r = pollable(c->fd);
+
+	if (c->events == 0 || c->events & ~(OX_READABLE | OX_WRITABLE))
+		return OX_EINVAL;
+	if (r < 0)
+		return r;
+	s = c->object = waits_of(oxi_loop->reactor, c->fd);
+	if (s == NULL)
+		return OX_ENOMEM;
+	if ((c->events & OX_READABLE && s->reader) || (c->events & OX_WRITABLE && s->writer))
+		return OX_EBUSY;
+	if (c->events & OX_READABLE)
+		s->reader = c;
+	if (c->events & OX_WRITABLE)
+		s->writer = c;
+	oxi_loop_hold(+1);
+	r = arm(s, c->fd);
+	if (r < 0)
+		leave(c);
+	return r;
+}
+
+/* For a select: what is ready now. All errors are found when it is armed. */
+static bool fd_attempt(struct oxi_clause *c, int *ret_result)
+{
+	struct pollfd p = { .fd = c->fd };
+	unsigned events;
+
+	p.events = (short)((c->events & OX_READABLE ? POLLIN : 0) | (c->events & OX_WRITABLE ? POLLOUT : 0));
+	if (poll(&p, 1, 0) <= 0 || pollable(c->fd) < 0)
+		return false;
+	events = (p.revents & POLLIN ? OX_READABLE : 0) | (p.revents & POLLOUT ? OX_WRITABLE : 0);
+	if (p.revents & (POLLERR | POLLHUP))
+		events = c->events;
+	*ret_result = (int)(events & c->events);
+	return true;
+}
+
+static const struct oxi_clause_ops fd_ops = { "wait", fd_attempt, fd_arm, fd_disarm };
+
+ox_clause ox_clause_fd(int fd, unsigned events)
+{
+	return oxi_clause_public(&(struct oxi_clause){ .ops = &fd_ops, .fd = fd, .events = events });
+}
+
 int ox_wait_fd(int fd, unsigned events)
 {
-	struct fd_wait w = { .fd = fd, .events = events };
 	int r = oxi_checkpoint();
 
-	if (r < 0)
-		return r;
-	if (events == 0 || events & ~(OX_READABLE | OX_WRITABLE))
-		return OX_EINVAL;
-	r = pollable(fd);
-	if (r < 0)
-		return r;
-	w.of = waits_of(oxi_loop->reactor, fd);
-	if (w.of == NULL)
-		return OX_ENOMEM;
-	if ((events & OX_READABLE && w.of->reader) || (events & OX_WRITABLE && w.of->writer))
-		return OX_EBUSY;
-	if (events & OX_READABLE)
-		w.of->reader = &w;
-	if (events & OX_WRITABLE)
-		w.of->writer = &w;
-	oxi_loop_hold(+1);
-	r = arm(w.of, fd);
-	if (r < 0) {
-		leave(&w);
-		return r;
-	}
-	oxi_wait_init(&w.wait, events == OX_WRITABLE ? "writable fd" : "readable fd", NULL, give_up);
-	w.wait.fd = fd;
-	return oxi_park(&w.wait);
+	return r < 0 ? r : oxi_clause_wait_fd(&(struct oxi_clause){ .ops = &fd_ops, .fd = fd, .events = events });
 }

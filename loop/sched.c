@@ -23,7 +23,10 @@
 #include <string.h>
 #include <time.h>
 
+#include <oxbow/thread.h>
+
 #include "include/private/ticks.h"
+#include "loop/lock.h"
 #include "loop/state.h"
 #include "loop/trace.h"
 
@@ -57,10 +60,11 @@ static void switch_away(struct ox_loop *l, struct oxi_task *t)
 	errno = t->saved_errno;
 }
 
-static inline int yield(struct ox_loop *l, struct oxi_task *t)
+/* No wait record: nothing takes a coroutine back that is ready already. */
+static int yield(struct ox_loop *l, struct oxi_task *t)
 {
 	oxi_trace_wake(l, t, 0);
-	oxi_ready(t);
+	oxi_list_append(&l->ready, &t->ready);
 	switch_away(l, t);
 	return t->scope->cancelled ? OX_ECANCELED : 0;
 }
@@ -105,7 +109,7 @@ int oxi_park(struct oxi_wait *w)
 	w->parked = true;
 	t->wait = w;
 	oxi_trace_park(l, t, w);
-	if (OXI_UNLIKELY(w->owner != NULL))
+	if (OXI_UNLIKELY(w->kind == oxi_lock_kind))
 		oxi_deadlock_look(w);
 	if (t->scope->cancelled)
 		oxi_abort_wait(w);
@@ -172,7 +176,7 @@ void oxi_hook_disarm(struct oxi_hook *h)
 	oxi_list_remove(&h->link);
 }
 
-static inline void run_hooks(struct oxi_list *hooks)
+static void run_hooks(struct oxi_list *hooks)
 {
 	struct oxi_list now, *e;
 
@@ -214,18 +218,54 @@ __attribute__((cold)) static void shuffle(struct ox_loop *l, struct oxi_list *tu
 	}
 }
 
-static void switch_to(struct ox_loop *l, struct oxi_task *t)
+static inline void switch_to(struct ox_loop *l, struct oxi_task *t)
 {
 	l->current = t;
-	l->figures.resumes++;
-	t->operations = 0;
 	oxi_context_switch(&l->main, &t->context, false);
 	l->current = NULL;
 }
 
-static void resume(struct ox_loop *l, struct oxi_task *t)
+/* What a coroutine wants done on the thread's own stack. */
+struct oxi_errand {
+	void *(*fn)(void *);
+	void *arg, *result;
+};
+
+static __attribute__((noinline)) void run_errands(struct ox_loop *l, struct oxi_task *t)
 {
+	while (l->errand) {
+		struct oxi_errand *e = l->errand;
+
+		l->errand = NULL;
+		e->result = e->fn(e->arg);
+		switch_to(l, t);
+	}
+}
+
+void *ox_run_on_big_stack(void *(*fn)(void *arg), void *arg)
+{
+	struct ox_loop *l = oxi_loop;
+	struct oxi_errand e = { .fn = fn, .arg = arg };
+
+	if (l == NULL || l->current == NULL || oxi_forked())
+		return fn(arg);
+	l->errand = &e;
+	switch_away(l, l->current);
+	return e.result;
+}
+
+static inline void step(struct ox_loop *l, struct oxi_task *t)
+{
+	l->figures.resumes++;
+	t->operations = 0;
 	switch_to(l, t);
+	if (OXI_UNLIKELY(l->errand != NULL))
+		run_errands(l, t);
+}
+
+static inline void resume(struct ox_loop *l, struct oxi_task *t)
+{
+	step(l, t);
 	if (OXI_UNLIKELY(t->ended))
 		oxi_task_finish(t);
 }
@@ -237,7 +277,7 @@ static void resume_watched(struct ox_loop *l, struct oxi_task *t)
 	if (t == l->figures.sample)
 		oxi_figures_latency(&l->figures);
 	oxi_trace_if(l, OX_TRACE_RUN, t, NULL, 0);
-	switch_to(l, t);
+	step(l, t);
 	if (l->measures.on)
 		oxi_measure_run(l, t, oxi_real_now() - begin);
 	if (t->ended)
@@ -253,7 +293,7 @@ __attribute__((cold, noinline)) static void run_watched(struct ox_loop *l, struc
 		resume_watched(l, OXI_CONTAINER(e, struct oxi_task, ready));
 }
 
-static inline void run_ready(struct ox_loop *l)
+static inline __attribute__((always_inline)) void run_ready(struct ox_loop *l)
 {
 	struct oxi_list turn, *e;
 	uint64_t n = l->figures.resumes;
@@ -353,11 +393,12 @@ static void idle(struct ox_loop *l)
 	}
 }
 
-/* True: something is ready again. */
-static inline bool turn(struct ox_loop *l)
+/* True: something is ready again. Inlined: a turn can be as short as one yield. */
+static inline __attribute__((always_inline)) bool turn(struct ox_loop *l)
 {
 	run_ready(l);
-	run_hooks(&l->hooks);
+	if (!oxi_list_empty(&l->hooks))
+		run_hooks(&l->hooks);
 	return something_is_ready(l);
 }
 

@@ -65,12 +65,15 @@ struct oxi_task {
 	struct oxi_scope *scope;        /* innermost */
 	struct oxi_scope root;          /* outermost, inside the group's */
 	struct oxi_wait *wait;          /* while parked */
+	struct oxi_starter *starter;    /* waits for ox_started() */
 	ox_coro *fn;
 	void *arg;
 	const char *name, *site;
 	uint64_t id;                    /* in order of spawning, from 1 */
 	struct oxi_stack stack;
 	int saved_errno;
+	struct oxi_binding *bindings;   /* task-locals; NULL: none */
+	struct oxi_deferred *deferred;  /* calls at its end, the first to be made; NULL: none */
 	unsigned operations;            /* since it was resumed */
 	bool ended;                     /* fn has returned: its status is known, its stack not yet free */
 	ox_time longest_run;            /* if that is measured */
@@ -80,6 +83,11 @@ struct oxi_task {
 int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_options *o, struct oxi_task **ret);
 void oxi_task_finish(struct oxi_task *t);       /* on the thread's stack, once t has ended */
 void oxi_task_release(struct oxi_task *t);
+int oxi_start_failed(struct oxi_task *t, int status);   /* t ends without ox_started(): what its status is then */
+
+struct oxi_binding *oxi_bindings_ref(struct oxi_binding *b);    /* takes NULL */
+void oxi_bindings_unref(struct oxi_binding *b);
+void oxi_deferred_call(struct oxi_task *t);     /* the next one; there is one */
 
 /* ---- groups ---- */
 
@@ -111,12 +119,8 @@ struct ox_group {
 int oxi_group_enter(struct ox_group *g, ox_future *f);          /* a new pending future; OX_ESTATE: closed */
 void oxi_group_done(struct ox_group *g, ox_future *f);          /* one of it is done */
 void oxi_group_cancel_externals(struct ox_group *g);
-
-/* Who waits for a future. notify unlinks nothing: the list is taken apart before. */
-struct oxi_waiter {
-	struct oxi_list link;
-	void (*notify)(struct oxi_waiter *w, ox_future *f);
-};
+void oxi_group_hold(struct ox_group *g);        /* as if one more were pending, until unhold */
+void oxi_group_unhold(struct ox_group *g);
 
 bool oxi_future_is_task(const ox_future *f);
 
@@ -149,6 +153,7 @@ struct ox_loop {
 	uint64_t magic;
 	struct oxi_list ready;          /* tasks for the next turn */
 	struct oxi_task *current;       /* NULL: on the thread's own stack */
+	struct oxi_errand *errand;      /* that current has for that stack */
 	struct oxi_task *main_task;
 	bool turning;                   /* inside the turns: a step in a step is refused */
 	bool keep_sigpipe;              /* as asked for */
@@ -195,6 +200,12 @@ struct ox_loop {
 
 extern _Thread_local struct ox_loop *oxi_loop __attribute__((tls_model("initial-exec")));
 
+/* The running coroutine; NULL outside of one. */
+static inline struct oxi_task *oxi_task_current(void)
+{
+	return oxi_loop ? oxi_loop->current : NULL;
+}
+
 int oxi_posts_open(struct ox_loop *l);
 void oxi_posts_kick(struct ox_loop *l);         /* wakes the loop for nothing */
 void oxi_posts_close(struct ox_loop *l);        /* calls what was posted before */
@@ -224,5 +235,8 @@ static inline void oxi_loop_awake(struct ox_loop *l)
 /* An own stack for signal handlers of this thread, and a handler of SIGSEGV; see overflow.c. */
 void oxi_alt_stack(bool on);
 void oxi_overflow_report_install(void);
+
+/* From now on SIGINT cancels the main task's scope, if this is the process's first loop and the program has left it alone (signal.c). */
+int oxi_interrupt_open(void);
 
 #endif

@@ -57,6 +57,10 @@ static void run(void *arg)
 	oxi_trace_start(l, t);
 	t->future.status = t->fn(t->arg);
 	close_what_is_open(t);
+	while (OXI_UNLIKELY(t->deferred != NULL)) {
+		oxi_deferred_call(t);
+		close_what_is_open(t);
+	}
 	t->ended = true;
 	oxi_context_switch(&t->context, &l->main, true);
 	__builtin_unreachable();
@@ -68,6 +72,8 @@ void oxi_task_finish(struct oxi_task *t)
 	int status = t->future.status;
 	bool cancelled = status == OX_ECANCELED && t->root.cancelled;
 
+	if (OXI_UNLIKELY(t->starter != NULL))
+		status = oxi_start_failed(t, status);
 	l->figures.ended++;
 	oxi_trace_end(l, t);
 	oxi_context_end(&t->context);
@@ -77,6 +83,7 @@ void oxi_task_finish(struct oxi_task *t)
 	if (l->trim_timer.index == 0)
 		oxi_timer_set(&l->trim_timer, l->time + OX_SEC(1));     /* without memory for it: trimmed later */
 	oxi_list_remove(&t->deliver);
+	oxi_bindings_unref(t->bindings);
 	oxi_scope_exit(&t->root);
 	oxi_future_resolve(&t->future, status, cancelled ? OX_ORIGIN_CANCEL : OX_ORIGIN_COROUTINE);
 }
@@ -126,10 +133,13 @@ int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_opti
 	oxi_list_init(&t->deliver);
 	t->scope = g ? &g->scope : NULL;
 	t->wait = NULL;
+	t->starter = NULL;
 	t->fn = fn;
 	t->arg = arg;
 	t->name = o->name ? o->name : "task";
 	t->site = o->site;
+	t->bindings = l->current ? oxi_bindings_ref(l->current->bindings) : NULL;
+	t->deferred = NULL;
 	t->id = ++l->figures.spawned;
 	t->longest_run = 0;
 	t->saved_errno = 0;

@@ -107,7 +107,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 	return n;
 }
 
-/* ---- the headers of a streamed response ---- */
+/* ---- the headers of a streamed response, or of an answer to a streamed body ---- */
 
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
@@ -125,6 +125,10 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 	    curl_easy_header(res->easy, "location", 0, CURLH_HEADER, -1, &h) == CURLHE_OK)
 		return n;
 	res->headers_done = true;
+	if (status >= 400 && status != 417) {                   /* that one: libcurl asks again, without Expect */
+		oxi_upload_stop(res);
+		oxi_http_client_flow(res);
+	}
 	oxi_transfer_wake(res, 0);
 	return n;
 }
@@ -224,25 +228,70 @@ static int prepare_headers(struct ox_response *res)
 		if (r < 0)
 			return r;
 	}
-	return typed ? 0 : append(res, "Content-Type:");        /* libcurl would call each body a form */
+	if (typed || res->request->o.form)
+		return 0;
+	return append(res, "Content-Type:");                    /* libcurl would call each body a form */
+}
+
+static CURLcode add_part(struct ox_response *res, const struct ox_http_part *p)
+{
+	curl_mimepart *part = curl_mime_addpart(res->form);
+	CURLcode code = part ? curl_mime_name(part, p->name) : CURLE_OUT_OF_MEMORY;
+
+	if (code == CURLE_OK)
+		code = curl_mime_data(part, p->data ? p->data : "", p->len);
+	if (code == CURLE_OK && p->filename)
+		code = curl_mime_filename(part, p->filename);
+	if (code == CURLE_OK && (p->type || p->filename))
+		code = curl_mime_type(part, p->type ? p->type : oxi_http_type(p->filename));
+	return code;
+}
+
+static CURLcode prepare_form(struct ox_response *res, const struct ox_http_part *parts)
+{
+	CURLcode code;
+
+	res->form = curl_mime_init(res->easy);
+	code = res->form ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+	for (; parts->name && code == CURLE_OK; parts++)
+		code = add_part(res, parts);
+	SET(CURLOPT_MIMEPOST, res->form);
+	return code;
+}
+
+static CURLcode prepare_body(struct ox_response *res)
+{
+	const ox_http_options *o = &res->request->o;
+	CURLcode code = CURLE_OK;
+
+	if (o->form)
+		return prepare_form(res, o->form);
+	SET(CURLOPT_POST, 1L);
+	if (res->upload) {
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)res->upload->left);
+		SET(CURLOPT_READFUNCTION, oxi_upload_on_read);
+		SET(CURLOPT_READDATA, res);
+	} else {
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)o->body_len);
+		SET(CURLOPT_POSTFIELDS, o->body ? o->body : "");
+	}
+	return code;
 }
 
 static CURLcode prepare_method(struct ox_response *res)
 {
 	const struct oxi_http_request *q = res->request;
 	bool post = strcmp(q->method, "POST") == 0, head = strcmp(q->method, "HEAD") == 0;
-	bool plain = post || (!q->o.body && (head || strcmp(q->method, "GET") == 0));
+	bool body = q->o.body || q->o.read_body || q->o.form;
+	bool plain = (post && !q->o.read_body) || (!body && (head || strcmp(q->method, "GET") == 0));
 	int max = q->o.max_redirects ? q->o.max_redirects : 10;
 	CURLcode code = CURLE_OK;
 
-	if (post || q->o.body) {
-		SET(CURLOPT_POST, 1L);
-		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->o.body_len);
-		SET(CURLOPT_POSTFIELDS, q->o.body ? q->o.body : "");
-	} else if (head) {
+	if (post || body)
+		code = prepare_body(res);
+	else if (head)
 		SET(CURLOPT_NOBODY, 1L);
-	}
-	if (!plain)
+	if (!post && !plain)
 		SET(CURLOPT_CUSTOMREQUEST, q->method);
 	res->follow = plain && max > 0;
 	SET(CURLOPT_FOLLOWLOCATION, res->follow ? 1L : 0L);
@@ -271,7 +320,7 @@ static CURLcode prepare_connection(struct ox_response *res)
 	SET(CURLOPT_QUICK_EXIT, 1L);                    /* do not wait for look-ups: see client.c */
 	SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
 	SET(CURLOPT_OPENSOCKETDATA, res);
-	if (o->allow_address) {
+	if (o->allow_address && !o->unix_path) {
 		SET(CURLOPT_PREREQFUNCTION, on_request);
 		SET(CURLOPT_PREREQDATA, res);
 	}
@@ -280,6 +329,43 @@ static CURLcode prepare_connection(struct ox_response *res)
 	if (o->insecure) {
 		SET(CURLOPT_SSL_VERIFYPEER, 0L);
 		SET(CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+	return code;
+}
+
+/* The environment's no_proxy is not for a proxy that was asked for. */
+static CURLcode prepare_way(struct ox_response *res)
+{
+	const ox_http_options *o = &res->request->o;
+	CURLcode code = CURLE_OK;
+
+	if (o->proxy || o->unix_path) {
+		SET(CURLOPT_PROXY, o->unix_path ? "" : o->proxy);
+		SET(CURLOPT_NOPROXY, "");
+	}
+	if (o->unix_path && o->unix_path[0] == '@')
+		SET(CURLOPT_ABSTRACT_UNIX_SOCKET, o->unix_path + 1);
+	else if (o->unix_path)
+		SET(CURLOPT_UNIX_SOCKET_PATH, o->unix_path);
+	return code;
+}
+
+static CURLcode prepare_identity(struct ox_response *res)
+{
+	const ox_http_options *o = &res->request->o;
+	CURLcode code = CURLE_OK;
+
+	if (o->bearer) {
+		SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+		SET(CURLOPT_XOAUTH2_BEARER, o->bearer);
+	} else if (o->user) {
+		SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+		SET(CURLOPT_USERNAME, o->user);
+		SET(CURLOPT_PASSWORD, o->password ? o->password : "");
+	}
+	if (o->cookies) {
+		SET(CURLOPT_SHARE, o->cookies->share);
+		SET(CURLOPT_COOKIEFILE, "");            /* no file: it takes cookies only if it is told one */
 	}
 	return code;
 }
@@ -299,12 +385,13 @@ static CURLcode prepare_transfer(struct ox_response *res)
 	SET(CURLOPT_HTTPHEADER, res->headers);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, res);
-	if (q->streaming) {
+	if (q->streaming || res->upload) {
 		SET(CURLOPT_HEADERFUNCTION, on_header);
 		SET(CURLOPT_HEADERDATA, res);
 		SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-		SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	}
+	if (q->streaming)
+		SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	return code;
 }
 
@@ -324,6 +411,10 @@ int oxi_transfer_prepare(struct ox_response *res)
 		code = prepare_method(res);
 	if (code == CURLE_OK)
 		code = prepare_connection(res);
+	if (code == CURLE_OK)
+		code = prepare_way(res);
+	if (code == CURLE_OK)
+		code = prepare_identity(res);
 	res->request = NULL;
 	return code == CURLE_OK ? 0 : oxi_transfer_result(res, code);
 }
@@ -378,6 +469,7 @@ int oxi_transfer_result(const struct ox_response *res, CURLcode code)
 	case CURLE_SEND_ERROR:
 		return system_result(res, broken_result(res));
 	case CURLE_GOT_NOTHING:
+	case CURLE_SEND_FAIL_REWIND:    /* a kept connection was closed while the body was on its way */
 		return -ECONNRESET;
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_ENGINE_NOTFOUND:
@@ -403,7 +495,9 @@ int oxi_transfer_result(const struct ox_response *res, CURLcode code)
 void oxi_response_destroy(struct ox_response *res)
 {
 	curl_easy_cleanup(res->easy);
+	curl_mime_free(res->form);
 	curl_slist_free_all(res->headers);
+	ox_cookies_free(res->cookies);
 	oxi_free(res->body.data);
 	res->magic = 0;
 	oxi_free(res);
