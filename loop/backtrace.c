@@ -93,13 +93,17 @@ static _Unwind_Reason_Code unwound(struct _Unwind_Context *c, void *arg)
 	return u->b->len < OXI_FRAMES ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
+/* ThreadSanitizer makes up a context and calls handlers later: then the place is not found, and the handler is in the trace. */
 void oxi_backtrace_running(struct oxi_backtrace *b, const void *context)
 {
-	struct unwinding u = { .b = b, .from = context ? interrupted(context) : NULL };
+	struct unwinding from_signal = { .b = b, .from = context ? interrupted(context) : NULL };
+	struct unwinding from_caller = { .b = b, .skip = 2 };
 
 	b->len = 0;
-	u.skip = u.from ? 0 : 2;
-	_Unwind_Backtrace(unwound, &u);
+	if (from_signal.from)
+		_Unwind_Backtrace(unwound, &from_signal);
+	if (b->len == 0)
+		_Unwind_Backtrace(unwound, &from_caller);
 }
 
 /* Without what the compiler appended to the name of a part or a copy of a function: ".part.0", ".localalias". */
