@@ -16,6 +16,7 @@
 #include <oxbow/file.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
+#include <oxbow/inspect.h>
 #include <oxbow/job.h>
 #include <oxbow/log.h>
 #include <oxbow/pool.h>
