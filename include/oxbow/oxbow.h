@@ -16,6 +16,7 @@
 #include <oxbow/file.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
+#include <oxbow/inspect.h>
 #include <oxbow/job.h>
 #include <oxbow/log.h>
 #include <oxbow/pool.h>
@@ -24,12 +25,14 @@
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
 #include <oxbow/select.h>
+#include <oxbow/server.h>
 #include <oxbow/signal.h>
 #include <oxbow/stream.h>
-#include <oxbow/tls.h>
 #include <oxbow/sync.h>
 #include <oxbow/task.h>
 #include <oxbow/thread.h>
+#include <oxbow/tls.h>
 #include <oxbow/udp.h>
+#include <oxbow/watch.h>
 
 #endif
