@@ -25,11 +25,14 @@
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
 #include <oxbow/select.h>
+#include <oxbow/server.h>
 #include <oxbow/signal.h>
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>
 #include <oxbow/task.h>
 #include <oxbow/thread.h>
+#include <oxbow/tls.h>
 #include <oxbow/udp.h>
+#include <oxbow/watch.h>
 
 #endif

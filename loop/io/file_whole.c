@@ -3,7 +3,7 @@
  * All of a file at once: reading it, and replacing it so that everybody sees the old file or the new one.
  *
  * The new file has no name at first (O_TMPFILE), so whatever happens while it is written leaves nothing behind. To commit is:
- * fsync; a name beside the old one; rename over it; fsync of the folder. A link cannot take an existing name, so for the moment between
+ * fsync; a name beside the old one; rename over it; fsync of the folder. A link cannot take an existing name (and where it can take a new one, those who watch the folder would not learn that the file is complete), so for the moment between
  * link and rename there is a temporary name; who is killed there leaves it, a whole file. Where the file system has no nameless files the temporary
  * name is there from the start.
  */
@@ -234,13 +234,8 @@ static int put_in_place(int fd, struct oxi_replacement *r)
 
 	if (fsync(fd) < 0)
 		return -errno;
-	if (r->temporary[0] == '\0') {
-		result = name_it(fd, r->path);          /* the first of that name needs no other */
-		if (result == 0)
-			return 0;
-		if (result == -EEXIST)
-			result = name_temporarily(fd, r);
-	}
+	if (r->temporary[0] == '\0')
+		result = name_temporarily(fd, r);
 	if (result == 0 && rename(r->temporary, r->path) < 0)
 		result = -errno;
 	if (result < 0)

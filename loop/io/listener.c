@@ -179,36 +179,42 @@ static int wait_connection(ox_listener *l)
 	return r;
 }
 
-struct pause {
-	struct oxi_wait wait;
+struct alarm {
 	struct oxi_timer timer;
+	struct oxi_wait *wait;
 };
 
 static void time_has_come(struct oxi_timer *t)
 {
-	struct pause *p = OXI_CONTAINER(t, struct pause, timer);
-
-	oxi_wait_wake(&p->wait, 0);
+	oxi_wait_wake(OXI_CONTAINER(t, struct alarm, timer)->wait, 0);
 }
 
-int oxi_listener_pause(ox_listener *l, ox_time until)
+int oxi_listener_pause(ox_listener *l, struct oxi_wait *w, ox_time until)
 {
-	struct pause p;
+	struct alarm alarm = { .wait = w };
 	int r;
 
-	oxi_wait_init(&p.wait, "accept paused", l, oxi_wait_give_up);
-	oxi_timer_init(&p.timer, time_has_come);
-	r = l->fd < 0 ? OX_ECLOSED : oxi_timer_set(&p.timer, until);
+	if (l->acceptor || l->fd < 0)
+		return l->acceptor ? OX_EBUSY : OX_ECLOSED;
+	oxi_wait_init(w, "accept paused", l, oxi_wait_give_up);
+	oxi_timer_init(&alarm.timer, time_has_come);
+	r = oxi_timer_set(&alarm.timer, until);
 	if (r == 0)
-		r = park(l, &p.wait, true);
-	oxi_timer_clear(&p.timer);
+		r = park(l, w, true);
+	oxi_timer_clear(&alarm.timer);
 	return r;
 }
 
-void oxi_listener_go_on(ox_listener *l)
+/* accept(2), "Error handling": what the network did to a connection that waited; the next may be good. */
+static bool of_one_connection(int error)
 {
-	if (l->pausing)
-		oxi_wait_wake(l->acceptor, 0);
+	switch (error) {
+	case EINTR: case ECONNABORTED: case ENETDOWN: case EPROTO: case ENOPROTOOPT: case EHOSTDOWN: case ENONET:
+	case EHOSTUNREACH: case EOPNOTSUPP: case ENETUNREACH:
+		return true;
+	default:
+		return false;
+	}
 }
 
 int ox_accept(ox_listener *l, ox_stream **ret)
@@ -231,7 +237,7 @@ int ox_accept(ox_listener *l, ox_stream **ret)
 			r = wait_connection(l);
 			if (r < 0)
 				return r;
-		} else if (errno != EINTR && errno != ECONNABORTED) {
+		} else if (!of_one_connection(errno)) {
 			return -errno;
 		}
 	}

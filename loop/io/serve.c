@@ -33,6 +33,7 @@ struct server {
 	bool draining;
 	bool short_of;                  /* the log knows that connections cannot be accepted */
 	struct oxi_list idle;           /* struct idle */
+	struct oxi_wait pause;          /* of the accepting coroutine: a connection that ends wakes it */
 };
 
 struct connection {
@@ -62,7 +63,7 @@ static int run_connection(void *arg)
 	oxi_free(arg);
 	r = c.server->handler(c.stream, c.server->arg);
 	c.server->connections--;
-	oxi_listener_go_on(c.server->listener);
+	oxi_wait_wake(&c.server->pause, 0);
 	return r;
 }
 
@@ -70,14 +71,20 @@ static int run_connection(void *arg)
 static int start_connection(struct server *v, ox_stream *s)
 {
 	struct connection *c = oxi_alloc(sizeof(*c));
-	int r = c ? 0 : OX_ENOMEM;
+	size_t before = ox_group_pending(v->group);
 
 	if (c) {
 		*c = (struct connection){ v, s };
-		v->connections++;
-		r = oxi_spawn_now(v->group, run_connection, c);
+		ox_spawn_with(v->group, run_connection, c, OX_SPAWN_OPTIONS(.name = v->o->name ? v->o->name : "connection",
+		              .site = OX_SITE, .stack_size = v->o->stack_size));
 	}
-	return r;
+	if (ox_group_pending(v->group) > before) {      /* the future itself may have been reaped already */
+		v->connections++;
+		return 0;
+	}
+	oxi_free(c);
+	ox_stream_abort(s);
+	return OX_ENOMEM;
 }
 
 int ox_serve_next(ox_stream *s)
@@ -105,3 +112,81 @@ int ox_serve_next(ox_stream *s)
 
 /* ---- the server ---- */
 
+static bool shortage(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == OX_ENOMEM;
+}
+
+/* Said once, until accepting works again. */
+static int back_off(struct server *v, int error)
+{
+	char address[OX_ADDRESS_TEXT];
+
+	if (!v->short_of && ox_listener_address(v->listener, address, sizeof(address)) == 0)
+		oxi_log(OX_LOG_WARNING, "server at %s: peers have to wait beside %zu connections: %s", address, v->connections,
+		        ox_strerror(error));
+	v->short_of = true;
+	return oxi_listener_pause(v->listener, &v->pause, oxi_now() + BACK_OFF);
+}
+
+static int accept_one(struct server *v)
+{
+	ox_stream *s;
+	int r = 0;
+
+	while (r == 0 && v->o->max_connections > 0 && v->connections >= v->o->max_connections)
+		r = oxi_listener_pause(v->listener, &v->pause, OX_NEVER);
+	if (r == 0)
+		r = ox_accept(v->listener, &s);
+	if (r == 0)
+		r = start_connection(v, s);
+	if (r == 0)
+		v->short_of = false;
+	return shortage(r) ? back_off(v, r) : r;
+}
+
+/* 0: all connections have ended; OX_ETIMEDOUT: not within the grace; OX_ECANCELED. */
+static int drain(struct server *v)
+{
+	ox_future *none;
+	ox_scope scope;
+	int r;
+
+	v->draining = true;
+	OXI_LIST_EACH(e, &v->idle)
+		ox_scope_cancel(&OXI_CONTAINER(e, struct idle, link)->scope);
+	ox_scope_enter(&scope, v->o->grace > 0 ? v->o->grace : OX_NEVER);
+	r = ox_group_next(v->group, &none);     /* in a group that reaps: when nothing is left */
+	return ox_scope_leave(&scope, r);
+}
+
+static int serve(struct server *v)
+{
+	int drained, r;
+
+	while ((r = accept_one(v)) == 0)
+		;
+	if (r == OX_ECANCELED || r == OX_EBUSY)
+		return r;
+	drained = drain(v);
+	return drained < 0 || r == OX_ECLOSED ? drained : r;
+}
+
+int ox_serve(ox_listener *l, ox_handler *handler, void *arg, const ox_serve_options *o)
+{
+	struct server v = { .listener = l, .handler = handler, .arg = arg, .o = o ? o : OX_SERVE_OPTIONS(.grace = 0) };
+	void *around = ox_local_get(&server_of);
+	int r = l ? oxi_checkpoint() : OX_ENOMEM;
+
+	if (r < 0)
+		return r;
+	oxi_list_init(&v.idle);
+	r = ox_local_set(&server_of, &v);
+	if (r < 0)
+		return r;
+	v.group = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT, .reap = true, .name = "server"));
+	r = v.group ? serve(&v) : OX_ENOMEM;
+	ox_group_close(v.group);
+	OXI_CHECK(ox_local_set(&server_of, around) == 0);       /* needs no memory: nobody shares the variable any more */
+	return r;
+}

@@ -27,10 +27,9 @@ int oxi_connect_one(const ox_address *a, const ox_connect_options *o, ox_stream 
 int oxi_connect_race(const ox_address *list, size_t n, const ox_connect_options *o, ox_stream **ret);
 
 /*
- * Parks until the listener is stopped (OX_ECLOSED), somebody calls oxi_listener_go_on(), or the time has come (0 both). By
- * who accepts, when it does not want to.
+ * Parks until the listener is stopped (OX_ECLOSED), somebody wakes w, or the time has come (0). For whoever accepts, when
+ * he does not want to. OX_EBUSY, OX_ECANCELED, OX_ENOMEM.
  */
-int oxi_listener_pause(ox_listener *l, ox_time until);
-void oxi_listener_go_on(ox_listener *l);
+int oxi_listener_pause(ox_listener *l, struct oxi_wait *w, ox_time until);
 
 #endif
