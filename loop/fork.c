@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Knowing that one is a forked child, for the price of a load: a page that the kernel wipes in the child
- * (MADV_WIPEONFORK, Linux 4.14). A pid would cost a system call at each entry.
+ * Knowing that one is a forked child, for the price of a load: a page that is wiped in the child, by the
+ * kernel (MADV_WIPEONFORK, Linux 4.14: also where a raw clone makes the child) and by fork()'s own handler
+ * (also where the kernel is an emulator that forgets the advice). A pid would cost a system call at each entry.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -9,7 +10,12 @@
 
 #include "loop/loop.h"
 
-static _Atomic(const char *) alive;
+static _Atomic(char *) alive;
+
+static void wipe(void)
+{
+	*atomic_load_explicit(&alive, memory_order_relaxed) = 0;
+}
 
 static void mark(void)
 {
@@ -17,12 +23,10 @@ static void mark(void)
 
 	if (page == MAP_FAILED)
 		return;
-	if (madvise(page, 4096, MADV_WIPEONFORK) == 0) {
-		*page = 1;
-		atomic_store_explicit(&alive, page, memory_order_release);
-	} else {
-		munmap(page, 4096);
-	}
+	madvise(page, 4096, MADV_WIPEONFORK);
+	*page = 1;
+	atomic_store_explicit(&alive, page, memory_order_release);
+	pthread_atfork(NULL, NULL, wipe);
 }
 
 bool oxi_forked(void)

@@ -11,6 +11,7 @@
  *	scope.c                cancellation as a state, deadlines
  *	future.c wait.c        status, value, waiters; await and its friends
  *	group.c task.c         ownership; coroutines
+ *	select.c               waiting at an object, for one thing or for the first of several: select.h
  *	queue.c post.c ...     built on the above
  *
  * A turn: run every coroutine that is ready now, in order; run the hooks armed meanwhile; poll, fire timers.
@@ -183,6 +184,12 @@ struct ox_future {
 };
 #define OXI_FUTURE_CANCELLED 1u         /* a cancel has been asked for */
 #define OXI_FUTURE_STATIC    2u         /* the stand-in for one that could not be made */
+
+/* Who waits for a future. notify unlinks nothing: the list is taken apart before. */
+struct oxi_waiter {
+	struct oxi_list link;
+	void (*notify)(struct oxi_waiter *w, ox_future *f);
+};
 
 /* Initialises an embedded future, pending, and enters it into g (NULL: none). OX_ESTATE: g is closed, nothing done. */
 int oxi_future_init(ox_future *f, ox_group *g, const struct oxi_future_ops *ops);

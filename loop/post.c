@@ -53,6 +53,15 @@ int oxi_posts_open(struct ox_loop *l)
 	return r;
 }
 
+/* The write fails only where the counter is full, and then the loop is being woken. */
+void oxi_posts_kick(struct ox_loop *l)
+{
+	uint64_t one = 1;
+	ssize_t n = write(l->post_fd, &one, sizeof(one));
+
+	(void)n;
+}
+
 void oxi_posts_close(struct ox_loop *l)
 {
 	call_all(atomic_exchange_explicit(&l->posts, &ended, memory_order_acquire));
@@ -64,7 +73,6 @@ void oxi_posts_close(struct ox_loop *l)
 int ox_post(ox_loop *l, void (*fn)(void *arg), void *arg)
 {
 	struct oxi_post *p, *head;
-	uint64_t one = 1;
 
 	if (oxi_forked())
 		return OX_EFORKED;
@@ -83,7 +91,7 @@ int ox_post(ox_loop *l, void (*fn)(void *arg), void *arg)
 		p->next = head;
 	} while (!atomic_compare_exchange_weak_explicit(&l->posts, &head, p, memory_order_release,
 	                                                memory_order_relaxed));
-	if (head == NULL && write(l->post_fd, &one, sizeof(one)) < 0)
-		return 0;               /* the counter is full, so the loop is being woken */
+	if (head == NULL)
+		oxi_posts_kick(l);
 	return 0;
 }

@@ -1,58 +1,62 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Queues. Items lie in a ring. Whoever cannot go on parks in one of two FIFOs; whoever makes it possible
- * hands over directly: an item put while a getter waits never enters the ring, a get from a full ring moves
- * the first putter's item in. So at any time there are waiting getters (ring empty) or waiting putters (ring
- * full), never both, and a coroutine that is woken has what it came for: cancelling it afterwards loses
- * nothing.
+ * Queues. Items lie in a store, in the queue's order. Whoever cannot go on parks in one of two FIFOs; whoever makes
+ * it possible hands over directly: an item put while a getter waits never enters the store, a get from a full one
+ * moves the first putter's item in. So at any time there are waiting getters (nothing to get) or waiting putters (no
+ * room), and a coroutine that is woken has what it came for: cancelling it afterwards loses nothing.
+ *
+ * A capacity of 0 is the same without a store: a put meets a get. There a select may wait on both sides at once; it
+ * never meets itself, because attempts are made before it is linked (select.h).
  */
 #include <oxbow/queue.h>
 
 #include "loop/loop.h"
+#include "loop/select.h"
+#include "loop/store.h"
 
 #define QUEUE_MAGIC 0x6575657571000001ull
-#define FIRST_CAP   16u
 
 struct ox_queue {
 	uint64_t magic;
-	void **ring;
-	size_t head, len, ring_cap;     /* ring_cap: a power of two, grows up to the capacity */
+	struct oxi_store store;
 	size_t capacity;
 	size_t unfinished;              /* put and not yet task_done */
-	struct oxi_list getters, putters, joiners;
+	struct oxi_list getters, putters;       /* clauses */
+	struct oxi_list joiners;        /* waits */
 	bool shut;
 };
 
-struct mover {
-	struct oxi_wait wait;
-	void *item;
-};
+/* ---- life ---- */
 
-static struct mover *first(struct oxi_list *waits)
+static ox_queue *make(size_t capacity, enum oxi_order order, oxi_compare *compare)
 {
-	struct oxi_list *e = oxi_list_shift(waits);
-
-	return e ? OXI_CONTAINER(OXI_CONTAINER(e, struct oxi_wait, link), struct mover, wait) : NULL;
-}
-
-static oxi_abort_answer leave(struct oxi_wait *w)
-{
-	oxi_list_remove(&w->link);
-	return OXI_ABORTED;
-}
-
-ox_queue *ox_queue_new(size_t capacity)
-{
-	ox_queue *q = capacity ? oxi_alloc(sizeof(*q)) : NULL;
+	ox_queue *q = oxi_alloc(sizeof(*q));
 
 	if (q == NULL)
 		return NULL;
 	q->magic = QUEUE_MAGIC;
+	q->store.order = order;
+	q->store.compare = compare;
 	q->capacity = capacity;
 	oxi_list_init(&q->getters);
 	oxi_list_init(&q->putters);
 	oxi_list_init(&q->joiners);
 	return q;
+}
+
+ox_queue *ox_queue_new(size_t capacity)
+{
+	return make(capacity, OXI_FIFO, NULL);
+}
+
+ox_queue *ox_queue_new_lifo(size_t capacity)
+{
+	return make(capacity, OXI_LIFO, NULL);
+}
+
+ox_queue *ox_queue_new_priority(size_t capacity, int (*compare)(const void *a, const void *b))
+{
+	return make(capacity, OXI_SORTED, compare);
 }
 
 void ox_queue_free(ox_queue *q)
@@ -62,58 +66,28 @@ void ox_queue_free(ox_queue *q)
 	OXI_CHECK_OBJECT(q, QUEUE_MAGIC);
 	OXI_CHECK(oxi_list_empty(&q->getters) && oxi_list_empty(&q->putters) && oxi_list_empty(&q->joiners));
 	q->magic = 0;
-	oxi_free(q->ring);
+	oxi_store_destroy(&q->store);
 	oxi_free(q);
 }
 
-static int grow(ox_queue *q)
-{
-	size_t cap = q->ring_cap ? q->ring_cap * 2 : FIRST_CAP;
-	void **ring = cap <= SIZE_MAX / sizeof(*ring) ? oxi_alloc(cap * sizeof(*ring)) : NULL;
-
-	if (ring == NULL)
-		return OX_ENOMEM;
-	for (size_t i = 0; i < q->len; i++)
-		ring[i] = q->ring[(q->head + i) & (q->ring_cap - 1)];
-	oxi_free(q->ring);
-	q->ring = ring;
-	q->ring_cap = cap;
-	q->head = 0;
-	return 0;
-}
-
-static int append(ox_queue *q, void *item)
-{
-	if (q->len == q->ring_cap && grow(q) < 0)
-		return OX_ENOMEM;
-	q->ring[(q->head + q->len++) & (q->ring_cap - 1)] = item;
-	return 0;
-}
-
-static void *take(ox_queue *q)
-{
-	void *item = q->ring[q->head++ & (q->ring_cap - 1)];
-
-	q->len--;
-	return item;
-}
+/* ---- putting and getting ---- */
 
 int ox_queue_try_put(ox_queue *q, void *item)
 {
-	struct mover *getter;
+	struct oxi_clause *getter;
 
 	if (q == NULL)
 		return OX_ENOMEM;
 	OXI_CHECK_OBJECT(q, QUEUE_MAGIC);
 	if (q->shut)
 		return OX_ECLOSED;
-	getter = first(&q->getters);
+	getter = oxi_clause_shift(&q->getters);
 	if (getter) {
-		getter->item = item;
-		oxi_wake(&getter->wait, 0);
-	} else if (q->len >= q->capacity) {
+		*(void **)getter->ret = item;
+		oxi_clause_commit(getter, 0);
+	} else if (q->store.len >= q->capacity) {
 		return OX_EBUSY;
-	} else if (append(q, item) < 0) {
+	} else if (oxi_store_push(&q->store, item) < 0) {
 		return OX_ENOMEM;
 	}
 	q->unfinished++;
@@ -122,53 +96,87 @@ int ox_queue_try_put(ox_queue *q, void *item)
 
 int ox_queue_try_get(ox_queue *q, void **ret_item)
 {
-	struct mover *putter;
+	struct oxi_clause *putter;
 
 	if (q == NULL)
 		return OX_ENOMEM;
 	OXI_CHECK_OBJECT(q, QUEUE_MAGIC);
-	if (q->len == 0)
+	putter = oxi_clause_shift(&q->putters);
+	if (q->store.len > 0) {
+		*ret_item = oxi_store_pop(&q->store);
+		if (putter)
+			oxi_store_push(&q->store, putter->item);        /* where there is room now: no memory is needed */
+	} else if (putter) {
+		*ret_item = putter->item;
+	} else {
 		return q->shut ? OX_ECLOSED : OX_EBUSY;
-	*ret_item = take(q);
-	putter = first(&q->putters);
+	}
 	if (putter) {
-		append(q, putter->item);        /* into the place that has just become free: no memory is needed */
 		q->unfinished++;
-		oxi_wake(&putter->wait, 0);
+		oxi_clause_commit(putter, 0);
 	}
 	return 0;
 }
 
-static int wait_in(struct oxi_list *waits, struct mover *m, const char *kind, ox_queue *q)
+/* ---- as clauses ---- */
+
+static bool put_attempt(struct oxi_clause *c, int *ret_result)
 {
-	oxi_wait_init(&m->wait, kind, q, leave);
-	oxi_list_append(waits, &m->wait.link);
-	return oxi_park(&m->wait);
+	*ret_result = ox_queue_try_put(c->object, c->item);
+	return *ret_result != OX_EBUSY;
+}
+
+static int put_arm(struct oxi_clause *c)
+{
+	oxi_list_append(&((ox_queue *)c->object)->putters, &c->link);
+	return 0;
+}
+
+static bool get_attempt(struct oxi_clause *c, int *ret_result)
+{
+	*ret_result = ox_queue_try_get(c->object, c->ret);
+	return *ret_result != OX_EBUSY;
+}
+
+static int get_arm(struct oxi_clause *c)
+{
+	oxi_list_append(&((ox_queue *)c->object)->getters, &c->link);
+	return 0;
+}
+
+static const struct oxi_clause_ops put_ops = { .kind = "queue put", .attempt = put_attempt, .arm = put_arm };
+static const struct oxi_clause_ops get_ops = { .kind = "queue get", .attempt = get_attempt, .arm = get_arm };
+
+ox_clause ox_clause_put(ox_queue *q, void *item)
+{
+	return oxi_clause_public(&(struct oxi_clause){ .ops = &put_ops, .object = q, .item = item });
+}
+
+ox_clause ox_clause_get(ox_queue *q, void **ret_item)
+{
+	return oxi_clause_public(&(struct oxi_clause){ .ops = &get_ops, .object = q, .ret = ret_item });
 }
 
 int ox_queue_put(ox_queue *q, void *item)
 {
-	struct mover m = { .item = item };
 	int r = oxi_checkpoint();
 
-	if (r == 0)
-		r = ox_queue_try_put(q, item);
-	return r == OX_EBUSY ? wait_in(&q->putters, &m, "queue put", q) : r;
+	return r < 0 ? r : oxi_clause_run(&(struct oxi_clause){ .ops = &put_ops, .object = q, .item = item });
 }
 
 int ox_queue_get(ox_queue *q, void **ret_item)
 {
-	struct mover m;
 	int r = oxi_checkpoint();
 
-	if (r == 0)
-		r = ox_queue_try_get(q, ret_item);
-	if (r == OX_EBUSY) {
-		r = wait_in(&q->getters, &m, "queue get", q);
-		if (r == 0)
-			*ret_item = m.item;
-	}
-	return r;
+	return r < 0 ? r : oxi_clause_run(&(struct oxi_clause){ .ops = &get_ops, .object = q, .ret = ret_item });
+}
+
+/* ---- the end of the work ---- */
+
+static void one_done(ox_queue *q)
+{
+	if (q->unfinished > 0 && --q->unfinished == 0)
+		oxi_wake_all(&q->joiners, 0);
 }
 
 int ox_queue_task_done(ox_queue *q)
@@ -178,9 +186,14 @@ int ox_queue_task_done(ox_queue *q)
 	OXI_CHECK_OBJECT(q, QUEUE_MAGIC);
 	if (q->unfinished == 0)
 		return OX_ESTATE;
-	if (--q->unfinished == 0)
-		oxi_wake_all(&q->joiners, 0);
+	one_done(q);
 	return 0;
+}
+
+static oxi_abort_answer leave(struct oxi_wait *w)
+{
+	oxi_list_remove(&w->link);
+	return OXI_ABORTED;
 }
 
 int ox_queue_join(ox_queue *q)
@@ -188,8 +201,11 @@ int ox_queue_join(ox_queue *q)
 	struct oxi_wait w;
 	int r = q ? oxi_checkpoint() : OX_ENOMEM;
 
-	if (r < 0 || q->unfinished == 0)
+	if (r < 0)
 		return r;
+	OXI_CHECK_OBJECT(q, QUEUE_MAGIC);
+	if (q->unfinished == 0)
+		return 0;
 	oxi_wait_init(&w, "queue join", q, leave);
 	oxi_list_append(&q->joiners, &w.link);
 	return oxi_park(&w);
@@ -201,16 +217,15 @@ void ox_queue_shut(ox_queue *q, void (*drop)(void *item))
 		return;
 	OXI_CHECK_OBJECT(q, QUEUE_MAGIC);
 	q->shut = true;
-	oxi_wake_all(&q->putters, OX_ECLOSED);
-	oxi_wake_all(&q->getters, OX_ECLOSED);      /* they wait: the ring is empty */
-	while (drop && q->len > 0) {
-		drop(take(q));
-		if (--q->unfinished == 0)
-			oxi_wake_all(&q->joiners, 0);
+	oxi_clause_commit_all(&q->putters, OX_ECLOSED);
+	oxi_clause_commit_all(&q->getters, OX_ECLOSED);     /* they wait: there is nothing to get */
+	while (drop && q->store.len > 0) {
+		drop(oxi_store_pop(&q->store));
+		one_done(q);
 	}
 }
 
 size_t ox_queue_len(const ox_queue *q)
 {
-	return q ? q->len : 0;
+	return q ? q->store.len : 0;
 }

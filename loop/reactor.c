@@ -14,53 +14,38 @@
  */
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "loop/select.h"
 #include "loop/state.h"
 
 /* Who waits for a descriptor in ox_wait_fd(). */
 struct fd_waits {
 	struct event event;
-	struct fd_wait *reader, *writer;
+	struct oxi_clause *reader, *writer;
 	bool made;                      /* event is assigned */
 };
 
 struct oxi_reactor {
 	struct event_base *base;
+	bool foreign;                   /* the base is the caller's, and may be dispatched by him */
+	void (*turn)(void);
+	struct event turn_event;        /* of no descriptor: made active to have turn called out of the caller's base */
 	int timer_fd;
 	struct event timer_event;
 	ox_time timer_at;               /* what the timerfd is set to; OX_NEVER: not */
 	struct fd_waits **waits;        /* by descriptor */
 	size_t waits_len;
 };
-
-/* ---- one moment ---- */
-
-static void timer_fired(evutil_socket_t fd, short what, void *arg)
-{
-	struct oxi_reactor *r = arg;
-	uint64_t n;
-
-	(void)what;
-	if (read(fd, &n, sizeof(n)) == sizeof(n))
-		r->timer_at = OX_NEVER;
-}
-
-static void set_timer(struct oxi_reactor *r, ox_time at)
-{
-	struct itimerspec t = { .it_value = { at / OX_SEC(1), at % OX_SEC(1) } };
-
-	if (at >= r->timer_at)
-		return;                 /* waking early is harmless: the loop looks at its heap and comes again */
-	r->timer_at = at;
-	timerfd_settime(r->timer_fd, TFD_TIMER_ABSTIME, &t, NULL);
-}
 
 /* ---- life ---- */
 
@@ -90,7 +75,48 @@ static struct event_base *new_base(void)
 	return base;
 }
 
-int oxi_reactor_new(struct oxi_reactor **ret)
+static void turn_now(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	((struct oxi_reactor *)arg)->turn();
+}
+
+bool oxi_reactor_turn_soon(struct oxi_reactor *r)
+{
+	if (r->foreign)
+		event_active(&r->turn_event, 0, 0);
+	return r->foreign;
+}
+
+static void timer_fired(evutil_socket_t fd, short what, void *arg)
+{
+	struct oxi_reactor *r = arg;
+	uint64_t n;
+
+	(void)what;
+	if (read(fd, &n, sizeof(n)) == sizeof(n))
+		r->timer_at = OX_NEVER;
+	oxi_reactor_turn_soon(r);
+}
+
+void oxi_reactor_wake_at(struct oxi_reactor *r, ox_time at)
+{
+	struct itimerspec t = { .it_value = { at / OX_SEC(1), at % OX_SEC(1) } };
+
+	if (at <= 0 || at >= r->timer_at)
+		return;                 /* waking early is harmless: the loop looks at its heap and comes again */
+	r->timer_at = at;
+	timerfd_settime(r->timer_fd, TFD_TIMER_ABSTIME, &t, NULL);
+}
+
+static int add_own_events(struct oxi_reactor *r)
+{
+	event_assign(&r->timer_event, r->base, r->timer_fd, EV_READ | EV_PERSIST, timer_fired, r);
+	event_assign(&r->turn_event, r->base, -1, 0, turn_now, r);
+	return event_add(&r->timer_event, NULL) < 0 ? OX_ENOMEM : 0;
+}
+
+int oxi_reactor_new(struct event_base *base, void (*turn)(void), struct oxi_reactor **ret)
 {
 	struct oxi_reactor *r = oxi_alloc(sizeof(*r));
 	int error;
@@ -98,18 +124,17 @@ int oxi_reactor_new(struct oxi_reactor **ret)
 	*ret = r;
 	if (r == NULL)
 		return OX_ENOMEM;
+	r->turn = turn;
 	r->timer_at = OX_NEVER;
 	r->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (r->timer_fd < 0)
 		return -errno;
-	error = spare_descriptors();
+	error = base ? 0 : spare_descriptors();
 	if (error < 0)
 		return error;
-	r->base = new_base();
-	if (r->base == NULL)
-		return OX_ENOMEM;
-	event_assign(&r->timer_event, r->base, r->timer_fd, EV_READ | EV_PERSIST, timer_fired, r);
-	return event_add(&r->timer_event, NULL) < 0 ? OX_ENOMEM : 0;
+	r->foreign = base != NULL;
+	r->base = base ? base : new_base();
+	return r->base ? add_own_events(r) : OX_ENOMEM;
 }
 
 void oxi_reactor_free(struct oxi_reactor *r)
@@ -121,17 +146,48 @@ void oxi_reactor_free(struct oxi_reactor *r)
 	oxi_free(r->waits);
 	if (r->base) {
 		event_del(&r->timer_event);
-		event_base_free(r->base);
+		event_del(&r->turn_event);
 	}
+	if (r->base && !r->foreign)
+		event_base_free(r->base);
 	if (r->timer_fd >= 0)
 		close(r->timer_fd);
 	oxi_free(r);
 }
 
+/* libevent does not tell its epoll descriptor: it is the one that watches our timer's, which no other does. */
+static bool watches(int epoll, int fd)
+{
+	char path[64], line[128];
+	FILE *f;
+	int watched, found = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", epoll);
+	f = fopen(path, "re");
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "tfd: %d", &watched) == 1 && watched == fd;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+int oxi_reactor_fd(struct oxi_reactor *r)
+{
+	DIR *d = r->foreign ? NULL : opendir("/proc/self/fd");
+	struct dirent *e;
+	int found = r->foreign ? OX_ESTATE : -ENOENT;
+
+	while (d && found < 0 && (e = readdir(d)))
+		if (watches(atoi(e->d_name), r->timer_fd))
+			found = atoi(e->d_name);
+	if (d)
+		closedir(d);
+	return found;
+}
+
 void oxi_reactor_poll(struct oxi_reactor *r, ox_time until)
 {
-	if (until > 0 && until != OX_NEVER)
-		set_timer(r, until);
+	oxi_reactor_wake_at(r, until);
 	/* EVLOOP_NONBLOCK alone would poll again as long as anything is ready, and starve the coroutines. */
 	event_base_loop(r->base, EVLOOP_ONCE | (until == 0 ? EVLOOP_NONBLOCK : 0));
 }
@@ -272,13 +328,6 @@ void oxi_watch_free(struct oxi_watch *w)
 
 /* ---- foreign descriptors, for coroutines ---- */
 
-struct fd_wait {
-	struct oxi_wait wait;
-	struct fd_waits *of;
-	int fd;
-	unsigned events;
-};
-
 static void waits_ready(evutil_socket_t fd, short what, void *arg);
 
 /* Arms the event for whom there is; it fires once. */
@@ -295,21 +344,6 @@ static int arm(struct fd_waits *s, int fd)
 	return event_add(&s->event, NULL) < 0 ? OX_ENOMEM : 0;
 }
 
-static void leave(struct fd_wait *w)
-{
-	if (w->of->reader == w)
-		w->of->reader = NULL;
-	if (w->of->writer == w)
-		w->of->writer = NULL;
-	oxi_loop_hold(-1);
-}
-
-static void served(struct fd_wait *w, unsigned events)
-{
-	leave(w);
-	oxi_wake(&w->wait, (int)(events & w->events));
-}
-
 static void waits_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct fd_waits *s = arg;
@@ -317,19 +351,11 @@ static void waits_ready(evutil_socket_t fd, short what, void *arg)
 
 	s->made = false;
 	if (s->reader && events & OX_READABLE)
-		served(s->reader, events);
+		oxi_clause_commit(s->reader, (int)(events & s->reader->events));
 	if (s->writer && events & OX_WRITABLE)
-		served(s->writer, events);
-	arm(s, fd);
-}
-
-static oxi_abort_answer give_up(struct oxi_wait *wait)
-{
-	struct fd_wait *w = OXI_CONTAINER(wait, struct fd_wait, wait);
-
-	leave(w);
-	arm(w->of, w->fd);
-	return OXI_ABORTED;
+		oxi_clause_commit(s->writer, (int)(events & s->writer->events));
+	if (!s->made)
+		arm(s, fd);
 }
 
 static struct fd_waits *waits_of(struct oxi_reactor *r, int fd)
@@ -352,33 +378,74 @@ static struct fd_waits *waits_of(struct oxi_reactor *r, int fd)
 	return r->waits[fd];
 }
 
+static void leave(struct oxi_clause *c)
+{
+	struct fd_waits *s = c->object;
+
+	if (s->reader == c)
+		s->reader = NULL;
+	if (s->writer == c)
+		s->writer = NULL;
+	oxi_loop_hold(-1);
+}
+
+static void fd_disarm(struct oxi_clause *c)
+{
+	leave(c);
+	arm(c->object, c->fd);
+}
+
+static int fd_arm(struct oxi_clause *c)
+{
+	struct fd_waits *s;
+	int r = pollable(c->fd);
+
+	if (c->events == 0 || c->events & ~(OX_READABLE | OX_WRITABLE))
+		return OX_EINVAL;
+	if (r < 0)
+		return r;
+	s = c->object = waits_of(oxi_loop->reactor, c->fd);
+	if (s == NULL)
+		return OX_ENOMEM;
+	if ((c->events & OX_READABLE && s->reader) || (c->events & OX_WRITABLE && s->writer))
+		return OX_EBUSY;
+	if (c->events & OX_READABLE)
+		s->reader = c;
+	if (c->events & OX_WRITABLE)
+		s->writer = c;
+	oxi_loop_hold(+1);
+	r = arm(s, c->fd);
+	if (r < 0)
+		leave(c);
+	return r;
+}
+
+/* For a select: what is ready now. All errors are found when it is armed. */
+static bool fd_attempt(struct oxi_clause *c, int *ret_result)
+{
+	struct pollfd p = { .fd = c->fd };
+	unsigned events;
+
+	p.events = (short)((c->events & OX_READABLE ? POLLIN : 0) | (c->events & OX_WRITABLE ? POLLOUT : 0));
+	if (poll(&p, 1, 0) <= 0 || pollable(c->fd) < 0)
+		return false;
+	events = (p.revents & POLLIN ? OX_READABLE : 0) | (p.revents & POLLOUT ? OX_WRITABLE : 0);
+	if (p.revents & (POLLERR | POLLHUP))
+		events = c->events;
+	*ret_result = (int)(events & c->events);
+	return true;
+}
+
+static const struct oxi_clause_ops fd_ops = { "fd", fd_attempt, fd_arm, fd_disarm };
+
+ox_clause ox_clause_fd(int fd, unsigned events)
+{
+	return oxi_clause_public(&(struct oxi_clause){ .ops = &fd_ops, .fd = fd, .events = events });
+}
+
 int ox_wait_fd(int fd, unsigned events)
 {
-	struct fd_wait w = { .fd = fd, .events = events };
 	int r = oxi_checkpoint();
 
-	if (r < 0)
-		return r;
-	if (events == 0 || events & ~(OX_READABLE | OX_WRITABLE))
-		return OX_EINVAL;
-	r = pollable(fd);
-	if (r < 0)
-		return r;
-	w.of = waits_of(oxi_loop->reactor, fd);
-	if (w.of == NULL)
-		return OX_ENOMEM;
-	if ((events & OX_READABLE && w.of->reader) || (events & OX_WRITABLE && w.of->writer))
-		return OX_EBUSY;
-	if (events & OX_READABLE)
-		w.of->reader = &w;
-	if (events & OX_WRITABLE)
-		w.of->writer = &w;
-	oxi_loop_hold(+1);
-	r = arm(w.of, fd);
-	if (r < 0) {
-		leave(&w);
-		return r;
-	}
-	oxi_wait_init(&w.wait, "fd", NULL, give_up);
-	return oxi_park(&w.wait);
+	return r < 0 ? r : oxi_clause_wait(&(struct oxi_clause){ .ops = &fd_ops, .fd = fd, .events = events });
 }

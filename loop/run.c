@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ox_run: a loop's life. It is made, runs the main coroutine until that has ended, and is taken apart in the
+ * A loop's life. It is made, runs the main coroutine until that has ended, and is taken apart in the
  * reverse order. What a failed step leaves behind is taken apart by the same code: every part can be
  * destroyed when it is zero.
  */
@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include <oxbow/embed.h>
 #include <oxbow/ox_test.h>
 
 #include "loop/state.h"
@@ -15,54 +16,6 @@
 void ox_run_options_init(ox_run_options *o)
 {
 	*o = *OX_RUN_OPTIONS(.size = sizeof(*o));
-}
-
-static int loop_open(struct ox_loop *l, const ox_run_options *o)
-{
-	int r;
-
-	oxi_fork_mark();
-	l->magic = OXI_LOOP_MAGIC;
-	oxi_loop = l;
-	if (o->test) {
-		l->virtual = o->test->virtual_clock;
-		l->shuffle = o->test->shuffle_seed;
-		if (l->virtual)
-			l->skew = OX_SEC(1000);         /* any time will do; not 0, which polls take for "now" */
-	}
-	oxi_loop_init_lists(l);
-	oxi_stacks_init(&l->stacks);
-	r = oxi_reactor_new(&l->reactor);
-	if (r == 0)
-		r = oxi_posts_open(l);
-	return r;
-}
-
-static void loop_close(struct ox_loop *l)
-{
-	oxi_posts_close(l);
-	oxi_loop_run_end_hooks(l);
-	oxi_reactor_free(l->reactor);
-	oxi_timers_destroy(&l->timers);
-	oxi_tasks_destroy(l);
-	oxi_groups_destroy(l);
-	oxi_stacks_destroy(&l->stacks);
-	l->magic = 0;
-	oxi_loop = NULL;
-}
-
-static int run_main(struct ox_loop *l, ox_coro *fn, void *arg, const ox_run_options *o)
-{
-	const ox_spawn_options *so = OX_SPAWN_OPTIONS(.name = "main", .stack_size = o->stack_size);
-	struct oxi_task *task;
-	int r = oxi_task_new(NULL, fn, arg, so, &task);
-
-	if (r < 0)
-		return r;
-	oxi_loop_turns(l, task);
-	r = task->future.status;
-	oxi_task_release(task);
-	return r;
 }
 
 /* SIGPIPE is ignored from the first of the loops that ask for it to the last. */
@@ -81,7 +34,68 @@ static void ignore_sigpipe(bool begin)
 	pthread_mutex_unlock(&lock);
 }
 
-int ox_run(ox_coro *fn, void *arg, const ox_run_options *opts)
+void oxi_loop_disturbed(struct ox_loop *l)
+{
+	if (!oxi_reactor_turn_soon(l->reactor))
+		oxi_posts_kick(l);
+}
+
+/* The caller's base is being dispatched: the loop is turned out of it. */
+static void turn_in_base(void)
+{
+	struct ox_loop *l = oxi_loop;
+
+	if (!l->turning && oxi_loop_some_turns(l, false))
+		oxi_loop_disturbed(l);
+}
+
+static int loop_open(struct ox_loop *l, const ox_run_options *o)
+{
+	int r;
+
+	oxi_fork_mark();
+	l->magic = OXI_LOOP_MAGIC;
+	l->keep_sigpipe = o->keep_sigpipe;
+	l->no_overflow_report = o->no_overflow_report;
+	oxi_loop = l;
+	if (o->test) {
+		l->virtual = o->test->virtual_clock;
+		l->shuffle = o->test->shuffle_seed;
+		if (l->virtual)
+			l->skew = OX_SEC(1000);         /* any time will do; not 0, which polls take for "now" */
+	}
+	oxi_loop_init_lists(l);
+	oxi_stacks_init(&l->stacks);
+	if (!l->keep_sigpipe)
+		ignore_sigpipe(true);
+	if (!l->no_overflow_report)
+		oxi_overflow_report_thread(true);
+	r = oxi_reactor_new(o->event_base, turn_in_base, &l->reactor);
+	if (r == 0)
+		r = oxi_posts_open(l);
+	return r;
+}
+
+static void loop_close(struct ox_loop *l)
+{
+	l->turning = true;              /* nobody is to be told any more */
+	oxi_posts_close(l);
+	oxi_loop_run_end_hooks(l);
+	oxi_reactor_free(l->reactor);
+	oxi_timers_destroy(&l->timers);
+	oxi_tasks_destroy(l);
+	oxi_groups_destroy(l);
+	oxi_stacks_destroy(&l->stacks);
+	if (!l->no_overflow_report)
+		oxi_overflow_report_thread(false);
+	if (!l->keep_sigpipe)
+		ignore_sigpipe(false);
+	l->magic = 0;
+	oxi_loop = NULL;
+	oxi_free(l);
+}
+
+int ox_loop_open(ox_coro *fn, void *arg, const ox_run_options *opts, ox_loop **ret)
 {
 	const ox_run_options *o = opts ? opts : OX_RUN_OPTIONS(.size = sizeof(*o));
 	struct ox_loop *l;
@@ -94,18 +108,64 @@ int ox_run(ox_coro *fn, void *arg, const ox_run_options *opts)
 	l = oxi_alloc(sizeof(*l));
 	if (l == NULL)
 		return OX_ENOMEM;
-	if (!o->keep_sigpipe)
-		ignore_sigpipe(true);
 	r = loop_open(l, o);
-	if (r == 0 && !o->no_overflow_report)
-		oxi_overflow_report_thread(true);
 	if (r == 0)
-		r = run_main(l, fn, arg, o);
-	if (!o->no_overflow_report)
-		oxi_overflow_report_thread(false);
-	loop_close(l);
-	oxi_free(l);
-	if (!o->keep_sigpipe)
-		ignore_sigpipe(false);
+		r = oxi_task_new(NULL, fn, arg, OX_SPAWN_OPTIONS(.name = "main", .stack_size = o->stack_size), &l->main_task);
+	if (r < 0)
+		loop_close(l);
+	else
+		*ret = l;
 	return r;
+}
+
+/* The calls on an open loop come from its thread, and not out of the loop itself. */
+static bool may_turn(const struct ox_loop *l)
+{
+	OXI_CHECK_OBJECT(l, OXI_LOOP_MAGIC);
+	return l == oxi_loop && !l->turning;
+}
+
+int ox_loop_fd(ox_loop *l)
+{
+	return may_turn(l) ? oxi_reactor_fd(l->reactor) : OX_ESTATE;
+}
+
+int ox_loop_step(ox_loop *l)
+{
+	if (!may_turn(l))
+		return OX_ESTATE;
+	if (oxi_loop_some_turns(l, true))
+		oxi_loop_disturbed(l);
+	return l->main_task->future.origin == OX_ORIGIN_NONE;
+}
+
+static int finish(struct ox_loop *l)
+{
+	int r;
+
+	oxi_loop_turns(l, l->main_task);
+	r = l->main_task->future.status;
+	oxi_task_release(l->main_task);
+	loop_close(l);
+	return r;
+}
+
+int ox_loop_close(ox_loop *l)
+{
+	if (l == NULL)
+		return 0;
+	if (oxi_forked())
+		return OX_EFORKED;
+	if (!may_turn(l))
+		return OX_ESTATE;
+	ox_future_cancel(&l->main_task->future);
+	return finish(l);
+}
+
+int ox_run(ox_coro *fn, void *arg, const ox_run_options *o)
+{
+	struct ox_loop *l;
+	int r = ox_loop_open(fn, arg, o, &l);
+
+	return r < 0 ? r : finish(l);
 }

@@ -23,6 +23,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <oxbow/thread.h>
+
 #include "include/private/ticks.h"
 #include "loop/state.h"
 
@@ -123,6 +125,8 @@ int oxi_park(struct oxi_wait *w)
 void oxi_ready(struct oxi_task *t)
 {
 	oxi_list_append(&oxi_loop->ready, &t->ready);
+	if (OXI_UNLIKELY(!oxi_loop->turning))
+		oxi_loop_disturbed(oxi_loop);
 }
 
 void oxi_wake(struct oxi_wait *w, int result)
@@ -160,6 +164,8 @@ void oxi_hook_arm(struct oxi_hook *h)
 {
 	if (oxi_list_empty(&h->link))
 		oxi_list_append(&oxi_loop->hooks, &h->link);
+	if (OXI_UNLIKELY(!oxi_loop->turning))
+		oxi_loop_disturbed(oxi_loop);
 }
 
 void oxi_hook_at_end(struct oxi_hook *h)
@@ -213,13 +219,43 @@ static void shuffle(struct ox_loop *l, struct oxi_list *turn)
 	}
 }
 
+struct oxi_errand {
+	void *(*fn)(void *);
+	void *arg, *result;
+};
+
+static bool run_errand(struct ox_loop *l)
+{
+	struct oxi_errand *e = l->errand;
+
+	if (OXI_LIKELY(e == NULL))
+		return false;
+	l->errand = NULL;
+	e->result = e->fn(e->arg);
+	return true;
+}
+
+void *ox_run_on_big_stack(void *(*fn)(void *arg), void *arg)
+{
+	struct ox_loop *l = oxi_loop;
+	struct oxi_errand e = { .fn = fn, .arg = arg };
+
+	if (l == NULL || l->current == NULL || oxi_forked())
+		return fn(arg);
+	l->errand = &e;
+	switch_away(l, l->current);
+	return e.result;
+}
+
 static void resume(struct ox_loop *l, struct oxi_task *t)
 {
-	l->current = t;
 	l->resumed++;
 	t->operations = 0;
-	oxi_context_switch(&l->main, &t->context, false);
-	l->current = NULL;
+	do {
+		l->current = t;
+		oxi_context_switch(&l->main, &t->context, false);
+		l->current = NULL;
+	} while (run_errand(l));
 	if (OXI_UNLIKELY(t->ended))
 		oxi_task_finish(t);
 }
@@ -236,13 +272,18 @@ static void run_ready(struct ox_loop *l)
 		resume(l, OXI_CONTAINER(e, struct oxi_task, ready));
 }
 
-static void poll_until(struct ox_loop *l, ox_time until)
+static void polled(struct ox_loop *l)
 {
-	oxi_reactor_poll(l->reactor, until);
 	l->time = oxi_now();
 	l->resumed = 0;
 	l->polled_at = oxi_ticks();
 	oxi_timers_fire(&l->timers, l->time);
+}
+
+static void poll_until(struct ox_loop *l, ox_time until)
+{
+	oxi_reactor_poll(l->reactor, until);
+	polled(l);
 }
 
 /* Free stacks that nobody needed for a second give their memory back; an idle loop is woken for that once. */
@@ -280,18 +321,48 @@ static void idle(struct ox_loop *l)
 	}
 }
 
+/* True: something is ready again. */
+static bool turn(struct ox_loop *l)
+{
+	run_ready(l);
+	run_hooks(&l->hooks);
+	return !oxi_list_empty(&l->ready) || !oxi_list_empty(&l->hooks);
+}
+
+static bool poll_is_due(const struct ox_loop *l)
+{
+	return l->resumed >= POLL_RESUMES || oxi_ticks() - l->polled_at > oxi_ticks_short();
+}
+
 void oxi_loop_turns(struct ox_loop *l, struct oxi_task *until)
 {
+	l->turning = true;
 	while (until->future.origin == OX_ORIGIN_NONE) {
-		run_ready(l);
-		run_hooks(&l->hooks);
-		if (oxi_list_empty(&l->ready) && oxi_list_empty(&l->hooks)) {
-			if (until->future.origin == OX_ORIGIN_NONE)
-				idle(l);
-		} else if (l->resumed >= POLL_RESUMES || oxi_ticks() - l->polled_at > oxi_ticks_short()) {
-			poll_until(l, 0);
+		if (turn(l)) {
+			if (poll_is_due(l))
+				poll_until(l, 0);
+		} else if (until->future.origin == OX_ORIGIN_NONE) {
+			idle(l);
 		}
 	}
+	l->turning = false;
+}
+
+bool oxi_loop_some_turns(struct ox_loop *l, bool poll)
+{
+	bool more;
+
+	l->turning = true;
+	if (poll)
+		oxi_reactor_poll(l->reactor, 0);
+	polled(l);
+	do
+		more = turn(l);
+	while (more && !poll_is_due(l));
+	if (!more)
+		oxi_reactor_wake_at(l->reactor, oxi_timers_next(&l->timers));
+	l->turning = false;
+	return more;
 }
 
 /* ---- a loop ---- */

@@ -60,7 +60,7 @@ static void probe_guard_install(void)
 
 	if (page == MAP_FAILED)
 		return;
-	guard_install_works = madvise(page, GUARD, MADV_GUARD_INSTALL) == 0 && syscall(SYS_pipe2, page, 0) < 0 &&
+	guard_install_works = madvise(page, GUARD, MADV_GUARD_INSTALL) == 0 && syscall(SYS_uname, page) < 0 &&
 	                      errno == EFAULT;
 	munmap(page, GUARD);
 }

@@ -106,19 +106,17 @@ int oxi_group_enter(struct ox_group *g, ox_future *f);          /* a new pending
 void oxi_group_done(struct ox_group *g, ox_future *f);          /* one of it is done */
 void oxi_group_cancel_externals(struct ox_group *g);
 
-/* Who waits for a future. notify unlinks nothing: the list is taken apart before. */
-struct oxi_waiter {
-	struct oxi_list link;
-	void (*notify)(struct oxi_waiter *w, ox_future *f);
-};
-
 bool oxi_future_is_task(const ox_future *f);
 
 /* ---- the reactor ---- */
 
 struct oxi_reactor;
-int oxi_reactor_new(struct oxi_reactor **ret);
+/* base: NULL for an own one. turn: what oxi_reactor_turn_soon() has the caller's base call. */
+int oxi_reactor_new(struct event_base *base, void (*turn)(void), struct oxi_reactor **ret);
 void oxi_reactor_free(struct oxi_reactor *r);
+int oxi_reactor_fd(struct oxi_reactor *r);      /* that is readable when a poll would find something; -errno */
+bool oxi_reactor_turn_soon(struct oxi_reactor *r);      /* false: the base is our own, and nobody else turns it */
+void oxi_reactor_wake_at(struct oxi_reactor *r, ox_time at);
 /* Polls: until at on the monotonic clock, not at all (at 0), or for ever (OX_NEVER). Calls what is ready. */
 void oxi_reactor_poll(struct oxi_reactor *r, ox_time until);
 struct event_base *oxi_reactor_base(struct oxi_reactor *r);
@@ -138,6 +136,10 @@ struct ox_loop {
 	uint64_t magic;
 	struct oxi_list ready;          /* tasks for the next turn */
 	struct oxi_task *current;       /* NULL: on the thread's own stack */
+	struct oxi_errand *errand;      /* that current has for that stack */
+	struct oxi_task *main_task;
+	bool turning;                   /* inside the turns: a step in a step is refused */
+	bool keep_sigpipe, no_overflow_report;  /* as asked for */
 	struct oxi_context main;
 	ox_time time;                   /* of the last poll */
 	ox_time skew;                   /* virtual minus real time */
@@ -168,11 +170,22 @@ struct ox_loop {
 
 extern _Thread_local struct ox_loop *oxi_loop __attribute__((tls_model("initial-exec")));
 
+/* The running coroutine; NULL outside of one. */
+static inline struct oxi_task *oxi_task_current(void)
+{
+	return oxi_loop ? oxi_loop->current : NULL;
+}
+
 int oxi_posts_open(struct ox_loop *l);
+void oxi_posts_kick(struct ox_loop *l);         /* wakes the loop for nothing */
 void oxi_posts_close(struct ox_loop *l);        /* calls what was posted before */
 
 /* The turns, until task has finished. */
 void oxi_loop_turns(struct ox_loop *l, struct oxi_task *until);
+/* Between two steps of an embedded loop something has become ready: the one who turns it is told. */
+void oxi_loop_disturbed(struct ox_loop *l);
+/* A few turns without blocking. poll: look at the descriptors too. True: something is still ready. */
+bool oxi_loop_some_turns(struct ox_loop *l, bool poll);
 void oxi_ready(struct oxi_task *t);
 
 void oxi_abort_wait(struct oxi_wait *w);         /* a cancel has reached it */

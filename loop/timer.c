@@ -82,10 +82,12 @@ int oxi_timer_set(struct oxi_timer *t, ox_time at)
 		t->index = ++h->len;
 		t->at = at;
 		sift_up(h, t->index - 1, e);
-		return 0;
+	} else {
+		t->at = at;
+		sift(h, t->index - 1, e);
 	}
-	t->at = at;
-	sift(h, t->index - 1, e);
+	if (OXI_UNLIKELY(!oxi_loop->turning))
+		oxi_loop_disturbed(oxi_loop);
 	return 0;
 }
 

@@ -6,7 +6,9 @@
 #ifndef OXBOW_OXBOW_H
 #define OXBOW_OXBOW_H
 
+#include <oxbow/address.h>
 #include <oxbow/base.h>
+#include <oxbow/embed.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
 #include <oxbow/job.h>
@@ -15,6 +17,9 @@
 #include <oxbow/queue.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
+#include <oxbow/select.h>
 #include <oxbow/stream.h>
+#include <oxbow/sync.h>
+#include <oxbow/thread.h>
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A FIFO queue of pointers between coroutines of one loop. Waiters are served in order; the item of a getter
- * that was cancelled goes to the next one, so nothing is lost and nothing comes twice.
+ * Queues of pointers between coroutines of one loop: first in, first out; last in, first out; or the least first.
+ * Waiters are served in order; the item of a getter that was cancelled goes to the next one, so nothing is lost and
+ * nothing comes twice.
  */
 #ifndef OXBOW_QUEUE_H
 #define OXBOW_QUEUE_H
@@ -15,28 +16,42 @@ typedef struct ox_queue ox_queue;
 #define OX_UNBOUNDED SIZE_MAX
 
 /**
- * Makes a queue of at most capacity items.
+ * Makes a queue of at most capacity items, first in, first out.
  *
- * @capacity: 1 or more; OX_UNBOUNDED if that is really wanted.
- * Returns: owned: ox_queue_free(); NULL without memory or for capacity 0. Call from: the loop's thread.
- * Since: 0.1
+ * @capacity: 0: a rendezvous, where a put waits until a get takes its item; OX_UNBOUNDED if that is really wanted.
+ * Returns: owned: ox_queue_free() or OX_AUTO_QUEUE; NULL without memory, which the other calls answer with OX_ENOMEM.
+ * Call from: the loop's thread. Since: 0.1
  */
 OX_API ox_queue *ox_queue_new(size_t capacity);
 
-/** Frees a queue that nobody waits at. Items still in it are the caller's to have taken out. Takes NULL. Since: 0.1 */
-OX_API void ox_queue_free(ox_queue *q);
+/** The same, last in, first out. Since: 0.1 */
+OX_API ox_queue *ox_queue_new_lifo(size_t capacity);
 
 /**
- * Puts an item at the end.
+ * The same, the least item first.
+ *
+ * @compare: less than 0 if a comes before b, 0 if they are equal, which come out as they went in. Called by put and
+ * get; what it looks at in an item must not change while that is in the queue.
+ * Since: 0.1
+ */
+OX_API ox_queue *ox_queue_new_priority(size_t capacity, int (*compare)(const void *a, const void *b));
+
+/** Frees a queue that nobody waits at. Items still in it are the caller's to have taken out. Takes NULL. Since: 0.1 */
+OX_API void ox_queue_free(ox_queue *q);
+static inline void ox_queue_auto_(ox_queue **q) { ox_queue_free(*q); }
+#define OX_AUTO_QUEUE __attribute__((cleanup(ox_queue_auto_))) ox_queue
+
+/**
+ * Puts an item in.
  *
  * @item: given to whoever gets it; stays the caller's on failure.
  * Returns: 0; OX_ECLOSED after ox_queue_shut(), OX_ECANCELED, OX_ENOMEM (q is NULL).
- * Yields: while the queue is full. Cancel: the item was not put. Since: 0.1
+ * Yields: while the queue is full; at capacity 0 until the item is taken. Cancel: the item was not put. Since: 0.1
  */
 OX_API OX_YIELDS int ox_queue_put(ox_queue *q, void *item);
 
 /**
- * Takes the first item.
+ * Takes the item whose turn it is.
  *
  * Returns: 0; OX_ECLOSED when the queue is shut and empty, OX_ECANCELED, OX_ENOMEM (q is NULL).
  * Yields: while the queue is empty. Cancel: takes nothing. Since: 0.1
@@ -63,7 +78,7 @@ OX_API OX_YIELDS int ox_queue_join(ox_queue *q);
  */
 OX_API void ox_queue_shut(ox_queue *q, void (*drop)(void *item));
 
-/** The number of items in the queue. Since: 0.1 */
+/** The number of items in the queue, without those that parked putters hold. Since: 0.1 */
 OX_API size_t ox_queue_len(const ox_queue *q);
 
 OX_END

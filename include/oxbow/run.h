@@ -19,6 +19,7 @@ typedef int ox_coro(void *arg);
 typedef struct ox_loop ox_loop;
 
 struct ox_test_options;
+struct event_base;
 
 typedef struct ox_run_options {
 	size_t size;
@@ -26,6 +27,7 @@ typedef struct ox_run_options {
 	bool keep_sigpipe;              /* true: leave the action of SIGPIPE alone (else ignored during ox_run) */
 	bool no_overflow_report;        /* true: install no SIGSEGV handler that names an overflown coroutine */
 	const struct ox_test_options *test;     /* virtual time and seeded order: see ox_test.h */
+	struct event_base *event_base;  /* libevent's, borrowed: the loop uses it, and its other events run too. NULL: an own one */
 } ox_run_options;
 #define OX_RUN_OPTIONS(...) (&(ox_run_options){ .size = sizeof(ox_run_options), __VA_ARGS__ })
 OX_API void ox_run_options_init(ox_run_options *o);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams of bytes over TCP and Unix sockets, and listeners. One coroutine reads a stream at a time, any
+ * Streams of bytes over TCP, Unix sockets and pipes, and listeners. One coroutine reads a stream at a time, any
  * number write.
  *
- * Addresses are texts: "127.0.0.1:80", "[::1]:80", "unix:/run/x.sock", "unix:@abstract". Hosts are numeric
- * here.
+ * Addresses are texts as in address.h; where one connects, "example.org:80" too.
  */
 #ifndef OXBOW_STREAM_H
 #define OXBOW_STREAM_H
@@ -17,19 +16,44 @@ typedef struct ox_stream ox_stream;
 typedef struct ox_listener ox_listener;
 
 /**
- * Connects to an address.
+ * Connects to an address, or to a host by name: then its addresses race (RFC 8305, Happy Eyeballs).
  *
  * @ret: owned: ox_close() or ox_stream_abort(), or OX_AUTO_STREAM.
- * Returns: 0; OX_EINVAL (the address), -ECONNREFUSED and the like, OX_ECANCELED, OX_ENOMEM. Cancel: closes.
- * Since: 0.1
+ * Returns: 0; OX_EINVAL (the address), OX_EDNS, -ECONNREFUSED and the like (of several addresses: the first
+ * error that tells something about the host), OX_ECANCELED, OX_ENOMEM. Cancel: closes. Since: 0.1
  */
 OX_API OX_YIELDS int ox_connect(const char *address, ox_stream **ret);
 
-/** Makes a stream of a connected socket, which is given, also on failure. Returns: 0; -errno, OX_ENOMEM. Since: 0.1 */
+typedef struct ox_connect_options {
+	size_t size;
+	const char *bind;               /* the local address, "192.0.2.1:0"; NULL: the kernel chooses */
+	ox_time timeout;                /* for all of it, the name and all attempts; 0: only the scope's */
+	ox_time attempt_delay;          /* from one attempt to the next; 0: 250 ms */
+	ox_time keepalive;              /* TCP probes after so much silence, to the second; 0: none */
+	bool nagle;                     /* small writes wait for acknowledgements (else TCP_NODELAY) */
+} ox_connect_options;
+#define OX_CONNECT_OPTIONS(...) (&(ox_connect_options){ .size = sizeof(ox_connect_options), __VA_ARGS__ })
+OX_API void ox_connect_options_init(ox_connect_options *o);
+
+/** Connects with options; NULL for the defaults. Returns: as ox_connect(); OX_ETIMEDOUT. Since: 0.1 */
+OX_API OX_YIELDS int ox_connect_with(const char *address, const ox_connect_options *o, ox_stream **ret);
+
+/**
+ * Makes a stream of a connected socket, an end of a pipe, a fifo or a pseudo-terminal.
+ *
+ * @fd: given, also on failure; becomes non-blocking, for every process that shares it.
+ * Returns: 0; -EPERM (a regular file), -errno, OX_ENOMEM. Since: 0.1
+ */
 OX_API int ox_stream_adopt(int fd, ox_stream **ret);
 
 /** Makes two connected streams (a Unix socket pair). Since: 0.1 */
 OX_API int ox_stream_pair(ox_stream **ret_a, ox_stream **ret_b);
+
+/**
+ * Makes a pipe: what is written to one stream is read from the other. Writing to the reader is OX_ECLOSED, reading from
+ * the writer -EBADF. Since: 0.1
+ */
+OX_API int ox_pipe(ox_stream **ret_reader, ox_stream **ret_writer);
 
 /**
  * Reads what there is, at least one byte.
@@ -61,6 +85,34 @@ OX_API OX_YIELDS int ox_read_exact(ox_stream *s, void *buf, size_t n, size_t *re
 OX_API OX_YIELDS int ox_read_until(ox_stream *s, ox_bytes separator, size_t limit, ox_bytes *ret);
 
 /**
+ * Reads up to and with the first of n separators: the one that ends first, of two that end together the longer.
+ *
+ * Returns: as ox_read_until(). Since: 0.1
+ */
+OX_API OX_YIELDS int ox_read_until_any(ox_stream *s, const ox_bytes *separators, size_t n, size_t limit, ox_bytes *ret);
+
+/**
+ * Reads a line, which ends with LF or CR LF.
+ *
+ * @limit: the most bytes in it. @ret: the line without its end, borrowed until the next read of s.
+ * Returns: as ox_read_until(); at the end of the stream OX_EINCOMPLETE with what came after the last line end, often
+ * nothing. Since: 0.1
+ */
+OX_API OX_YIELDS int ox_read_line(ox_stream *s, size_t limit, ox_bytes *ret);
+
+/**
+ * Looks at the bytes that come next, without taking them.
+ *
+ * @n: at least so many; 0: those that are buffered already. @ret: all that are buffered, borrowed until the next read.
+ * Returns: 0; OX_EINCOMPLETE: the stream ended, ret is the rest; as ox_read(). Yields: until n bytes are buffered.
+ * Since: 0.1
+ */
+OX_API OX_YIELDS int ox_peek(ox_stream *s, size_t n, ox_bytes *ret);
+
+/** Takes n of the bytes that ox_peek() showed. Returns: 0; OX_EINVAL: not so many are buffered; OX_EBUSY. Since: 0.1 */
+OX_API int ox_consume(ox_stream *s, size_t n);
+
+/**
  * Writes all of buf: to the socket what it takes, the rest into the stream's buffer.
  *
  * Returns: len (all is on its way); OX_ECLOSED after close or ox_write_eof(), -EPIPE and the like,
@@ -68,6 +120,12 @@ OX_API OX_YIELDS int ox_read_until(ox_stream *s, ox_bytes separator, size_t limi
  * (64 KiB) is buffered. Since: 0.1
  */
 OX_API OX_YIELDS ssize_t ox_write(ox_stream *s, const void *buf, size_t len);
+
+/** Writes n parts, one after the other, as one ox_write(). Returns: the bytes of all parts; as ox_write(). Since: 0.1 */
+OX_API OX_YIELDS ssize_t ox_writev(ox_stream *s, const ox_bytes *parts, size_t n);
+
+/** Sets the high-water mark: with more than so many bytes in the buffer writers park. 0: until all is out. Since: 0.1 */
+OX_API void ox_stream_set_high_water(ox_stream *s, size_t bytes);
 
 /** Waits until the stream's buffer is empty. Returns: 0; as ox_write(). Since: 0.1 */
 OX_API OX_YIELDS int ox_flush(ox_stream *s);
@@ -78,9 +136,13 @@ OX_API OX_YIELDS int ox_write_eof(ox_stream *s);
 /**
  * Flushes and closes. Takes NULL. Coroutines parked in the stream wake with OX_ECLOSED.
  *
- * Returns: 0; what flushing returned (it is closed all the same). Cancel: closes at once. Since: 0.1
+ * Returns: 0; what flushing returned: it is closed all the same, by a reset if something was left to send, so that the
+ * peer does not take a part for the whole. Cancel: closes at once. Since: 0.1
  */
 OX_API OX_YIELDS int ox_close(ox_stream *s);
+
+/** ox_close() that flushes so long at most. Returns: as ox_close(); OX_ETIMEDOUT (it is closed). Since: 0.1 */
+OX_API OX_YIELDS int ox_close_within(ox_stream *s, ox_time timeout);
 
 /** Closes at once, without flushing; a TCP peer sees a reset. Takes NULL. Since: 0.1 */
 OX_API void ox_stream_abort(ox_stream *s);
@@ -117,7 +179,25 @@ OX_API OX_YIELDS int ox_accept(ox_listener *l, ox_stream **ret);
 /** Writes the bound address as a text that ox_connect() takes. Returns: 0; OX_ETOOBIG. Since: 0.1 */
 OX_API int ox_listener_address(const ox_listener *l, char *buf, size_t cap);
 
-/** Closes; a parked ox_accept() fails with OX_ECLOSED; the file of a Unix socket is removed. Takes NULL. Since: 0.1 */
+/** Makes a listener of a listening socket. @fd: given, also on failure. Returns: 0; OX_EINVAL (it does not listen), -errno. Since: 0.1 */
+OX_API int ox_listener_adopt(int fd, ox_listener **ret);
+
+/**
+ * Takes a listening socket that the service manager (systemd) opened and passed: LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES.
+ *
+ * Each is given out once, among the first 64. The environment stays as it is.
+ * @name: as in FileDescriptorName=; NULL: the first that is left.
+ * Returns: 0; -ENOENT: there is none (any more); as ox_listener_adopt(). Threads: any. Since: 0.1
+ */
+OX_API int ox_listen_activated(const char *name, ox_listener **ret);
+
+/**
+ * Stops listening: connecting is refused, a parked ox_accept() and later ones fail with OX_ECLOSED, the file of a Unix
+ * socket that ox_listen() made is removed. What remains is for ox_listener_close(). Takes NULL. Since: 0.1
+ */
+OX_API void ox_listener_stop(ox_listener *l);
+
+/** Closes; a parked ox_accept() fails with OX_ECLOSED. Takes NULL. Since: 0.1 */
 OX_API void ox_listener_close(ox_listener *l);
 static inline void ox_listener_auto_(ox_listener **l) { ox_listener_close(*l); }
 #define OX_AUTO_LISTENER __attribute__((cleanup(ox_listener_auto_))) ox_listener

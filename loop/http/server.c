@@ -145,8 +145,8 @@ static void accept_again(struct oxi_timer *t)
 
 static int listen_on(const char *text, int *ret_fd)
 {
-	struct oxi_address a;
-	int one = 1, r = oxi_address_parse(text, &a);
+	ox_address a;
+	int one = 1, r = ox_address_parse(text, &a);
 
 	if (r < 0 || a.storage.ss_family == AF_UNIX)
 		return OX_EINVAL;
@@ -165,11 +165,11 @@ static int listen_on(const char *text, int *ret_fd)
 
 static void name_url(struct ox_http_server *s, int fd)
 {
-	struct oxi_address a = { .len = sizeof(a.storage) };
+	ox_address a = { .len = sizeof(a.storage) };
 
 	getsockname(fd, (struct sockaddr *)&a.storage, &a.len);
 	strcpy(s->url, "http://");
-	OXI_CHECK(oxi_address_format(&a, s->url + strlen(s->url), sizeof(s->url) - strlen(s->url)) == 0);
+	OXI_CHECK(ox_address_format(&a, s->url + strlen(s->url), sizeof(s->url) - strlen(s->url)) == 0);
 }
 
 /* ---- life ---- */

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Listeners: a listening socket, edge-triggered; accept is tried first, and parks when nobody waits to be let in. */
+/*
+ * Listeners: a listening socket, edge-triggered; accept is tried first, and parks when nobody waits to be let in.
+ *
+ *	LISTENING --stop--> STOPPED (no descriptor, connecting is refused) --close--> freed
+ *
+ * A listener comes from an address, from a descriptor, or from the service manager that started the process
+ * (activated.c).
+ */
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/un.h>
@@ -12,10 +20,12 @@
 
 struct ox_listener {
 	uint64_t magic;
-	int fd;
+	int fd;                         /* -1: stopped */
 	struct oxi_fd *poll;
-	struct oxi_wait *acceptor;
-	struct oxi_address address;     /* as bound */
+	struct oxi_wait *acceptor;      /* in accept or pause, from parking until it runs again */
+	bool pausing;                   /* it is in pause */
+	bool made_file;                 /* of a Unix socket: it is removed in the end */
+	ox_address address;             /* as bound */
 };
 
 void ox_listen_options_init(ox_listen_options *o)
@@ -23,19 +33,49 @@ void ox_listen_options_init(ox_listen_options *o)
 	*o = *OX_LISTEN_OPTIONS(.size = sizeof(*o));
 }
 
+static void wake(ox_listener *l, int result)
+{
+	if (l->acceptor && l->acceptor->parked)
+		oxi_wake(l->acceptor, result);
+}
+
 static void ready(void *arg, unsigned events)
 {
 	ox_listener *l = arg;
-	struct oxi_wait *w = l->acceptor;
 
 	(void)events;
-	l->acceptor = NULL;
-	if (w)
-		oxi_wake(w, 0);
+	if (!l->pausing)
+		wake(l, 0);
+}
+
+/* ---- making ---- */
+
+static int listener_new(int fd, const ox_address *a, ox_listener **ret)
+{
+	ox_listener *l = oxi_alloc(sizeof(*l));
+	int r = OX_ENOMEM;
+
+	if (l) {
+		*l = (ox_listener){ .magic = LISTENER_MAGIC, .fd = fd, .address = *a };
+		r = oxi_fd_new(fd, ready, l, &l->poll);
+	}
+	if (r < 0) {
+		close(fd);
+		oxi_free(l);
+		return r;
+	}
+	*ret = l;
+	return 0;
+}
+
+static int bound_address(int fd, ox_address *ret)
+{
+	ret->len = sizeof(ret->storage);
+	return getsockname(fd, (struct sockaddr *)&ret->storage, &ret->len) < 0 ? -errno : 0;
 }
 
 /* Binds and listens; the address as bound comes back. 0; -errno. */
-static int bind_listen(int fd, const ox_listen_options *o, struct oxi_address *a)
+static int bind_listen(int fd, const ox_listen_options *o, ox_address *a)
 {
 	int one = 1;
 
@@ -47,15 +87,21 @@ static int bind_listen(int fd, const ox_listen_options *o, struct oxi_address *a
 		return -errno;
 	if (listen(fd, o->backlog > 0 ? o->backlog : 511) < 0)
 		return -errno;
-	a->len = sizeof(a->storage);
-	return getsockname(fd, (struct sockaddr *)&a->storage, &a->len) < 0 ? -errno : 0;
+	return bound_address(fd, a);
+}
+
+static void remove_file(const ox_address *a)
+{
+	const struct sockaddr_un *un = (const struct sockaddr_un *)&a->storage;
+
+	if (un->sun_family == AF_UNIX && un->sun_path[0] != '\0')
+		unlink(un->sun_path);
 }
 
 int ox_listen(const char *address, const ox_listen_options *o, ox_listener **ret)
 {
-	struct oxi_address a;
-	ox_listener *l;
-	int fd, r = oxi_address_parse(address, &a);
+	ox_address a;
+	int fd, r = ox_address_parse(address, &a);
 
 	if (oxi_forked())
 		return OX_EFORKED;
@@ -67,26 +113,70 @@ int ox_listen(const char *address, const ox_listen_options *o, ox_listener **ret
 	if (fd < 0)
 		return fd;
 	r = bind_listen(fd, o ? o : OX_LISTEN_OPTIONS(.backlog = 0), &a);
-	l = r == 0 ? oxi_alloc(sizeof(*l)) : NULL;
-	if (l) {
-		*l = (ox_listener){ .magic = LISTENER_MAGIC, .fd = fd, .address = a };
-		r = oxi_fd_new(fd, ready, l, &l->poll);
-	} else if (r == 0) {
-		r = OX_ENOMEM;
-	}
 	if (r < 0) {
 		close(fd);
-		oxi_free(l);
 		return r;
 	}
-	*ret = l;
-	return 0;
+	r = listener_new(fd, &a, ret);
+	if (r < 0)
+		remove_file(&a);
+	else
+		(*ret)->made_file = true;
+	return r;
 }
+
+/* A socket that listens for connections. 0; OX_EINVAL, -errno. */
+static int listens(int fd)
+{
+	int yes = 0;
+	socklen_t len = sizeof(yes);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) < 0)
+		return -errno;
+	return yes ? 0 : OX_EINVAL;
+}
+
+int ox_listener_adopt(int fd, ox_listener **ret)
+{
+	ox_address a = { .len = 0 };
+	int flags = fcntl(fd, F_GETFL), r;
+
+	if (oxi_forked())
+		return OX_EFORKED;
+	if (flags < 0)
+		return -errno;
+	r = oxi_loop_running() ? listens(fd) : OX_ESTATE;
+	if (r == 0)
+		r = bound_address(fd, &a);
+	if (r == 0 && (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0))
+		r = -errno;
+	if (r == 0)
+		return listener_new(fd, &a, ret);
+	close(fd);
+	return r;
+}
+
+/* ---- accepting ---- */
 
 static oxi_abort_answer give_up(struct oxi_wait *w)
 {
-	((ox_listener *)(uintptr_t)w->object)->acceptor = NULL;
+	(void)w;
 	return OXI_ABORTED;
+}
+
+/* Parks as the acceptor. A result of OX_ECLOSED may mean that l is gone. */
+static int park(ox_listener *l, struct oxi_wait *w, bool pausing)
+{
+	int r;
+
+	l->acceptor = w;
+	l->pausing = pausing;
+	r = oxi_park(w);
+	if (r != OX_ECLOSED) {
+		l->acceptor = NULL;
+		l->pausing = false;
+	}
+	return r;
 }
 
 static int wait_connection(ox_listener *l)
@@ -95,11 +185,43 @@ static int wait_connection(ox_listener *l)
 	int r;
 
 	oxi_wait_init(&w, "accept", l, give_up);
-	l->acceptor = &w;
 	oxi_loop_hold(+1);
-	r = oxi_park(&w);
+	r = park(l, &w, false);
 	oxi_loop_hold(-1);
 	return r;
+}
+
+struct pause {
+	struct oxi_wait wait;
+	struct oxi_timer timer;
+};
+
+static void time_has_come(struct oxi_timer *t)
+{
+	struct pause *p = OXI_CONTAINER(t, struct pause, timer);
+
+	if (p->wait.parked)
+		oxi_wake(&p->wait, 0);
+}
+
+int oxi_listener_pause(ox_listener *l, ox_time until)
+{
+	struct pause p;
+	int r;
+
+	oxi_wait_init(&p.wait, "accept paused", l, give_up);
+	oxi_timer_init(&p.timer, time_has_come);
+	r = l->fd < 0 ? OX_ECLOSED : oxi_timer_set(&p.timer, until);
+	if (r == 0)
+		r = park(l, &p.wait, true);
+	oxi_timer_clear(&p.timer);
+	return r;
+}
+
+void oxi_listener_go_on(ox_listener *l)
+{
+	if (l->pausing)
+		wake(l, 0);
 }
 
 int ox_accept(ox_listener *l, ox_stream **ret)
@@ -111,7 +233,7 @@ int ox_accept(ox_listener *l, ox_stream **ret)
 	OXI_CHECK_OBJECT(l, LISTENER_MAGIC);
 	if (l->acceptor)
 		return OX_EBUSY;
-	for (;;) {
+	while (l->fd >= 0) {
 		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
@@ -126,28 +248,43 @@ int ox_accept(ox_listener *l, ox_stream **ret)
 			return -errno;
 		}
 	}
+	return OX_ECLOSED;
 }
 
 int ox_listener_address(const ox_listener *l, char *buf, size_t cap)
 {
 	OXI_CHECK_OBJECT(l, LISTENER_MAGIC);
-	return oxi_address_format(&l->address, buf, cap);
+	return ox_address_format(&l->address, buf, cap);
+}
+
+/* ---- the end ---- */
+
+void ox_listener_stop(ox_listener *l)
+{
+	if (l == NULL || oxi_forked())
+		return;
+	OXI_CHECK_OBJECT(l, LISTENER_MAGIC);
+	if (l->fd < 0)
+		return;
+	if (l->made_file)
+		remove_file(&l->address);
+	oxi_fd_free(l->poll);
+	close(l->fd);
+	l->poll = NULL;
+	l->fd = -1;
+	if (l->acceptor) {
+		wake(l, OX_ECLOSED);
+		l->acceptor->result = OX_ECLOSED;       /* also if it was woken already */
+		l->acceptor = NULL;
+		l->pausing = false;
+	}
 }
 
 void ox_listener_close(ox_listener *l)
 {
-	const struct sockaddr_un *un;
-
 	if (l == NULL || oxi_forked())
 		return;
-	OXI_CHECK_OBJECT(l, LISTENER_MAGIC);
-	un = (const struct sockaddr_un *)&l->address.storage;
-	if (un->sun_family == AF_UNIX && un->sun_path[0] != '\0')
-		unlink(un->sun_path);
+	ox_listener_stop(l);
 	l->magic = 0;
-	if (l->acceptor)
-		oxi_wake(l->acceptor, OX_ECLOSED);
-	oxi_fd_free(l->poll);
-	close(l->fd);
 	oxi_free(l);
 }

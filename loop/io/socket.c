@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Socket addresses as texts, both ways. Hosts are numeric: looking names up is not done on a coroutine's stack. */
+/* Socket addresses as texts, both ways. Hosts are numeric: names are for ox_resolve(). */
 #include "loop/io/socket.h"
 
 #include <arpa/inet.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-static int parse_unix(const char *path, struct oxi_address *ret)
+static int parse_unix(const char *path, ox_address *ret)
 {
 	struct sockaddr_un *un = (struct sockaddr_un *)&ret->storage;
 	size_t len = strlen(path);
@@ -26,8 +26,7 @@ static int parse_unix(const char *path, struct oxi_address *ret)
 	return 0;
 }
 
-/* Digits only, 0 to 65535. */
-static int parse_port(const char *text)
+int oxi_port_parse(const char *text)
 {
 	int port = 0, digits = 0;
 
@@ -36,14 +35,14 @@ static int parse_port(const char *text)
 	return *text || digits == 0 || port > 65535 ? OX_EINVAL : port;
 }
 
-static int parse_ip(const char *text, struct oxi_address *ret)
+static int parse_ip(const char *text, ox_address *ret)
 {
 	struct sockaddr_in *in = (struct sockaddr_in *)&ret->storage;
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ret->storage;
 	const char *colon = strrchr(text, ':');
 	char host[INET6_ADDRSTRLEN + 2];
 	size_t len = colon ? (size_t)(colon - text) : 0;
-	int port = colon ? parse_port(colon + 1) : OX_EINVAL;
+	int port = colon ? oxi_port_parse(colon + 1) : OX_EINVAL;
 
 	if (port < 0 || len == 0 || len >= sizeof(host))
 		return OX_EINVAL;
@@ -62,7 +61,7 @@ static int parse_ip(const char *text, struct oxi_address *ret)
 	return inet_pton(AF_INET, host, &in->sin_addr) == 1 ? 0 : OX_EINVAL;
 }
 
-int oxi_address_parse(const char *text, struct oxi_address *ret)
+int ox_address_parse(const char *text, ox_address *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	if (text == NULL)
@@ -70,7 +69,7 @@ int oxi_address_parse(const char *text, struct oxi_address *ret)
 	return strncmp(text, "unix:", 5) == 0 ? parse_unix(text + 5, ret) : parse_ip(text, ret);
 }
 
-static int format_unix(const struct oxi_address *a, char *buf, size_t cap)
+static int format_unix(const ox_address *a, char *buf, size_t cap)
 {
 	const struct sockaddr_un *un = (const struct sockaddr_un *)&a->storage;
 	size_t len = a->len - offsetof(struct sockaddr_un, sun_path);
@@ -88,7 +87,7 @@ static int format_unix(const struct oxi_address *a, char *buf, size_t cap)
 	return 0;
 }
 
-int oxi_address_format(const struct oxi_address *a, char *buf, size_t cap)
+int ox_address_format(const ox_address *a, char *buf, size_t cap)
 {
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&a->storage;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->storage;
@@ -115,7 +114,7 @@ int oxi_address_format(const struct oxi_address *a, char *buf, size_t cap)
 	return 0;
 }
 
-int oxi_socket_new(const struct oxi_address *a)
+int oxi_socket_new(const ox_address *a)
 {
 	int fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 

@@ -1,30 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/* Socket addresses as texts. See socket.c. */
+/* Sockets, as streams, listeners and UDP make them. */
 #ifndef OXBOW_LOOP_IO_SOCKET_H
 #define OXBOW_LOOP_IO_SOCKET_H
 
-#include <sys/socket.h>
-
+#include <oxbow/address.h>
 #include <oxbow/stream.h>
 
 #include "loop/loop.h"
 
-struct oxi_address {
-	struct sockaddr_storage storage;
-	socklen_t len;
-};
-
-/* "127.0.0.1:80", "[::1]:80", "unix:/run/x.sock", "unix:@abstract". 0; OX_EINVAL. */
-OXI_SHARED int oxi_address_parse(const char *text, struct oxi_address *ret);
-/* The reverse. 0; OX_ETOOBIG; OX_EINVAL (another family). */
-OXI_SHARED int oxi_address_format(const struct oxi_address *a, char *buf, size_t cap);
+/* A port of digits only, 0 to 65535; OX_EINVAL. */
+int oxi_port_parse(const char *text);
 
 /* A non-blocking, close-on-exec socket for the address. The fd; -errno. */
-OXI_SHARED int oxi_socket_new(const struct oxi_address *a);
+OXI_SHARED int oxi_socket_new(const ox_address *a);
 /* What a fresh TCP connection is set to. */
 void oxi_socket_tune(int fd);
 
 /* Makes a stream of a socket, which is given, also on failure. */
 int oxi_stream_new(int fd, ox_stream **ret);
+bool oxi_stream_is_socket(const ox_stream *s);
+
+/* Connects to one address: as ox_connect_with(), without the timeout. */
+int oxi_connect_one(const ox_address *a, const ox_connect_options *o, ox_stream **ret);
+
+/* Connects to the first of several addresses of one host that answers (eyeballs.c). n: 1 or more. Reorders them. */
+int oxi_connect_race(ox_address *addresses, size_t n, const ox_connect_options *o, ox_stream **ret);
+
+/*
+ * Parks until the listener is stopped (OX_ECLOSED), somebody calls oxi_listener_go_on(), or the time has come (0 both). By
+ * who accepts, when it does not want to.
+ */
+int oxi_listener_pause(ox_listener *l, ox_time until);
+void oxi_listener_go_on(ox_listener *l);
 
 #endif

@@ -5,7 +5,7 @@
  * answer are two system calls, not three. (The exception is a hang-up: it may have come together with the
  * data, and its edge is over.)
  */
-#include <fcntl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -47,18 +47,35 @@ static int shut(ox_stream *s)
 	return shutdown(s->fd, SHUT_WR) < 0 && errno != ENOTCONN ? -errno : 0;
 }
 
+static ssize_t transmit_file(ox_stream *s, int fd, off_t offset, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = sendfile(s->fd, fd, &offset, len);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
 static void end(ox_stream *s, bool abort)
 {
 	struct linger reset = { .l_onoff = 1 };
 
-	if (abort)
+	if (abort)                      /* fails on a Unix socket, which has no reset to send */
 		setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	oxi_fd_free(((struct socket_stream *)s)->poll);
 	close(s->fd);
 	oxi_free(s);
 }
 
-static const struct oxi_transport transport = { .name = "socket", .recv = receive, .send = transmit, .shut = shut, .close = end };
+static const struct oxi_transport transport = {
+	.name = "socket", .recv = receive, .send = transmit, .shut = shut, .close = end, .send_file = transmit_file,
+};
+
+bool oxi_stream_is_socket(const ox_stream *s)
+{
+	return s->transport == &transport;
+}
 
 static void ready(void *arg, unsigned events)
 {
@@ -87,23 +104,6 @@ int oxi_stream_new(int fd, ox_stream **ret)
 	return 0;
 }
 
-int ox_stream_adopt(int fd, ox_stream **ret)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	if (oxi_forked())
-		return OX_EFORKED;
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return -errno;
-	if (!oxi_loop_running()) {
-		close(fd);
-		return OX_ESTATE;
-	}
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	oxi_socket_tune(fd);
-	return oxi_stream_new(fd, ret);
-}
-
 int ox_stream_pair(ox_stream **ret_a, ox_stream **ret_b)
 {
 	ox_stream *a = NULL;
@@ -125,41 +125,5 @@ int ox_stream_pair(ox_stream **ret_a, ox_stream **ret_b)
 		ox_stream_abort(a);
 	else
 		*ret_a = a;
-	return r;
-}
-
-int ox_connect(const char *address, ox_stream **ret)
-{
-	struct oxi_address a;
-	ox_stream *s;
-	socklen_t len = sizeof(int);
-	int fd, error = 0, r = oxi_checkpoint();
-
-	if (r == 0)
-		r = oxi_address_parse(address, &a);
-	if (r < 0)
-		return r;
-	fd = oxi_socket_new(&a);
-	if (fd < 0)
-		return fd;
-	oxi_socket_tune(fd);
-	if (connect(fd, (struct sockaddr *)&a.storage, a.len) == 0)
-		return oxi_stream_new(fd, ret);
-	if (errno != EINPROGRESS) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	r = oxi_stream_new(fd, &s);
-	if (r < 0)
-		return r;
-	s->writable = false;
-	r = oxi_stream_wait(s, &s->flushers, "connect");        /* the first edge of writability says how it went */
-	if (r == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0)
-		r = -error;
-	if (r < 0)
-		ox_stream_abort(s);
-	else
-		*ret = s;
 	return r;
 }

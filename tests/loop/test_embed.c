@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/* A loop that somebody else turns: by poll(), by libevent, several side by side. */
+#include <event2/event.h>
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "tests/support/support.h"
+
+/* Turns the loop by poll(2) until its main coroutine has ended; the number of steps. */
+static int turn_by_poll(ox_loop *l)
+{
+	struct pollfd p = { .fd = ox_loop_fd(l), .events = POLLIN };
+	int steps = 0;
+
+	ck_assert_int_ge(p.fd, 0);
+	while (ox_loop_step(l) > 0) {
+		steps++;
+		ck_assert_int_eq(poll(&p, 1, 10000), 1);
+	}
+	return steps;
+}
+
+struct things {
+	ox_loop *loop;
+	int pipe[2];
+	ox_queue *q;
+	int sum;
+	pthread_t thread;
+};
+
+static void put_five(void *arg)
+{
+	static int five = 5;
+
+	EXPECT_EQ(ox_queue_try_put(arg, &five), 0);
+}
+
+static void *post_five(void *arg)
+{
+	struct things *t = arg;
+
+	EXPECT_EQ(ox_post(t->loop, put_five, t->q), 0);
+	return NULL;
+}
+
+static int sleeper(void *arg)
+{
+	(void)arg;
+	return ox_sleep(OX_MS(5));
+}
+
+/* Sleeps, is written to, and is posted to. */
+static int live(void *arg)
+{
+	struct things *t = arg;
+	OX_AUTO_GROUP *g = ox_group_open();
+	void *item;
+	char c;
+
+	for (int i = 0; i < 10; i++)
+		EXPECT_EQ(ox_yield(), 0);
+	EXPECT_EQ(ox_await(ox_spawn(g, sleeper, NULL)), 0);
+	EXPECT_EQ(write(t->pipe[1], "x", 1), 1);
+	EXPECT_EQ(ox_wait_fd(t->pipe[0], OX_READABLE), OX_READABLE);
+	EXPECT_EQ(read(t->pipe[0], &c, 1), 1);
+	EXPECT_EQ(pthread_create(&t->thread, NULL, post_five, t), 0);
+	EXPECT_EQ(ox_queue_get(t->q, &item), 0);
+	t->sum += *(int *)item;
+	return 7;
+}
+
+static void things_open(struct things *t)
+{
+	*t = (struct things){ .q = ox_queue_new(4) };
+	ck_assert_int_eq(pipe(t->pipe), 0);
+}
+
+static void things_close(struct things *t)
+{
+	ox_queue_free(t->q);
+	close(t->pipe[0]);
+	close(t->pipe[1]);
+}
+
+START_TEST(poll_turns_a_loop_by_its_descriptor)
+{
+	struct things t;
+
+	things_open(&t);
+	ck_assert_int_eq(ox_loop_open(live, &t, NULL, &t.loop), 0);
+	ck_assert_int_ge(turn_by_poll(t.loop), 3);
+	pthread_join(t.thread, NULL);
+	ck_assert_int_eq(ox_loop_close(t.loop), 7);
+	ck_assert_int_eq(t.sum, 5);
+	things_close(&t);
+	assert_expectations();
+}
+END_TEST
+
+static int spin(void *arg)
+{
+	int *n = arg;
+
+	while (*n < 1000000 && ox_yield() == 0)
+		++*n;
+	return 0;
+}
+
+START_TEST(a_step_ends_though_coroutines_never_do)
+{
+	ox_loop *l;
+	int n = 0;
+
+	ck_assert_int_eq(ox_loop_open(spin, &n, NULL, &l), 0);
+	ck_assert_int_ge(turn_by_poll(l), 10);
+	ck_assert_int_eq(ox_loop_close(l), 0);
+	ck_assert_int_eq(n, 1000000);
+}
+END_TEST
+
+static int get_one(void *arg)
+{
+	void *item;
+
+	return ox_queue_get(arg, &item);
+}
+
+START_TEST(what_is_done_between_two_steps_wakes_the_loop)
+{
+	ox_queue *q = ox_queue_new(1);
+	struct pollfd p = { .events = POLLIN };
+	ox_loop *l;
+
+	ck_assert_int_eq(ox_loop_open(get_one, q, NULL, &l), 0);
+	p.fd = ox_loop_fd(l);
+	ck_assert_int_eq(ox_loop_step(l), 1);
+	while (poll(&p, 1, 0) == 1)
+		ck_assert_int_eq(ox_loop_step(l), 1);
+	ck_assert_int_eq(ox_queue_try_put(q, q), 0);
+	ck_assert_int_eq(poll(&p, 1, 0), 1);
+	ck_assert_int_eq(turn_by_poll(l), 0);
+	ck_assert_int_eq(ox_loop_close(l), 0);
+	ox_queue_free(q);
+}
+END_TEST
+
+static int sleep_long(void *arg)
+{
+	(void)arg;
+	return ox_sleep(OX_SEC(1000));
+}
+
+START_TEST(closing_cancels_the_main_coroutine)
+{
+	ox_loop *l;
+
+	ck_assert_int_eq(ox_loop_open(sleep_long, NULL, NULL, &l), 0);
+	ck_assert_int_eq(ox_loop_step(l), 1);
+	ck_assert_int_eq(ox_loop_close(l), OX_ECANCELED);
+	ck_assert_int_eq(ox_loop_open(sleep_long, NULL, NULL, &l), 0);
+	ck_assert_int_eq(ox_loop_close(l), OX_ECANCELED);       /* before it ran at all */
+	ck_assert_int_eq(ox_loop_close(NULL), 0);
+}
+END_TEST
+
+static int step_inside(void *arg)
+{
+	EXPECT_EQ(ox_loop_step(ox_loop_self()), OX_ESTATE);
+	EXPECT_EQ(ox_loop_close(ox_loop_self()), OX_ESTATE);
+	return ox_run(step_inside, arg, NULL);
+}
+
+static void *step_from_thread(void *arg)
+{
+	return ox_loop_step(arg) == OX_ESTATE && ox_loop_fd(arg) == OX_ESTATE ? arg : NULL;
+}
+
+/* S57: running a loop inside a running loop, or closing a running loop. */
+START_TEST(a_loop_is_turned_by_one_at_a_time)
+{
+	ox_loop *l, *second;
+	pthread_t thread;
+	void *r;
+
+	ck_assert_int_eq(ox_loop_open(step_inside, NULL, NULL, &l), 0);
+	ck_assert_int_eq(ox_loop_open(sleep_long, NULL, NULL, &second), OX_ESTATE);
+	ck_assert_int_eq(ox_run(sleep_long, NULL, NULL), OX_ESTATE);
+	pthread_create(&thread, NULL, step_from_thread, l);
+	pthread_join(thread, &r);
+	ck_assert_ptr_eq(r, l);
+	ck_assert_int_eq(ox_loop_step(l), 0);
+	ck_assert_int_eq(ox_loop_close(l), OX_ESTATE);          /* what the main coroutine returned */
+	assert_expectations();
+}
+END_TEST
+
+/* ---- in a base of libevent ---- */
+
+struct guest {
+	struct things t;
+	struct event_base *base;
+	int ticks;
+};
+
+static int live_and_break(void *arg)
+{
+	struct guest *g = arg;
+	int r = live(&g->t);
+
+	event_base_loopbreak(g->base);
+	return r;
+}
+
+static void tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	++*(int *)arg;
+}
+
+/* step: the base is turned in single steps; otherwise its dispatch ends when the main coroutine says so. */
+static void in_base(bool step)
+{
+	struct guest g = { .base = event_base_new() };
+	struct timeval soon = { .tv_usec = 100 };
+	struct event *e;
+
+	things_open(&g.t);
+	e = event_new(g.base, -1, EV_PERSIST, tick, &g.ticks);
+	event_add(e, &soon);
+	ck_assert_int_eq(ox_loop_open(live_and_break, &g, OX_RUN_OPTIONS(.event_base = g.base), &g.t.loop), 0);
+	ck_assert_int_eq(ox_loop_fd(g.t.loop), OX_ESTATE);
+	if (step)
+		while (ox_loop_step(g.t.loop) > 0)
+			event_base_loop(g.base, EVLOOP_ONCE);
+	else
+		ck_assert_int_eq(event_base_dispatch(g.base), 0);
+	pthread_join(g.t.thread, NULL);
+	ck_assert_int_eq(ox_loop_close(g.t.loop), 7);
+	ck_assert_int_ge(g.ticks, 1);
+	event_free(e);
+	event_base_free(g.base);
+	things_close(&g.t);
+	assert_expectations();
+}
+
+START_TEST(coroutines_run_out_of_the_dispatch_of_a_callers_base)
+{
+	in_base(false);
+}
+END_TEST
+
+START_TEST(a_callers_base_may_be_stepped_as_well)
+{
+	in_base(true);
+}
+END_TEST
+
+static int ticks_seen(void *arg)
+{
+	int *ticks = arg;
+
+	while (*ticks < 3)
+		ox_sleep(OX_MS(1));
+	return *ticks;
+}
+
+START_TEST(the_other_events_of_a_callers_base_run_during_ox_run)
+{
+	struct event_base *base = event_base_new();
+	struct timeval soon = { .tv_usec = 100 };
+	int ticks = 0;
+	struct event *e = event_new(base, -1, EV_PERSIST, tick, &ticks);
+
+	event_add(e, &soon);
+	ck_assert_int_ge(ox_run(ticks_seen, &ticks, OX_RUN_OPTIONS(.event_base = base)), 3);
+	event_free(e);
+	event_base_free(base);
+}
+END_TEST
+
+/* ---- several loops, one a thread ---- */
+
+#define LOOPS 4
+
+struct ring {
+	ox_loop *_Atomic loop[LOOPS];
+	ox_queue *q[LOOPS];
+	pthread_barrier_t ready, done;
+};
+
+struct place {
+	struct ring *ring;
+	int i, passed;
+};
+
+static void pass(void *arg)
+{
+	ox_queue_try_put(arg, arg);
+}
+
+/* Each loop hands a token to the next, a hundred times round. */
+static int take_and_pass(void *arg)
+{
+	struct place *p = arg;
+	struct ring *r = p->ring;
+	int next = (p->i + 1) % LOOPS;
+	void *item;
+
+	r->loop[p->i] = ox_loop_self();
+	r->q[p->i] = ox_queue_new(4);
+	pthread_barrier_wait(&r->ready);
+	if (p->i == 0)
+		ox_post(r->loop[next], pass, r->q[next]);
+	for (; p->passed < 100; p->passed++) {
+		int e = ox_queue_get(r->q[p->i], &item);
+
+		if (e < 0)
+			return e;
+		if (p->i != 0 || p->passed < 99)
+			ox_post(r->loop[next], pass, r->q[next]);
+	}
+	pthread_barrier_wait(&r->done);         /* until then the loops must live: they are posted to */
+	ox_queue_free(r->q[p->i]);
+	return 0;
+}
+
+static void *run_place(void *arg)
+{
+	return ox_run(take_and_pass, arg, NULL) == 0 ? arg : NULL;
+}
+
+START_TEST(several_loops_run_one_a_thread)
+{
+	struct ring ring = { 0 };
+	struct place places[LOOPS];
+	pthread_t threads[LOOPS];
+
+	pthread_barrier_init(&ring.ready, NULL, LOOPS);
+	pthread_barrier_init(&ring.done, NULL, LOOPS);
+	for (int i = 0; i < LOOPS; i++) {
+		places[i] = (struct place){ &ring, i, 0 };
+		pthread_create(&threads[i], NULL, run_place, &places[i]);
+	}
+	for (int i = 0; i < LOOPS; i++) {
+		void *r;
+
+		pthread_join(threads[i], &r);
+		ck_assert_ptr_eq(r, &places[i]);
+		ck_assert_int_eq(places[i].passed, 100);
+	}
+	pthread_barrier_destroy(&ring.ready);
+	pthread_barrier_destroy(&ring.done);
+}
+END_TEST
+
+START_TEST(every_allocation_of_opening_fails_cleanly)
+{
+	for (size_t n = 1;; n++) {
+		size_t made;
+		ox_loop *l;
+		int r;
+
+		ox_test_fail_allocation(n);
+		r = ox_loop_open(sleep_long, NULL, NULL, &l);
+		made = ox_test_fail_allocation(0);
+		ck_assert_int_eq(r, made < n ? 0 : OX_ENOMEM);
+		if (r == 0) {
+			ck_assert_int_eq(ox_loop_close(l), OX_ECANCELED);
+			break;
+		}
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("embed");
+	TCase *c = new_case(s, "stepping", 20);
+
+	tcase_add_test(c, poll_turns_a_loop_by_its_descriptor);
+	tcase_add_test(c, a_step_ends_though_coroutines_never_do);
+	tcase_add_test(c, what_is_done_between_two_steps_wakes_the_loop);
+	tcase_add_test(c, closing_cancels_the_main_coroutine);
+	tcase_add_test(c, a_loop_is_turned_by_one_at_a_time);
+	tcase_add_test(c, every_allocation_of_opening_fails_cleanly);
+	c = new_case(s, "in libevent", 20);
+	tcase_add_test(c, coroutines_run_out_of_the_dispatch_of_a_callers_base);
+	tcase_add_test(c, a_callers_base_may_be_stepped_as_well);
+	tcase_add_test(c, the_other_events_of_a_callers_base_run_during_ox_run);
+	c = new_case(s, "side by side", 20);
+	tcase_add_test(c, several_loops_run_one_a_thread);
+	return run_suite(s);
+}
