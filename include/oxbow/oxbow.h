@@ -8,6 +8,7 @@
 
 #include <oxbow/address.h>
 #include <oxbow/base.h>
+#include <oxbow/dns.h>
 #include <oxbow/embed.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>

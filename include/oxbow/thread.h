@@ -9,7 +9,7 @@
 #ifndef OXBOW_THREAD_H
 #define OXBOW_THREAD_H
 
-#include <oxbow/base.h>
+#include <oxbow/sync.h>
 
 OX_BEGIN
 
@@ -20,6 +20,11 @@ typedef struct ox_thread_options {
 	 * at once with OX_ECANCELED, and fn goes on alone; abandoned(arg, result) then frees, in fn's thread, what both had.
 	 */
 	void (*abandoned)(void *arg, void *result);
+	/*
+	 * NULL: at most 64 calls run at a time in the process. Otherwise as many as this one has tokens for, whatever else runs. The
+	 * token comes back when fn has ended, also in an abandoned call, and the limiter is not freed before, or after the run.
+	 */
+	ox_limiter *limiter;
 } ox_thread_options;
 #define OX_THREAD_OPTIONS(...) (&(ox_thread_options){ .size = sizeof(ox_thread_options), __VA_ARGS__ })
 OX_API void ox_thread_options_init(ox_thread_options *o);
@@ -28,7 +33,7 @@ OX_API void ox_thread_options_init(ox_thread_options *o);
  * Calls fn(arg) in a thread and waits for its result.
  *
  * fn has a big stack (8 MiB) and all signals but those of crashes blocked. It must not call anything of this library
- * but what says "Threads: any", and has to return: there is no way to end it. At most 64 such calls run at a time, in the
+ * but what says "Threads: any", and has to return: there is no way to end it. At most 64 such calls run at a time in the
  * process, further ones wait in order.
  *
  * @arg: fn's until the call has returned. @ret: what fn returned; NULL if not wanted.

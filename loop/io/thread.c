@@ -31,6 +31,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <oxbow/sync.h>
+
 #define STACK_SIZE OX_MIB(8)
 #define KEEP_SEC   5                    /* an idle thread lives so long */
 
@@ -441,6 +443,7 @@ struct call {
 	void (*fn)(void *);
 	void *arg;
 	void (*drop)(void *);
+	ox_limiter *limiter;            /* it has a token of this one; or NULL */
 	struct oxi_wait *caller;        /* NULL: has gone */
 };
 
@@ -468,6 +471,8 @@ static void call_done(struct oxi_work *w)
 {
 	struct call *c = OXI_CONTAINER(w, struct call, work);
 
+	if (c->limiter)
+		ox_limiter_release_for(c->limiter, c);
 	if (c->caller)
 		oxi_wake(c->caller, 0);
 }
@@ -488,53 +493,69 @@ static oxi_abort_answer caller_leaves(struct oxi_wait *wait)
 	return OXI_ABORTED;
 }
 
-int oxi_thread_run(enum oxi_thread_kind kind, void (*fn)(void *arg), void *arg, void (*drop)(void *arg), const char *what)
+/* Submits a call and parks; what is said about drop in thread.h. */
+static int submit_and_park(struct call *c, const char *what, bool *ret_gone)
 {
-	struct call here, *c = drop ? oxi_alloc(sizeof(*c)) : &here;
 	struct caller me = { .call = c };
+	int r = c->limiter ? ox_limiter_acquire_for(c->limiter, c) : 0;
+
+	if (r == 0) {
+		oxi_wait_init(&me.wait, what, c->arg, caller_leaves);
+		c->caller = &me.wait;
+		r = oxi_work_submit(&c->work);
+		if (r == 0)
+			r = oxi_park(&me.wait);
+		else if (c->limiter)
+			ox_limiter_release_for(c->limiter, c);
+	}
+	*ret_gone = me.how == GONE;
+	if (r == OX_ECANCELED && me.how != GONE && c->drop)
+		c->drop(c->arg);
+	return r;
+}
+
+static int run(enum oxi_thread_kind kind, const struct call *what_to, const char *what)
+{
+	bool gone;
+	struct call here, *c = what_to->drop ? oxi_alloc(sizeof(*c)) : &here;
 	int r;
 
 	if (c == NULL)
 		return OX_ENOMEM;
-	*c = (struct call){
-		.work = { .run = call_run, .done = call_done, .drop = call_drop, .kind = kind },
-		.fn = fn,
-		.arg = arg,
-		.drop = drop,
-		.caller = &me.wait,
-	};
-	oxi_wait_init(&me.wait, what, arg, caller_leaves);
-	r = oxi_work_submit(&c->work);
-	if (r == 0)
-		r = oxi_park(&me.wait);
-	if (drop && me.how == REVOKED)
-		drop(arg);
-	if (drop && me.how != GONE)
+	*c = *what_to;
+	c->work = (struct oxi_work){ .run = call_run, .done = call_done, .drop = call_drop, .kind = kind };
+	r = submit_and_park(c, what, &gone);
+	if (c != &here && !gone)
 		oxi_free(c);
 	return r;
 }
 
+int oxi_thread_run(enum oxi_thread_kind kind, void (*fn)(void *arg), void *arg, void (*drop)(void *arg), const char *what)
+{
+	return run(kind, &(struct call){ .fn = fn, .arg = arg, .drop = drop }, what);
+}
+
 /* ---- public ---- */
 
-struct public_call {
+struct function {
 	void *(*fn)(void *);
 	void *arg, *result;
 	void (*abandoned)(void *arg, void *result);
 };
 
-static void public_run(void *arg)
+static void function_run(void *arg)
 {
-	struct public_call *c = arg;
+	struct function *f = arg;
 
-	c->result = c->fn(c->arg);
+	f->result = f->fn(f->arg);
 }
 
-static void public_drop(void *arg)
+static void function_drop(void *arg)
 {
-	struct public_call *c = arg;
+	struct function *f = arg;
 
-	c->abandoned(c->arg, c->result);
-	oxi_free(c);
+	f->abandoned(f->arg, f->result);
+	oxi_free(f);
 }
 
 void ox_thread_options_init(ox_thread_options *o)
@@ -542,37 +563,36 @@ void ox_thread_options_init(ox_thread_options *o)
 	*o = *OX_THREAD_OPTIONS(.size = sizeof(*o));
 }
 
-static int call_with_abandon(struct public_call *on_frame, void **ret)
+static int run_function(struct function *f, ox_limiter *limiter, void **ret)
 {
-	struct public_call *c = oxi_alloc(sizeof(*c));
-	int r;
+	enum oxi_thread_kind kind = limiter ? OXI_THREAD_FREE : OXI_THREAD_CALL;
+	int r = run(kind, &(struct call){ .fn = function_run, .arg = f, .drop = f->abandoned ? function_drop : NULL, .limiter = limiter }, "thread");
 
-	if (c == NULL)
-		return OX_ENOMEM;
-	*c = *on_frame;
-	r = oxi_thread_run(OXI_THREAD_CALL, public_run, c, public_drop, "thread");
-	if (r == OX_ECANCELED)
-		return r;
 	if (r == 0 && ret)
-		*ret = c->result;
-	oxi_free(c);
+		*ret = f->result;
 	return r;
 }
 
 int ox_thread_call_with(void *(*fn)(void *arg), void *arg, const ox_thread_options *o, void **ret)
 {
-	struct public_call c = { .fn = fn, .arg = arg, .abandoned = o ? o->abandoned : NULL };
+	struct function here = { .fn = fn, .arg = arg }, *f = &here;
+	ox_limiter *limiter = o ? o->limiter : NULL;
 	int r = oxi_checkpoint();
 
-	if (c.abandoned) {
-		if (r == OX_ECANCELED)
-			c.abandoned(arg, NULL);
-		return r < 0 ? r : call_with_abandon(&c, ret);
-	}
-	if (r == 0)
-		r = oxi_thread_run(OXI_THREAD_CALL, public_run, &c, NULL, "thread");
-	if (r == 0 && ret)
-		*ret = c.result;
+	if (o == NULL || o->abandoned == NULL)
+		return r < 0 ? r : run_function(f, limiter, ret);
+	if (r == OX_ECANCELED)
+		o->abandoned(arg, NULL);
+	if (r < 0)
+		return r;
+	f = oxi_alloc(sizeof(*f));
+	if (f == NULL)
+		return OX_ENOMEM;
+	*f = here;
+	f->abandoned = o->abandoned;
+	r = run_function(f, limiter, ret);
+	if (r != OX_ECANCELED)
+		oxi_free(f);
 	return r;
 }
 

@@ -175,6 +175,7 @@ END_TEST
 struct gate {
 	pthread_barrier_t barrier;
 	atomic_int inside, most;
+	ox_limiter *limiter;
 };
 
 static void *pass(void *arg)
@@ -214,6 +215,38 @@ START_TEST(sixty_four_calls_run_at_a_time_and_the_others_wait)
 	ck_assert_int_eq(g.most, 64);
 	pthread_barrier_destroy(&g.barrier);
 	ck_assert_int_eq(count_threads(), before);
+}
+END_TEST
+
+static int pass_limited(void *arg)
+{
+	struct gate *g = arg;
+
+	return ox_thread_call_with(pass, g, OX_THREAD_OPTIONS(.limiter = g->limiter), NULL);
+}
+
+static int limited(void *arg)
+{
+	struct gate *gate = arg;
+	OX_AUTO_GROUP *g = ox_group_open();
+
+	gate->limiter = ox_limiter_new(3);
+	for (int i = 0; i < 30; i++)
+		ox_spawn(g, pass_limited, gate);
+	EXPECT_EQ(ox_group_join(g), 0);
+	EXPECT_EQ(gate->most, 3);
+	EXPECT_EQ(ox_limiter_borrowed(gate->limiter), 0);
+	ox_limiter_free(gate->limiter);
+	return 0;
+}
+
+START_TEST(a_limiter_of_ones_own_says_how_many)
+{
+	struct gate g = { .inside = 0 };
+
+	pthread_barrier_init(&g.barrier, NULL, 3);
+	run_virtual(limited, &g);
+	pthread_barrier_destroy(&g.barrier);
 }
 END_TEST
 
@@ -330,9 +363,11 @@ static struct latch *latch_new(void)
 	return l;
 }
 
+static ox_limiter *one;                 /* or NULL */
+
 static int call_and_leave(void *arg)
 {
-	return ox_thread_call_with(read_latch, arg, OX_THREAD_OPTIONS(.abandoned = give_up), NULL);
+	return ox_thread_call_with(read_latch, arg, OX_THREAD_OPTIONS(.abandoned = give_up, .limiter = one), NULL);
 }
 
 /* Returns when the caller has gone and the call is still running. */
@@ -365,6 +400,28 @@ static int abandon_and_go_on(void *arg)
 	return 0;
 }
 
+static int abandoned_token(void *arg)
+{
+	struct latch *l = latch_new(), *second = latch_new();
+	int end = dup(l->pipe[1]);
+	ox_scope s;
+
+	(void)arg;
+	one = ox_limiter_new(1);
+	EXPECT_EQ(abandon(l), 0);
+	EXPECT_EQ(ox_limiter_borrowed(one), 1);         /* fn is still running */
+	ox_scope_enter(&s, OX_MS(10));
+	EXPECT_EQ(call_and_leave(second), OX_ECANCELED);        /* given up before its turn, and freed */
+	EXPECT_EQ(ox_scope_leave(&s, OX_ECANCELED), OX_ETIMEDOUT);
+	EXPECT_EQ(write(end, "z", 1), 1);
+	EXPECT_EQ(ox_limiter_acquire(one), 0);
+	ox_limiter_release(one);
+	close(end);
+	ox_limiter_free(one);
+	one = NULL;
+	return 0;
+}
+
 static int abandon_in_vain(void *arg)
 {
 	const ox_thread_options *o = OX_THREAD_OPTIONS(.abandoned = give_up);
@@ -388,6 +445,7 @@ START_TEST(an_abandoned_call_goes_on_alone)
 {
 	run_virtual(abandon_in_vain, NULL);
 	run_virtual(abandon_and_go_on, NULL);
+	run_real(abandoned_token, NULL);
 }
 END_TEST
 
@@ -572,6 +630,7 @@ int main(void)
 	tcase_add_test(c, threads_have_names_and_big_stacks_and_no_signals);
 	tcase_add_test(c, deep_calls_run_on_the_threads_own_stack);
 	tcase_add_test(c, sixty_four_calls_run_at_a_time_and_the_others_wait);
+	tcase_add_test(c, a_limiter_of_ones_own_says_how_many);
 	c = new_case(s, "cancelling", 10);
 	tcase_add_test(c, a_cancelled_caller_waits_for_the_end_of_what_has_begun);
 	tcase_add_test(c, a_cancelled_call_that_has_not_begun_never_does);
