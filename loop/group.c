@@ -93,12 +93,12 @@ void oxi_group_done(struct ox_group *g, ox_future *f)
 {
 	oxi_list_remove(&f->link);
 	g->pending--;
-	if (g->fail_fast && f->status < 0 && f->status != OX_ECANCELED) {
+	if (g->fail_fast && f->status < 0 && f->status != OX_ECANCELED && !(f->flags & OXI_FUTURE_STARTERS)) {
 		record_failure(g, f->status);
 		if (!g->scope.own)
 			oxi_scope_cancel(&g->scope, OX_CAUSE_FAILURE);
 	}
-	if (g->reap)
+	if (g->reap && !(f->flags & OXI_FUTURE_STARTERS))
 		oxi_future_release(f);
 	else
 		oxi_list_append(&g->done, &f->link);
@@ -127,6 +127,17 @@ void oxi_group_cancel_externals(struct ox_group *g)
 			f->ops->cancel(f, (ox_cause)g->scope.cause);
 		}
 	}
+}
+
+void oxi_group_hold(struct ox_group *g)
+{
+	g->pending++;
+}
+
+void oxi_group_unhold(struct ox_group *g)
+{
+	if (--g->pending == 0)
+		oxi_wake_all(&g->joiners, 0);
 }
 
 ox_time oxi_group_deadline(const ox_group *g)

@@ -184,6 +184,7 @@ struct ox_future {
 };
 #define OXI_FUTURE_CANCELLED 1u         /* a cancel has been asked for */
 #define OXI_FUTURE_STATIC    2u         /* the stand-in for one that could not be made */
+#define OXI_FUTURE_STARTERS  4u         /* a task that failed before ox_started(): its failure is not the group's */
 
 /* Who waits for a future. notify unlinks nothing: the list is taken apart before. */
 struct oxi_waiter {

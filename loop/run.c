@@ -95,7 +95,7 @@ static void loop_close(struct ox_loop *l)
 	oxi_free(l);
 }
 
-int ox_loop_open(ox_coro *fn, void *arg, const ox_run_options *opts, ox_loop **ret)
+static int begin(ox_coro *fn, void *arg, const ox_run_options *opts, bool embedded, ox_loop **ret)
 {
 	const ox_run_options *o = opts ? opts : OX_RUN_OPTIONS(.size = sizeof(*o));
 	struct ox_loop *l;
@@ -109,6 +109,8 @@ int ox_loop_open(ox_coro *fn, void *arg, const ox_run_options *opts, ox_loop **r
 	if (l == NULL)
 		return OX_ENOMEM;
 	r = loop_open(l, o);
+	if (r == 0 && !embedded && !o->keep_sigint)
+		r = oxi_interrupt_open();
 	if (r == 0)
 		r = oxi_task_new(NULL, fn, arg, OX_SPAWN_OPTIONS(.name = "main", .stack_size = o->stack_size), &l->main_task);
 	if (r < 0)
@@ -116,6 +118,11 @@ int ox_loop_open(ox_coro *fn, void *arg, const ox_run_options *opts, ox_loop **r
 	else
 		*ret = l;
 	return r;
+}
+
+int ox_loop_open(ox_coro *fn, void *arg, const ox_run_options *o, ox_loop **ret)
+{
+	return begin(fn, arg, o, true, ret);
 }
 
 /* The calls on an open loop come from its thread, and not out of the loop itself. */
@@ -165,7 +172,7 @@ int ox_loop_close(ox_loop *l)
 int ox_run(ox_coro *fn, void *arg, const ox_run_options *o)
 {
 	struct ox_loop *l;
-	int r = ox_loop_open(fn, arg, o, &l);
+	int r = begin(fn, arg, o, false, &l);
 
 	return r < 0 ? r : finish(l);
 }

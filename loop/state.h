@@ -64,6 +64,7 @@ struct oxi_task {
 	struct oxi_scope *scope;        /* innermost */
 	struct oxi_scope root;          /* outermost, inside the group's */
 	struct oxi_wait *wait;          /* while parked */
+	struct oxi_starter *starter;    /* waits for ox_started() */
 	ox_coro *fn;
 	void *arg;
 	const char *name, *site;
@@ -77,6 +78,7 @@ struct oxi_task {
 int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_options *o, struct oxi_task **ret);
 void oxi_task_finish(struct oxi_task *t);       /* on the thread's stack, once t has ended */
 void oxi_task_release(struct oxi_task *t);
+int oxi_start_failed(struct oxi_task *t, int status);   /* t ends without ox_started(): what its status is then */
 
 /* ---- groups ---- */
 
@@ -105,6 +107,8 @@ struct ox_group {
 int oxi_group_enter(struct ox_group *g, ox_future *f);          /* a new pending future; OX_ESTATE: closed */
 void oxi_group_done(struct ox_group *g, ox_future *f);          /* one of it is done */
 void oxi_group_cancel_externals(struct ox_group *g);
+void oxi_group_hold(struct ox_group *g);        /* as if one more were pending, until unhold */
+void oxi_group_unhold(struct ox_group *g);
 
 bool oxi_future_is_task(const ox_future *f);
 
@@ -193,6 +197,9 @@ void oxi_loop_init_lists(struct ox_loop *l);
 void oxi_loop_run_end_hooks(struct ox_loop *l);
 void oxi_tasks_destroy(struct ox_loop *l);
 void oxi_groups_destroy(struct ox_loop *l);
+
+/* From now on SIGINT cancels the main task's scope, if this is the process's first loop and the program has left it alone (signal.c). */
+int oxi_interrupt_open(void);
 
 /* Names an overflown coroutine of this thread's loop before the process dies; see overflow.c. */
 void oxi_overflow_report_thread(bool on);

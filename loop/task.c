@@ -66,6 +66,8 @@ void oxi_task_finish(struct oxi_task *t)
 	int status = t->future.status;
 	bool cancelled = status == OX_ECANCELED && t->root.cancelled;
 
+	if (OXI_UNLIKELY(t->starter != NULL))
+		status = oxi_start_failed(t, status);
 	oxi_context_end(&t->context);
 	oxi_stack_put(&l->stacks, &t->stack);
 	if (l->trim_timer.index == 0)
@@ -120,6 +122,7 @@ int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_opti
 	oxi_list_init(&t->deliver);
 	t->scope = g ? &g->scope : NULL;
 	t->wait = NULL;
+	t->starter = NULL;
 	t->fn = fn;
 	t->arg = arg;
 	t->name = o->name ? o->name : "task";

@@ -98,6 +98,31 @@ OX_API ox_future *ox_spawn_with(ox_group *g, ox_coro *fn, void *arg, const ox_sp
 #define ox_spawn(g, fn, arg) ox_spawn_with((g), (fn), (arg), OX_SPAWN_OPTIONS(.name = #fn, .site = OX_SITE))
 #endif
 
+/**
+ * Starts fn(arg) as a task of g and waits until it calls ox_started(), or ends: for what must be ready before the
+ * caller goes on, a server that listens for instance.
+ *
+ * @ret_started: the value given to ox_started(), written only if it was called; NULL if not wanted.
+ * Returns: the task's future, as ox_spawn(). If it is done without ox_started() having been called, the start has
+ * failed and its status says why (OX_ESTATE for a task that returned 0 or more); such a failure is the caller's to
+ * handle and does not fail the group. The group stays open while a start is pending.
+ * Yields: always. Cancel: cancels the task and waits until it has ended, or has started. Since: 0.1
+ */
+OX_API OX_YIELDS ox_future *ox_group_start(ox_group *g, ox_coro *fn, void *arg, void **ret_started);
+OX_API OX_YIELDS ox_future *ox_group_start_with(ox_group *g, ox_coro *fn, void *arg, void **ret_started,
+                                                const ox_spawn_options *o);
+#ifndef __cplusplus
+#define ox_group_start(g, fn, arg, ret_started)                                                 \
+	ox_group_start_with((g), (fn), (arg), (ret_started), OX_SPAWN_OPTIONS(.name = #fn, .site = OX_SITE))
+#endif
+
+/**
+ * Says that the calling task is ready: ox_group_start() returns with value, and the task goes on.
+ *
+ * Returns: 0; OX_ESTATE if nobody waits for that (the task was only spawned, or has said so before). Since: 0.1
+ */
+OX_API int ox_started(void *value);
+
 OX_END
 
 #endif

@@ -6,9 +6,9 @@
 #ifndef OXBOW_OXBOW_H
 #define OXBOW_OXBOW_H
 
-#include <oxbow/address.h>
 #include <oxbow/base.h>
 #include <oxbow/dns.h>
+#include <oxbow/address.h>
 #include <oxbow/embed.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
@@ -19,6 +19,7 @@
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
 #include <oxbow/select.h>
+#include <oxbow/signal.h>
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>
 #include <oxbow/thread.h>

@@ -28,6 +28,7 @@ typedef struct ox_run_options {
 	bool no_overflow_report;        /* true: install no SIGSEGV handler that names an overflown coroutine */
 	const struct ox_test_options *test;     /* virtual time and seeded order: see ox_test.h */
 	struct event_base *event_base;  /* libevent's, borrowed: the loop uses it, and its other events run too. NULL: an own one */
+	bool keep_sigint;               /* true: leave the action of SIGINT alone; see below */
 } ox_run_options;
 #define OX_RUN_OPTIONS(...) (&(ox_run_options){ .size = sizeof(ox_run_options), __VA_ARGS__ })
 OX_API void ox_run_options_init(ox_run_options *o);
@@ -37,6 +38,10 @@ OX_API void ox_run_options_init(ox_run_options *o);
  *
  * Blocks the thread. Every task belongs to a group, and every group was closed by the coroutine that opened
  * it; a group that fn left open is closed (cancelled and awaited) here.
+ *
+ * Ctrl-C: the first SIGINT cancels the scope of fn, with OX_CAUSE_INTERRUPT, and ox_run() returns what fn returns; the
+ * second one ends the process as ever. That holds for the first loop of a process, and only if SIGINT has its
+ * default action when it begins; ox_signals_open() takes SIGINT out of it.
  *
  * @fn, @arg: the main coroutine. @opts: NULL for the defaults.
  * Returns: what fn returned; OX_ESTATE inside a running loop; OX_ENOMEM or -errno when the loop could not be

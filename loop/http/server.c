@@ -4,49 +4,35 @@
  * coroutine of the server's group.
  *
  * Who owns a request? evhttp keeps it in its connection until the reply is written, and then frees it without
- * telling; when the connection ends before a reply was begun, it lets go of it and it is ours. So the reply
+ * telling; when the connection ends before a reply was begun, it lets go of it and it is ours. So a whole reply
  * that a handler makes is only recorded, and handed to evhttp as the last thing, when nobody looks at the
  * request any more (server_request.c). Rejected: evhttp_request_own(), which evhttp heeds when a connection
- * ends but not when a reply is complete.
+ * ends but not when a reply is complete. Our own record lives until the reply has left or the connection ended:
  *
- * While a handler works, evhttp does not read the connection, so it would not see that the peer has gone. We
- * let it read on (watch_peer), without its read callback, which takes bytes in this state for a fatal error
- * of its own; a client that pipelines is bounded by the read high-water mark. The idle timeout does not run
- * meanwhile: how long a handler may take is its own affair.
+ *	handler works ──returns──> reply is being sent ──last byte──> freed; the connection waits for a request
+ *	      │ peer gone                │ peer gone
+ *	      v                          v
+ *	handler works on ──returns──>  freed
  *
- * A client that closes its sending side right after the request counts as gone (evhttp cannot tell these
- * apart).
+ * Draining closes the connections that wait for a request, and waits until no record is left. A connection that never
+ * made a request is not known to us (evhttp does not tell its connections); if it makes one while we drain, it is
+ * served, and closed afterwards.
  */
 #include "loop/http/server.h"
 
-#include <event2/bufferevent.h>
 #include <event2/listener.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "include/private/auto.h"
+#include "loop/http/text.h"
 #include "loop/io/socket.h"
 
-#define SERVER_MAGIC 0x7365727665006f78ull
 #define BACKLOG 511
 #define ACCEPT_PAUSE OX_MS(100)         /* after accept() failed: out of descriptors, say */
-
-struct ox_http_server {
-	uint64_t magic;
-	struct evhttp *http;
-	struct evhttp_bound_socket *bound;      /* NULL: no longer listening */
-	ox_group *group;                /* of the handlers */
-	ox_http_handler *handler;
-	void *arg;
-	size_t most_input;              /* that a connection may buffer: headers and body of one request, and some */
-	struct timeval idle;
-	struct oxi_timer accept_again;
-	struct oxi_hook end;            /* the loop ends and the server was left open */
-	char url[sizeof("http://[]:65535") + INET6_ADDRSTRLEN];
-};
+#define HEADERS_MORE OX_KIB(64)         /* that evhttp reads beyond the limit, so that we can say 431; it says 400 */
 
 /* ---- a request's coroutine ---- */
 
@@ -55,8 +41,9 @@ static int run_handler(void *arg)
 	struct ox_request *q = arg;
 
 	if (q->server->handler(q, q->server->arg) < 0)
-		q->status = 0;                  /* a 500, whatever was replied before */
+		q->failed = true;
 	oxi_request_finish(q);
+	oxi_peer_end(q);
 	return 0;
 }
 
@@ -64,20 +51,20 @@ static void on_request(struct evhttp_request *ev, void *arg)
 {
 	struct ox_http_server *s = arg;
 	int status = 503;
-	struct ox_request *q = s->bound ? oxi_request_new(s, ev, &status) : NULL;
+	struct ox_request *q = s->closing ? NULL : oxi_request_new(s, ev, &status);
 	size_t before = ox_group_pending(s->group);
 
 	if (!q) {
-		evhttp_send_error(ev, status, NULL);
+		evhttp_send_error(ev, status, oxi_http_phrase(status));
 		return;
 	}
-	ox_spawn_with(s->group, run_handler, q, OX_SPAWN_OPTIONS(.name = "http request"));
-	if (ox_group_pending(s->group) > before) {
-		oxi_server_watch_peer(q);
+	oxi_peer_begin(q);
+	q->task = ox_spawn_with(s->group, run_handler, q, OX_SPAWN_OPTIONS(.name = "http request"));
+	if (ox_group_pending(s->group) > before)
 		return;
-	}
 	oxi_request_reply_status(q, 503);
 	oxi_request_finish(q);
+	oxi_peer_end(q);
 }
 
 /* ---- connections ---- */
@@ -90,39 +77,6 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 	if (b)
 		bufferevent_setwatermark(b, EV_READ, 0, s->most_input);
 	return b;
-}
-
-static void on_close(struct evhttp_connection *c, void *arg)
-{
-	struct ox_request *q = arg;
-
-	(void)c;
-	q->gone = true;
-}
-
-void oxi_server_watch_peer(struct ox_request *q)
-{
-	struct evhttp_connection *c = evhttp_request_get_connection(q->ev);
-	struct bufferevent *b = evhttp_connection_get_bufferevent(c);
-	bufferevent_data_cb write;
-	bufferevent_event_cb event;
-	void *arg;
-
-	bufferevent_getcb(b, NULL, &write, &event, &arg);
-	bufferevent_setcb(b, NULL, write, event, arg);
-	bufferevent_set_timeouts(b, NULL, NULL);
-	evhttp_connection_set_closecb(c, on_close, q);
-	bufferevent_enable(b, EV_READ);
-}
-
-void oxi_server_unwatch_peer(struct ox_request *q)
-{
-	struct evhttp_connection *c = evhttp_request_get_connection(q->ev);
-
-	if (!c)
-		return;
-	evhttp_connection_set_closecb(c, NULL, NULL);
-	evhttp_connection_set_timeout_tv(c, &q->server->idle);
 }
 
 /* Out of descriptors, as a rule. The listener is ready all the same: without a pause the loop would spin. */
@@ -179,13 +133,28 @@ void ox_http_server_options_init(ox_http_server_options *o)
 	*o = (ox_http_server_options){ .size = sizeof(*o) };
 }
 
+static void stop_listening(struct ox_http_server *s)
+{
+	if (s->bound)
+		evhttp_del_accept_socket(s->http, s->bound);
+	s->bound = NULL;
+	oxi_timer_clear(&s->accept_again);
+}
+
+static void close_idle(struct oxi_hook *h)
+{
+	oxi_peers_close_idle(OXI_CONTAINER(h, struct ox_http_server, close_idle));
+}
+
 static void destroy(struct ox_http_server *s)
 {
 	if (s->http)
 		evhttp_free(s->http);           /* and with it the listener and the connections */
 	oxi_timer_clear(&s->accept_again);
+	oxi_hook_disarm(&s->close_idle);
 	oxi_hook_disarm(&s->end);
 	s->magic = 0;
+	oxi_free(s->idle);
 	oxi_free(s);
 }
 
@@ -202,12 +171,14 @@ static void set_options(struct ox_http_server *s, const ox_http_server_options *
 	ox_time idle = o->idle_timeout ? o->idle_timeout : OX_SEC(60);
 
 	s->arg = o->arg;
-	s->most_input = body + headers + OX_KIB(64);
-	s->idle.tv_sec = idle / OX_SEC(1);
-	s->idle.tv_usec = idle % OX_SEC(1) / 1000;
+	s->cancel_gone = o->cancel_gone;
+	s->max_headers = headers;
+	s->most_input = body + headers + 2 * HEADERS_MORE;
+	s->idle_timeout.tv_sec = idle / OX_SEC(1);
+	s->idle_timeout.tv_usec = idle % OX_SEC(1) / 1000;
 	evhttp_set_max_body_size(s->http, (ssize_t)body);
-	evhttp_set_max_headers_size(s->http, (ssize_t)headers);
-	evhttp_set_timeout_tv(s->http, &s->idle);
+	evhttp_set_max_headers_size(s->http, (ssize_t)(headers + HEADERS_MORE));
+	evhttp_set_timeout_tv(s->http, &s->idle_timeout);
 	evhttp_set_default_content_type(s->http, NULL);
 	evhttp_set_flags(s->http, EVHTTP_SERVER_LINGERING_CLOSE);       /* or the 413 would be lost in a reset */
 	evhttp_set_allowed_methods(s->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
@@ -261,10 +232,11 @@ int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_s
 		close(fd);
 		return OX_ENOMEM;
 	}
-	s->magic = SERVER_MAGIC;
+	s->magic = OXI_SERVER_MAGIC;
 	s->handler = handler;
 	oxi_timer_init(&s->accept_again, accept_again);
 	oxi_hook_init(&s->end, loop_ends);
+	oxi_hook_init(&s->close_idle, close_idle);
 	r = begin(s, fd, &with);
 	if (r < 0) {
 		destroy(s);
@@ -278,21 +250,55 @@ int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_s
 
 int ox_http_server_url(const ox_http_server *s, char *buf, size_t cap)
 {
-	OXI_CHECK_OBJECT(s, SERVER_MAGIC);
+	OXI_CHECK_OBJECT(s, OXI_SERVER_MAGIC);
 	if (strlen(s->url) >= cap)
 		return OX_ETOOBIG;
 	memcpy(buf, s->url, strlen(s->url) + 1);
 	return 0;
 }
 
+static oxi_abort_answer stop_draining(struct oxi_wait *w)
+{
+	((struct ox_http_server *)(uintptr_t)w->object)->drainer = NULL;
+	return OXI_ABORTED;
+}
+
+static int wait_until_idle(struct ox_http_server *s)
+{
+	struct oxi_wait w;
+
+	if (s->busy == 0)
+		return 0;
+	oxi_wait_init(&w, "http drain", s, stop_draining);
+	s->drainer = &w;
+	return oxi_park(&w);
+}
+
+int ox_http_server_drain(ox_http_server *s, ox_time timeout)
+{
+	ox_scope scope;
+	int r;
+
+	OXI_CHECK_OBJECT(s, OXI_SERVER_MAGIC);
+	r = oxi_checkpoint();
+	if (r < 0)
+		return r;
+	if (s->drainer)
+		return OX_EBUSY;
+	s->draining = true;
+	stop_listening(s);
+	oxi_peers_close_idle(s);
+	ox_scope_enter(&scope, timeout);
+	return ox_scope_leave(&scope, wait_until_idle(s));
+}
+
 void ox_http_server_close(ox_http_server *s)
 {
 	if (!s || oxi_forked())                 /* in a child the poller is still the parent's */
 		return;
-	OXI_CHECK_OBJECT(s, SERVER_MAGIC);
-	evhttp_del_accept_socket(s->http, s->bound);
-	s->bound = NULL;
-	oxi_timer_clear(&s->accept_again);
+	OXI_CHECK_OBJECT(s, OXI_SERVER_MAGIC);
+	s->closing = true;
+	stop_listening(s);
 	ox_group_close(s->group);
 	oxi_loop_hold(-1);
 	destroy(s);

@@ -5,9 +5,10 @@
  */
 #include "loop/http/server.h"
 
-#include <limits.h>
+#include <event2/keyvalq_struct.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "loop/http/text.h"
 
@@ -20,7 +21,7 @@ static void drop_body(struct ox_request *q)
 	q->body = NULL;
 }
 
-static void request_free(struct ox_request *q)
+void oxi_request_free(struct ox_request *q)
 {
 	drop_body(q);
 	q->magic = 0;
@@ -36,17 +37,56 @@ static bool gather_body(struct evhttp_request *ev)
 	return evbuffer_get_length(in) == 0 || evbuffer_pullup(in, -1) != NULL;
 }
 
+static bool is_number(const char *text)
+{
+	return *text && !text[strspn(text, "0123456789")];
+}
+
+/*
+ * 0 for a request that may reach a handler. What says its length in two ways, or in one that evhttp would read otherwise
+ * than a proxy in front, might hide another request in its body (RFC 9112 section 11.2): 400.
+ */
+static int judge_headers(struct evhttp_request *ev, size_t max)
+{
+	struct evkeyvalq *headers = evhttp_request_get_input_headers(ev);
+	const char *length = NULL, *coding = NULL;
+	size_t size = strlen(evhttp_request_get_uri(ev));
+	bool twice = false;
+
+	for (struct evkeyval *h = headers->tqh_first; h; h = h->next.tqe_next) {
+		const char **which = strcasecmp(h->key, "Content-Length") == 0      ? &length :
+		                     strcasecmp(h->key, "Transfer-Encoding") == 0 ? &coding :
+		                                                                      NULL;
+
+		size += strlen(h->key) + strlen(h->value) + strlen(": \r\n");
+		twice |= which && (length || coding);
+		if (which)
+			*which = h->value;
+	}
+	if (twice || (coding && strcasecmp(coding, "chunked") != 0) || (length && !is_number(length)))
+		return 400;
+	if (evhttp_request_get_command(ev) == EVHTTP_REQ_HEAD && (coding || (length && length[strspn(length, "0")])))
+		return 400;             /* evhttp takes its body for the next request */
+	return size > max ? 431 : 0;
+}
+
 struct ox_request *oxi_request_new(struct ox_http_server *s, struct evhttp_request *ev, int *ret_status)
 {
-	struct ox_request *q = oxi_alloc(sizeof(*q));
+	struct ox_request *q;
 
+	*ret_status = judge_headers(ev, s->max_headers);
+	if (*ret_status)
+		return NULL;
 	*ret_status = 503;
+	q = oxi_alloc(sizeof(*q));
 	if (!q)
 		return NULL;
 	q->magic = OXI_REQUEST_MAGIC;
 	q->server = s;
 	q->ev = ev;
 	q->body = evbuffer_new();
+	q->to_come = -1;
+	q->bodiless = evhttp_request_get_command(ev) == EVHTTP_REQ_HEAD;
 	oxi_http_target_split(evhttp_request_get_uri(ev), &q->raw_path, &q->raw_path_len, &q->query);
 	q->path = oxi_alloc(q->raw_path_len + 1);
 	if (q->body && q->path && gather_body(ev)) {
@@ -54,13 +94,8 @@ struct ox_request *oxi_request_new(struct ox_http_server *s, struct evhttp_reque
 			return q;
 		*ret_status = 400;
 	}
-	request_free(q);
+	oxi_request_free(q);
 	return NULL;
-}
-
-static bool is_head(const struct ox_request *q)
-{
-	return evhttp_request_get_command(q->ev) == EVHTTP_REQ_HEAD;
 }
 
 /* evhttp would send the body of a reply to HEAD, and leaves its length out. */
@@ -79,19 +114,29 @@ static void fail(struct ox_request *q)
 	evhttp_clear_headers(evhttp_request_get_output_headers(q->ev));
 	drop_body(q);
 	q->body = evbuffer_new();
+	q->status = 0;
 	oxi_request_reply_status(q, 500);
 	q->status = 500;                        /* without memory: one without a body */
 }
 
+static void finish_whole(struct ox_request *q)
+{
+	if (q->failed || q->status == 0)
+		fail(q);
+	if (q->bodiless)
+		drop_body_of_head(q);
+	if (q->server->draining)
+		oxi_request_set_header(q, "Connection", "close");       /* without memory it is closed as an idle one */
+	evhttp_send_reply(q->ev, q->status, oxi_http_phrase(q->status), q->body);
+}
+
+/* If the peer has gone, evhttp only frees its request. */
 void oxi_request_finish(struct ox_request *q)
 {
-	if (q->status == 0)
-		fail(q);
-	if (is_head(q))
-		drop_body_of_head(q);
-	oxi_server_unwatch_peer(q);
-	evhttp_send_reply(q->ev, q->status, oxi_http_phrase(q->status), q->body);       /* frees ev if the peer is gone */
-	request_free(q);
+	if (q->begun)
+		oxi_request_end_stream(q, !q->failed);
+	else
+		finish_whole(q);
 }
 
 /* ---- the question ---- */
@@ -149,12 +194,28 @@ ox_bytes ox_request_body(const ox_request *q)
 
 /* ---- the reply ---- */
 
-int ox_request_add_header(ox_request *q, const char *name, const char *value)
+int oxi_request_set_header(struct ox_request *q, const char *name, const char *value)
 {
-	OXI_CHECK_OBJECT(q, OXI_REQUEST_MAGIC);
 	if (!oxi_http_header_valid(name, strlen(name), value))
 		return OX_EINVAL;
 	return evhttp_add_header(evhttp_request_get_output_headers(q->ev), name, value) < 0 ? OX_ENOMEM : 0;
+}
+
+int ox_request_add_header(ox_request *q, const char *name, const char *value)
+{
+	OXI_CHECK_OBJECT(q, OXI_REQUEST_MAGIC);
+	if (strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Transfer-Encoding") == 0)
+		return OX_EINVAL;
+	return q->begun ? OX_ESTATE : oxi_request_set_header(q, name, value);
+}
+
+int oxi_request_may_reply(const struct ox_request *q, int status)
+{
+	if (q->status)
+		return OX_ESTATE;
+	if (status < 200 || status > 599)
+		return OX_EINVAL;
+	return q->gone ? -ECONNRESET : 0;
 }
 
 int ox_request_reply(ox_request *q, int status, const char *type, const void *body, size_t len)
@@ -162,19 +223,23 @@ int ox_request_reply(ox_request *q, int status, const char *type, const void *bo
 	int r;
 
 	OXI_CHECK_OBJECT(q, OXI_REQUEST_MAGIC);
-	if (q->status)
-		return OX_ESTATE;
-	if (status < 200 || status > 599 || (len > 0 && (status == 204 || status == 304)))
-		return OX_EINVAL;
-	if (q->gone)
-		return -ECONNRESET;
-	r = type ? ox_request_add_header(q, "Content-Type", type) : 0;
+	r = oxi_request_may_reply(q, status);
+	if (r == 0 && len > 0 && (status == 204 || status == 304))
+		r = OX_EINVAL;
+	if (r == 0 && type)
+		r = oxi_request_set_header(q, "Content-Type", type);
 	if (r < 0)
 		return r;
 	if (!q->body || evbuffer_add(q->body, body, len) < 0)
 		return OX_ENOMEM;
 	q->status = status;
 	return 0;
+}
+
+bool ox_request_gone(const ox_request *q)
+{
+	OXI_CHECK_OBJECT(q, OXI_REQUEST_MAGIC);
+	return q->gone || q->half_closed;
 }
 
 int oxi_request_reply_status(struct ox_request *q, int status)

@@ -221,7 +221,7 @@ static int exceed(void *arg)
 	ox_response_free(res);
 	r = ox_http_get(at(&t, "/"), OX_HTTP_OPTIONS(.headers = headers), &res);
 	EXPECT_EQ(r, 0);
-	EXPECT_EQ(ox_response_status(res), 400);
+	EXPECT_EQ(ox_response_status(res), 431);
 	ox_response_free(res);
 	expect_status(&t, "/", 200);
 	ox_http_server_close(t.server);

@@ -33,6 +33,7 @@ static int s01(void *arg)
 
 START_TEST(cancelled_sleep_ends_next_turn_once_S01)
 {
+	fifo_only();
 	run_virtual(s01, NULL);
 }
 END_TEST

@@ -80,6 +80,7 @@ static int three_errors(void *arg)
 
 START_TEST(later_failures_can_be_asked_for_in_order_S24)
 {
+	fifo_only();
 	run_virtual(three_errors, NULL);
 }
 END_TEST
@@ -389,6 +390,94 @@ START_TEST(every_allocation_may_fail_and_nothing_leaks)
 }
 END_TEST
 
+/* ---- S32 ---- */
+
+static int ready_then_7(void *arg)
+{
+	int r = ox_sleep(OX_MS(5));
+
+	EXPECT_EQ(r, 0);
+	EXPECT_EQ(ox_started(arg), 0);
+	EXPECT_EQ(ox_started(arg), OX_ESTATE);          /* once */
+	r = ox_sleep(OX_MS(5));
+	return r < 0 ? r : 7;
+}
+
+static int never_ready(void *arg)
+{
+	int r = ox_sleep(OX_MS(5));
+
+	return r < 0 ? r : *(int *)arg;
+}
+
+static int start_in(void *arg)
+{
+	void *value = NULL;
+
+	return ox_future_status(ox_group_start(arg, never_ready, &(int){ -EPIPE }, &value));
+}
+
+static int start_forms(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.reap = arg != NULL));
+	OX_AUTO_GROUP *other = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	ox_scope s;
+	void *value = NULL;
+	int eight = 8;
+	ox_future *f, *pending;
+
+	EXPECT_EQ(ox_started(NULL), OX_ESTATE);
+	f = ox_group_start(g, ready_then_7, &eight, &value);
+	EXPECT(value == &eight);
+	EXPECT(!ox_future_done(f));
+
+	f = ox_group_start(g, never_ready, &(int){ -EBADF }, &value);   /* fails before it has started */
+	EXPECT_EQ(ox_future_status(f), -EBADF);
+	EXPECT(value == &eight && !ox_cancelled());
+	f = ox_group_start(g, never_ready, &eight, NULL);               /* returns without having started */
+	EXPECT_EQ(ox_future_status(f), OX_ESTATE);
+
+	ox_scope_enter(&s, OX_MS(1));
+	f = ox_group_start(g, never_ready, &eight, NULL);
+	EXPECT_EQ(ox_future_status(f), OX_ECANCELED);
+	EXPECT_EQ(ox_scope_leave(&s, OX_ECANCELED), OX_ETIMEDOUT);
+
+	pending = ox_spawn(other, start_in, g);                         /* the group stays open for a start in it */
+	EXPECT_EQ(ox_yield(), 0);
+	EXPECT_EQ(ox_group_join(g), 0);
+	EXPECT_EQ(ox_await(pending), -EPIPE);
+	EXPECT_EQ(ox_future_status(ox_group_start(NULL, never_ready, &eight, NULL)), OX_ENOMEM);
+	return 0;
+}
+
+START_TEST(start_returns_when_the_task_is_ready_or_has_failed_S32)
+{
+	run_virtual(start_forms, NULL);
+	run_virtual(start_forms, "reap");
+}
+END_TEST
+
+static int ready_at_last(void *arg)
+{
+	int r = ox_sleep(OX_MS(5));
+
+	return r < 0 ? r : ox_started(arg);
+}
+
+static int start_one(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open();
+	ox_future *f = ox_group_start(g, ready_at_last, arg, NULL);
+
+	return ox_future_done(f) ? ox_future_status(f) : ox_group_join(g);
+}
+
+START_TEST(every_allocation_of_a_start_fails_cleanly)
+{
+	fails_cleanly(start_one, NULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("group");
@@ -396,6 +485,8 @@ int main(void)
 
 	tcase_add_test(c, first_failure_cancels_siblings_and_body_and_is_what_join_returns_S24);
 	tcase_add_test(c, later_failures_can_be_asked_for_in_order_S24);
+	tcase_add_test(c, start_returns_when_the_task_is_ready_or_has_failed_S32);
+	tcase_add_test(c, every_allocation_of_a_start_fails_cleanly);
 	tcase_add_test(c, failing_body_ends_the_children_first_whether_they_ran_or_not_S25);
 	tcase_add_test(c, child_that_is_cancelled_does_not_fail_its_group_S26);
 	tcase_add_test(c, cancelled_parent_takes_its_children_along_from_body_and_from_join_S27);
