@@ -53,8 +53,8 @@ OX_API void ox_pg_options_init(ox_pg_options *o);
  * hosts are tried in order. The environment (PGHOST and so on), service and password files count as for any
  * program of libpq. The server's notices go to the log hook.
  *
- * @conninfo: libpq's "host=... dbname=..." or "postgresql://..."; "" for the defaults. @o: NULL for the
- * defaults. @ret: owned: ox_pg_close() or OX_AUTO_PG.
+ * @conninfo: libpq's "host=... dbname=..." or "postgresql://...", or the name of a
+ * database; "" for the defaults. @o: NULL for the defaults. @ret: owned: ox_pg_close() or OX_AUTO_PG.
  * Returns: 0; OX_EINVAL (conninfo), OX_EDNS, -ECONNREFUSED, -ENOENT (no such Unix socket) and what else
  * connect() says, OX_EAUTH (password, role), OX_ETLS, OX_EDB (the server refused: too many connections, no such
  * database), -ECONNRESET, OX_ETIMEDOUT, OX_ECANCELED, OX_ENOMEM, OX_ESTATE, OX_EFORKED.

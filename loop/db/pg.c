@@ -18,9 +18,10 @@
  *
  * Cancelling: PQcancel() opens a second connection and blocks, so it runs in a thread. When it returns the
  * server's process has been signalled, and what is left of the answer is read to its end, in a shield with a
- * limit; so a later statement cannot be hit. If the limit passes the connection is given up. The thread
- * may then still be connecting; it owns the PGcancel, which is a copy of the address and the key, and nothing of
- * the connection.
+ * limit; so a later statement cannot be hit. A process that had not yet begun with the statement ignores the
+ * signal, so the request is repeated while no end comes. If the limit passes the connection is given up. The
+ * thread may then still be connecting; it owns the PGcancel, which is a copy of the address and the key, and
+ * nothing of the connection.
  *
  * Rejected: statement_timeout for deadlines (two more statements for each one, and it changes what the user may
  * have set); PQgetResult() without PQisBusy() (blocks the loop); a reader task for each connection (a group would
@@ -29,6 +30,8 @@
 #include "loop/db/pg.h"
 
 #include <oxbow/thread.h>
+
+#define CANCEL_AGAIN OX_MS(50)          /* at first; twice as long each time */
 
 /* ---- waiting ---- */
 
@@ -279,7 +282,10 @@ static int judge(ox_pg *db, struct answer *a, PGresult *res)
 		PQclear(res);
 		return refuse_copy(db, a, what);
 	default:
-		oxi_pg_set_error(db, res, NULL);
+		if (a->status == 0)
+			oxi_pg_set_error(db, res, NULL);
+		else
+			PQclear(res);           /* what followed from the first: "server closed the connection" */
 		a->status = OX_EDB;
 		return PQstatus(db->conn) == CONNECTION_BAD ? oxi_pg_lost(db) : 0;
 	}
@@ -311,7 +317,7 @@ static void free_cancel(void *cancel, void *result)
 	PQfreeCancel(cancel);
 }
 
-void oxi_pg_send_cancel(ox_pg *db)
+static void send_cancel(ox_pg *db)
 {
 	PGcancel *cancel = PQgetCancel(db->conn);
 
@@ -321,20 +327,35 @@ void oxi_pg_send_cancel(ox_pg *db)
 		PQfreeCancel(cancel);
 }
 
-/* Ends it on the server. A statement that was done by then keeps its result. */
-static int cancel(ox_pg *db, struct answer *a)
+int oxi_pg_end_by_cancel(ox_pg *db, int (*rest)(ox_pg *db, void *arg), void *arg)
 {
-	ox_scope s;
+	ox_scope all, once;
 	int r;
 
-	a->ending = true;
-	ox_scope_shield(&s, db->cancel_limit);
-	oxi_pg_send_cancel(db);
-	r = collect(db, a, NULL);
-	ox_scope_leave(&s, 0);
+	ox_scope_shield(&all, db->cancel_limit);
+	for (ox_time patience = CANCEL_AGAIN;; patience *= 2) {
+		send_cancel(db);
+		ox_scope_enter(&once, patience);
+		r = ox_scope_leave(&once, rest(db, arg));
+		if (r != OX_ETIMEDOUT)
+			break;
+	}
+	ox_scope_leave(&all, 0);
 	if (r == OX_ECANCELED)
 		oxi_pg_lost(db);        /* it took too long */
 	return r;
+}
+
+static int collect_rest(ox_pg *db, void *answer)
+{
+	return collect(db, answer, NULL);
+}
+
+/* Ends it on the server. A statement that was done by then keeps its result. */
+static int cancel(ox_pg *db, struct answer *a)
+{
+	a->ending = true;
+	return oxi_pg_end_by_cancel(db, collect_rest, a);
 }
 
 static int verdict(ox_pg *db, const struct answer *a, int r)

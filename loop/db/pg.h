@@ -99,8 +99,8 @@ int oxi_pg_finish_from(ox_pg *db, PGresult *res, PGresult **ret);       /* res: 
 /* Ends the statement under way on the server, in a shield: 0; OX_EDB, OX_ECANCELED (so it has ended), -ECONNRESET. */
 int oxi_pg_cancel(ox_pg *db, PGresult **ret);
 
-/* Asks the server to end what it does for this connection. */
-void oxi_pg_send_cancel(ox_pg *db);
+/* Cancels on the server while rest() waits for the end, in a shield: what rest() said; OX_ECANCELED: in vain, lost. */
+int oxi_pg_end_by_cancel(ox_pg *db, int (*rest)(ox_pg *db, void *arg), void *arg);
 
 /* The connection is of no use any more; keeps its last words. Returns: -ECONNRESET. */
 int oxi_pg_lost(ox_pg *db);

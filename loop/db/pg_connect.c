@@ -155,14 +155,14 @@ int oxi_pg_connect(const char *conninfo, const ox_pg_options *o, ox_pg **ret)
 	int r;
 
 	ox_scope_enter(&s, o->connect_timeout ? o->connect_timeout : OX_SEC(30));
-	r = start(conninfo, o->error_text, &conn);
+	r = ox_scope_expired(&s) ? OX_ENOMEM : start(conninfo, o->error_text, &conn);   /* no memory to keep time with */
 	if (r == 0)
 		r = poll_until_connected(conn);
 	r = ox_scope_leave(&s, r);
 	if (r == 0)
 		return make(conn, o, ret);
-	if (conn)
-		tell(o->error_text, r == OX_ECANCELED || r == OX_ETIMEDOUT ? ox_strerror(r) : PQerrorMessage(conn));
+	if (r != OX_EDNS)               /* which has been told */
+		tell(o->error_text, conn == NULL || r == OX_ECANCELED || r == OX_ETIMEDOUT ? ox_strerror(r) : PQerrorMessage(conn));
 	PQfinish(conn);
 	return r;
 }

@@ -14,7 +14,10 @@ int ox_pg_pipeline_begin(ox_pg *db)
 
 	if (r < 0)
 		return r;
-	if (db->state != OXI_PG_IDLE || !PQenterPipelineMode(db->conn))
+	if (db->state != OXI_PG_IDLE)
+		return oxi_pg_leave(db, OX_ESTATE);
+	PQsendQuery(db->conn, NULL);    /* sends nothing, and ends a single-row mode that libpq 15 would carry over */
+	if (!PQenterPipelineMode(db->conn))
 		return oxi_pg_leave(db, OX_ESTATE);
 	db->state = OXI_PG_PIPELINE;
 	db->queries = db->syncs = 0;
@@ -101,23 +104,19 @@ static int leave_mode(ox_pg *db)
 	return 0;
 }
 
+static int drop_and_leave(ox_pg *db, void *arg)
+{
+	int r = drop_all(db);
+
+	(void)arg;
+	return r == 0 || r == OX_EDB ? leave_mode(db) : r;
+}
+
 int oxi_pg_pipeline_drain(ox_pg *db)
 {
-	ox_scope s;
-	int r;
+	int r = db->syncs == 0 ? sync_pipeline(db) : 0;
 
-	ox_scope_shield(&s, db->cancel_limit);
-	r = db->syncs == 0 ? sync_pipeline(db) : 0;
-	if (r == 0)
-		oxi_pg_send_cancel(db);
-	if (r == 0)
-		r = drop_all(db);
-	if (r == 0 || r == OX_EDB)
-		r = leave_mode(db);
-	ox_scope_leave(&s, 0);
-	if (r == OX_ECANCELED)
-		oxi_pg_lost(db);
-	return r;
+	return r == 0 ? oxi_pg_end_by_cancel(db, drop_and_leave, NULL) : r;
 }
 
 /* The caller was cancelled: so is the pipeline. */

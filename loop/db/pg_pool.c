@@ -14,6 +14,8 @@
  *
  * Giving back happens in the coroutine that used the connection, so that whoever left a mess pays for it.
  */
+#include <sys/socket.h>
+
 #include "loop/db/pg.h"
 
 #define POOL_MAGIC 0x6c6f6f7067700001ull
@@ -91,10 +93,16 @@ static void drop(ox_pg *db)
 	oxi_pg_destroy(db);
 }
 
-/* Reads what an idle connection says: false if that is good-bye. */
+/* Reads what an idle connection says: false if it ends with good-bye. */
 static bool sound(ox_pg *db)
 {
-	return oxi_pg_consume(db) && PQstatus(db->conn) == CONNECTION_OK;
+	char byte;
+	ssize_t n;
+
+	do
+		n = recv(PQsocket(db->conn), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	while (n > 0 && oxi_pg_consume(db) && PQstatus(db->conn) == CONNECTION_OK);
+	return n < 0 && errno == EAGAIN;
 }
 
 static void idle_ready(ox_pg *db)
@@ -131,9 +139,9 @@ static void trim(struct oxi_timer *t)
 
 static void make_idle(ox_pg_pool *p, ox_pg *db)
 {
+	db->idle_since = oxi_now();
 	if (hand_to_waiter(p, db))
 		return;
-	db->idle_since = oxi_now();
 	db->idle_ready = idle_ready;
 	oxi_list_prepend(&p->idle, &db->link);
 	p->idle_count++;

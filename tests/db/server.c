@@ -105,11 +105,12 @@ static bool run_server(void)
 	return false;
 }
 
-/* Its processes are gone when none listens and the postmaster is reaped; children end by themselves when it has died. */
+/* The server's children, which end when it has died, are adopted and waited for too. */
 static void end_server(int signal)
 {
 	kill(server, signal);
-	waitpid(server, NULL, 0);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -124,6 +125,7 @@ static void keep(int fd)
 {
 	char command;
 
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	make_cluster();
 	for (int i = 0; i < 5; i++) {           /* somebody may take the port in between */
 		server_port = free_port();
@@ -137,10 +139,7 @@ static void keep(int fd)
 			end_server(SIGKILL);
 		else if (command == 'r')
 			end_server(SIGINT);
-		for (int i = 0; command != 'k' && !run_server(); i++) {         /* the dead one's children may still be there */
-			or_die(i < 50, "postgres again");
-			usleep(100000);
-		}
+		or_die(command == 'k' || run_server(), "postgres again");
 		or_die(write(fd, &command, 1) == 1, "write");
 	}
 	end_server(SIGQUIT);
@@ -191,7 +190,7 @@ bool server_start(void)
 	or_die(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0, "socketpair");
 	unsetenv("PGHOST");
 	unsetenv("PGSERVICE");
-	setenv("PGPASSFILE", "/dev/null", 1);
+	setenv("PGPASSFILE", "/nowhere", 1);
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {

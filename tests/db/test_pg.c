@@ -68,7 +68,7 @@ static int refused(void *arg)
 	(void)arg;
 	EXPECT_EQ(failing_connect("host=127.0.0.1 port=1 user=ox", "refused"), -ECONNREFUSED);
 	EXPECT_EQ(failing_connect("host=/nowhere-at-all", "No such file"), -ENOENT);
-	EXPECT_EQ(failing_connect("no such option", "missing"), OX_EINVAL);
+	EXPECT_EQ(failing_connect("no_such_option=1", "no_such_option"), OX_EINVAL);
 	EXPECT_EQ(failing_connect("host=name.invalid user=ox", "name.invalid"), OX_EDNS);
 	snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=ox dbname=postgres password=wrong", server_port);
 	EXPECT_EQ(failing_connect(conninfo, "28P01"), OX_EAUTH);
@@ -367,7 +367,7 @@ static int query_sleep(void *arg)
 
 DB_TEST(one_coroutine_at_a_time_uses_a_connection)
 {
-	ox_group *g = ox_group_open();
+	ox_group *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
 	ox_future *f = ox_spawn(g, query_sleep, db);
 
 	EXPECT_EQ(ox_wait_all_parked(), 0);
@@ -395,7 +395,7 @@ DB_TEST(a_cancel_reaches_the_server_and_the_connection_stays_usable)
 {
 	int pid = ox_pg_server_pid(db);
 	char sql[128];
-	ox_group *g = ox_group_open();
+	ox_group *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
 	ox_future *f = ox_spawn(g, query_sleep, db);
 
 	wait_until_active(pid);
@@ -511,7 +511,7 @@ END_TEST
 
 DB_TEST(a_killed_server_process_is_a_reset_and_then_closed)
 {
-	ox_group *g = ox_group_open();
+	ox_group *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
 	ox_future *f = ox_spawn(g, query_sleep, db);
 	ox_pg *other = NULL;
 
@@ -531,7 +531,7 @@ DB_TEST(a_killed_server_process_is_a_reset_and_then_closed)
 
 DB_TEST(a_shut_down_server_says_so_and_the_next_connect_works)
 {
-	ox_group *g = ox_group_open();
+	ox_group *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
 	ox_future *f = ox_spawn(g, query_sleep, db);
 	ox_pg *other;
 
@@ -548,7 +548,7 @@ DB_TEST(a_shut_down_server_says_so_and_the_next_connect_works)
 DB_TEST(a_whole_server_killed_is_noticed_by_idle_connections_too)
 {
 	ox_pg *idle = open_db(), *other;
-	ox_group *g = ox_group_open();
+	ox_group *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
 	ox_future *f = ox_spawn(g, query_sleep, db);
 
 	wait_until_active(ox_pg_server_pid(db));
