@@ -12,6 +12,9 @@ static const struct {
 } workloads[] = {
 	{ "switch", "N", 1, bench_switch },
 	{ "spawn", "N ALIVE", 2, bench_spawn },
+	{ "spawn-join", "N", 1, bench_spawn_join },
+	{ "file", "N", 1, bench_file },
+	{ "sync", "N", 1, bench_sync },
 	{ "idle", "N [STACK_KIB]", 1, bench_idle },
 	{ "timers", "N", 1, bench_timers },
 	{ "echo", "PORT SIZE", 1, bench_echo },

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Conditions. A waiter has let go of the lock and will hold it when it returns, whatever happens. So neither a notify
- * nor a cancel wakes it: both move it from the condition's list to the end of the lock's, and it wakes, once, as the
- * lock's owner.
+ * Conditions. A waiter has let go of the lock and will hold it when it returns, whatever happens. So neither
+ * a notify nor a cancel wakes it: both move it from the condition's list to the end of the lock's, and it
+ * wakes, once, as the lock's owner.
  *
  *	WAITING --- notify ---> NOTIFIED, in the lock's list --- handed over ---> returns 0
  *	   '------- cancel ---> CANCELLED, in the lock's list --- handed over --> returns OX_ECANCELED
  *
- * A cancel that comes after the notification changes nothing any more: what notify() gave is not lost, and the next
- * call that yields sees the cancel.
+ * A cancel that comes after the notification changes nothing any more: what notify() gave is not lost, and
+ * the next call that yields sees the cancel.
  */
 #include "loop/lock.h"
 

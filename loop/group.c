@@ -72,13 +72,16 @@ int oxi_group_enter(struct ox_group *g, ox_future *f)
 	return 0;
 }
 
-static void record_failure(struct ox_group *g, int status)
+static void record_failure(struct ox_group *g, const ox_future *f)
 {
+	int status = f->status;
 	size_t cap = g->errors_cap ? g->errors_cap * 2 : 4;
 	int *errors = g->errors;
 
-	if (g->first_error == 0)
+	if (g->first_error == 0) {
 		g->first_error = status;
+		g->first_failed = f;
+	}
 	if (g->errors_len == g->errors_cap) {
 		errors = oxi_realloc(g->errors, cap * sizeof(*errors));
 		if (errors == NULL)
@@ -94,7 +97,7 @@ void oxi_group_done(struct ox_group *g, ox_future *f)
 	oxi_list_remove(&f->link);
 	g->pending--;
 	if (g->fail_fast && f->status < 0 && f->status != OX_ECANCELED && !(f->flags & OXI_FUTURE_STARTERS)) {
-		record_failure(g, f->status);
+		record_failure(g, f);
 		if (!g->scope.own)
 			oxi_scope_cancel(&g->scope, OX_CAUSE_FAILURE);
 	}
@@ -173,6 +176,7 @@ int ox_group_join(ox_group *g)
 		return r;
 	OXI_CHECK_OBJECT(g, OXI_GROUP_MAGIC);
 	wait_until_empty(g, "group");
+	g->joined = true;
 	if (g->first_error < 0)
 		return g->first_error;
 	return oxi_loop->current->scope->cancelled ? OX_ECANCELED : 0;
@@ -220,6 +224,7 @@ int ox_group_next(ox_group *g, ox_future **ret_done)
 	e = oxi_list_shift(&g->done);
 	oxi_list_append(&g->given, e);
 	*ret_done = OXI_CONTAINER(e, ox_future, link);
+	(*ret_done)->flags |= OXI_FUTURE_HEARD;
 	return 1;
 }
 
@@ -244,6 +249,7 @@ void ox_group_close(ox_group *g)
 	OXI_CHECK(g->next_waiter == NULL && oxi_list_empty(&g->joiners));
 	release_all(&g->done);
 	release_all(&g->given);
+	oxi_unheard_group(g);
 	oxi_scope_exit(&g->scope);
 	oxi_free(g->errors);
 	g->errors = NULL;
@@ -266,6 +272,7 @@ int ox_group_error(const ox_group *g, size_t i)
 {
 	if (g == NULL)
 		return i == 0 ? OX_ENOMEM : 0;
+	((ox_group *)(uintptr_t)g)->errors_asked = true;
 	return i < g->errors_len ? g->errors[i] : i == 0 ? g->first_error : 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Limiters: a semaphore that knows its borrowers and whose capacity may change. The borrowers are in a hash table of
- * addresses (open addressing, linear probing, removal by shifting back). It has room for those who wait, too: so
- * giving one a token never fails for lack of memory.
+ * Limiters: a semaphore that knows its borrowers and whose capacity may change. The borrowers are in a hash
+ * table of addresses (open addressing, linear probing, removal by shifting back). It has room for those who
+ * wait, too: so giving one a token never fails for lack of memory.
  */
 #include <oxbow/sync.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Locks. The owner hands over to the first waiter, which owns the lock from that moment, before it runs: so a lock is
- * free only while nobody waits, and nobody barges in.
+ * Locks. The owner hands over to the first waiter, which owns the lock from that moment, before it runs: so a
+ * lock is free only while nobody waits, and nobody barges in.
  */
 #include "loop/lock.h"
 #include "loop/state.h"
@@ -103,4 +103,12 @@ int ox_lock_release(ox_lock *l)
 		return OX_ESTATE;
 	oxi_lock_pass_on(l);
 	return 0;
+}
+
+bool ox_lock_held(const ox_lock *l)
+{
+	if (l == NULL)
+		return false;
+	OXI_CHECK_OBJECT(l, LOCK_MAGIC);
+	return l->owner != NULL;
 }

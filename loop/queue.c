@@ -1,30 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Queues. Items lie in a store, in the queue's order. Whoever cannot go on parks in one of two FIFOs; whoever makes
- * it possible hands over directly: an item put while a getter waits never enters the store, a get from a full one
- * moves the first putter's item in. So at any time there are waiting getters (nothing to get) or waiting putters (no
- * room), and a coroutine that is woken has what it came for: cancelling it afterwards loses nothing.
+ * Queues. Items lie in a store, in the queue's order. Whoever cannot go on parks in one of two FIFOs; whoever
+ * makes it possible hands over directly: an item put while a getter waits never enters the store, a get from
+ * a full one moves the first putter's item in. So at any time there are waiting getters (nothing to get) or
+ * waiting putters (no room), and a coroutine that is woken has what it came for: cancelling it afterwards
+ * loses nothing.
  *
- * A capacity of 0 is the same without a store: a put meets a get. There a select may wait on both sides at once; it
- * never meets itself, because attempts are made before it is linked (select.h).
+ * A capacity of 0 is the same without a store: a put meets a get. There a select may wait on both sides at
+ * once; it never meets itself, because attempts are made before it is linked (select.h).
  */
-#include <oxbow/queue.h>
-
-#include "loop/loop.h"
-#include "loop/select.h"
-#include "loop/store.h"
+#include "loop/queue.h"
 
 #define QUEUE_MAGIC 0x6575657571000001ull
-
-struct ox_queue {
-	uint64_t magic;
-	struct oxi_store store;
-	size_t capacity;
-	size_t unfinished;              /* put and not yet task_done */
-	struct oxi_list getters, putters;       /* clauses */
-	struct oxi_list joiners;        /* waits */
-	bool shut;
-};
 
 /* ---- life ---- */
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Select. First every clause is attempted, in order; the first that can be done is done, and that is all. If none
- * can, all are armed: each is linked into its object, and the coroutine parks. Whoever then can serve one of them
- * commits it, which takes all out of their objects before anything else runs.
+ * Select. First every clause is attempted, in order; the first that can be done is done, and that is all. If
+ * none can, all are armed: each is linked into its object, and the coroutine parks. Whoever then can serve
+ * one of them commits it, which takes all out of their objects before anything else runs.
  *
- * So there is no moment in which two of a select could be served, and none in which an object holds the clause of a
- * select that is over: no claims that fail, no entries to skip. It costs a walk over the clauses, of which there
- * are a few. (Lazy removal, as in Go's selectgo, must lock all channels, or find and skip dead entries later.)
+ * So there is no moment in which two of a select could be served, and none in which an object holds the
+ * clause of a select that is over: no claims that fail, no entries to skip. It costs a walk over the clauses,
+ * of which there are a few. (Lazy removal, as in Go's selectgo, must lock all channels, or find and skip dead
+ * entries later.)
  *
- * A clause that fails to be armed (out of memory; another coroutine reads that descriptor) is the one that commits,
- * with that error: so the caller sees which it was.
+ * A clause that fails to be armed (out of memory; another coroutine reads that descriptor) is the one that
+ * commits, with that error: so the caller sees which it was.
  */
 #include <string.h>
 
@@ -111,13 +112,14 @@ static int arm(struct oxi_select *s, int *ret_result)
 	return OX_EBUSY;
 }
 
-static int park(struct oxi_select *s, const char *kind, const void *object, int *ret_result)
+static int park(struct oxi_select *s, const char *kind, const void *object, int fd, int *ret_result)
 {
 	int i = arm(s, ret_result), r;
 
 	if (i >= 0)
 		return i;
 	oxi_wait_init(&s->wait, kind, object, take_back);
+	s->wait.fd = fd;
 	r = oxi_park(&s->wait);
 	if (s->committed == NULL)
 		return r;
@@ -125,12 +127,22 @@ static int park(struct oxi_select *s, const char *kind, const void *object, int 
 	return (int)((ox_clause *)(void *)s->committed - s->clauses);
 }
 
-int oxi_clause_wait(struct oxi_clause *c)
+static int wait_alone(struct oxi_clause *c, int fd)
 {
 	struct oxi_select s = { .clauses = (ox_clause *)(void *)c, .n = 1 };
-	int r, i = park(&s, c->ops->kind, c->object, &r);
+	int r, i = park(&s, c->ops->kind, c->object, fd, &r);
 
 	return i < 0 ? i : r;
+}
+
+int oxi_clause_wait(struct oxi_clause *c)
+{
+	return wait_alone(c, -1);
+}
+
+int oxi_clause_wait_fd(struct oxi_clause *c)
+{
+	return wait_alone(c, c->fd);
 }
 
 int oxi_clause_run(struct oxi_clause *c)
@@ -156,7 +168,7 @@ int ox_select(ox_clause *clauses, size_t n, int *ret_result)
 		return r;
 	ret_result = ret_result ? ret_result : &ignored;
 	r = attempt(&s, ret_result);
-	return r == OX_EBUSY ? park(&s, "select", clauses, ret_result) : r;
+	return r == OX_EBUSY ? park(&s, "select", NULL, -1, ret_result) : r;
 }
 
 int ox_select_try(ox_clause *clauses, size_t n, int *ret_result)

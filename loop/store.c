@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The items of a queue. FIFO and LIFO share a ring and differ in the end from which they take. The sorted order is a
- * binary heap whose entries carry a number, so that equals come out as they went in, which a heap alone does not do.
+ * The items of a queue. FIFO and LIFO share a ring and differ in the end from which they take. The sorted
+ * order is a binary heap whose entries carry a number, so that equals come out as they went in, which a heap
+ * alone does not do.
  */
 #include "loop/store.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the items of a queue lie, in one of three orders. Memory grows as needed, and shrinks never: after a pop the
- * next push cannot fail.
+ * Where the items of a queue lie, in one of three orders. Memory grows as needed, and shrinks never: after a
+ * pop the next push cannot fail.
  */
 #ifndef OXBOW_LOOP_STORE_H
 #define OXBOW_LOOP_STORE_H

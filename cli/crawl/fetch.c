@@ -51,6 +51,7 @@ static void describe(struct oxi_record *r, const ox_response *answer)
 	r->status = ox_response_status(answer);
 	r->body = ox_response_body(answer).len;
 	copy(r->ip, sizeof(r->ip), ox_response_ip(answer));
+	copy(r->http, sizeof(r->http), ox_response_version(answer));
 	copy(r->type, sizeof(r->type), ox_response_header(answer, "Content-Type"));
 	ox_response_times(answer, &r->times);
 	r->error = r->status >= 500 ? OXI_ERROR_HTTP_5XX : r->status >= 400 ? OXI_ERROR_HTTP_4XX : OXI_ERROR_NONE;

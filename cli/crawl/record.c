@@ -87,6 +87,7 @@ void oxi_record_json(const struct oxi_record *r, struct oxi_buffer *out)
 		oxi_json_null(&j, "status");
 	error_json(&j, r);
 	oxi_json_text(&j, "ip", or_null(r->ip));
+	oxi_json_text(&j, "http", or_null(r->http));
 	times_json(&j, &r->times);
 	oxi_json_begin(&j, "bytes", '{');
 	oxi_json_int(&j, "wire", (int64_t)r->times.wire_bytes);

@@ -32,7 +32,7 @@ struct oxi_record {
 	int status;                     /* of HTTP; 0: no answer */
 	enum oxi_error error;
 	int signal;                     /* of crunch-signal */
-	char ip[64], type[128], digest[65];
+	char ip[64], http[8], type[128], digest[65];
 	ox_http_times times;
 	size_t body;                    /* bytes */
 	ox_time crunch_time;

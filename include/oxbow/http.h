@@ -2,11 +2,11 @@
 /*
  * HTTP client (liboxbow-http): requests as calls that yield. Connections are kept and shared by all
  * coroutines of a loop; TLS certificates and host names are verified; name look-up does not block the loop.
- * Only http and https are spoken, also after a redirect; gzip, deflate, br and zstd are decoded; the
- * environment's proxies (http_proxy and so on) are used.
+ * Only http and https are spoken, also after a redirect, HTTP/2 where the server offers it over TLS; gzip, deflate,
+ * br and zstd are decoded; the environment's proxies (http_proxy and so on) are used.
  *
- * There is no limit on connections, neither in all nor per host: bound the coroutines that fetch. Up to 256
- * idle ones are kept.
+ * Without a client of its own (ox_http_client_open) a request has no limit on connections, neither in all nor per
+ * host: bound the coroutines that fetch. Up to 256 idle ones are kept.
  */
 #ifndef OXBOW_HTTP_H
 #define OXBOW_HTTP_H
@@ -18,14 +18,26 @@ struct sockaddr;
 OX_BEGIN
 
 typedef struct ox_response ox_response;
+typedef struct ox_http_client ox_http_client;
+typedef struct ox_cookies ox_cookies;
+
+/** One part of a form (multipart/form-data, RFC 7578). */
+typedef struct ox_http_part {
+	const char *name;               /* NULL ends an array of parts */
+	const void *data;
+	size_t len;
+	const char *filename;           /* NULL: the part is no file */
+	const char *type;               /* NULL: text/plain of a value, by the ending of a file's name */
+} ox_http_part;
 
 typedef struct ox_http_options {
 	size_t size;
-	ox_time timeout;                /* of the whole request, body included; 0: 60 s; OX_NEVER: none */
+	ox_time timeout;                /* of the whole request, body and retries included; 0: 60 s; OX_NEVER: none */
 	ox_time connect_timeout;        /* 0: 10 s */
 	size_t max_body;                /* bytes after decoding; more is OX_ETOOBIG. 0: 64 MiB */
 	int max_redirects;              /* 0: 10; negative: a redirect is returned as the response. So it is always for
-	                                 * other requests than GET, HEAD (both without a body) and POST */
+	                                 * other requests than GET, HEAD (both without a body) and POST, and for a
+	                                 * body from read_body */
 	const char *const *headers;     /* NULL-terminated "Name: value" lines */
 	const void *body;               /* request body, borrowed until the call (or the response's body) ends */
 	size_t body_len;
@@ -40,9 +52,79 @@ typedef struct ox_http_options {
 	int (*allow_address)(void *arg, const struct sockaddr *address, size_t len);
 	void *allow_arg;
 	char *error_text;               /* at least 256 bytes: what went wrong, written on failure; borrowed as body is */
+	/*
+	 * Gives the request's body piece by piece, instead of body: called in the calling coroutine while the peer can
+	 * take more, it may yield, and ox_read() of a stream fits. Returns the bytes written to buf, 0 at the end, or a
+	 * negative code, which ends the request and is its result. When the request ends early, the scope that it runs
+	 * in is cancelled. body_len: its length; 0: not known, sent in chunks.
+	 */
+	ssize_t (*read_body)(void *arg, void *buf, size_t cap);
+	void *read_arg;
+	const ox_http_part *form;       /* a form as the body: parts, up to one without a name; borrowed as body is */
+	ox_http_client *client;         /* whose connections to use; NULL: the loop's own */
+	ox_cookies *cookies;            /* sent, and those that come are kept in it; NULL: none */
+	const char *proxy;              /* "http://user:password@host:3128", also https, socks5h; "": none; NULL: the
+	                                 * environment's */
+	const char *unix_path;          /* connect to this Unix socket ("@name": an abstract one) and to no proxy */
+	const char *user, *password;    /* Basic authentication; not sent to another host after a redirect */
+	const char *bearer;             /* a token; likewise */
+	/*
+	 * Further attempts after a connection that was refused, reset or not made in time, a body that ended early, and
+	 * the statuses 429, 502, 503 and 504; for GET, HEAD, PUT, DELETE and OPTIONS, and with a read_body only while it
+	 * has not been asked. The pauses between them begin with retry_delay and double up to retry_max, each
+	 * shortened at random by up to a half; a Retry-After is waited for, unless it is longer than retry_max. If a
+	 * pause would outlast the timeout or the scope's deadline, the last answer is the result at once.
+	 */
+	int retries;                    /* 0: none */
+	ox_time retry_delay;            /* 0: 500 ms */
+	ox_time retry_max;              /* 0: 30 s */
+	bool retry_all;                 /* true: any method, though it may then be done twice */
 } ox_http_options;
 #define OX_HTTP_OPTIONS(...) (&(ox_http_options){ .size = sizeof(ox_http_options), __VA_ARGS__ })
 OX_API void ox_http_options_init(ox_http_options *o);
+
+typedef struct ox_http_client_options {
+	size_t size;
+	int max_connections;            /* in all; more requests wait. 0: no limit */
+	int max_per_host;               /* likewise */
+	int max_idle;                   /* connections that are kept; 0: 256 */
+} ox_http_client_options;
+#define OX_HTTP_CLIENT_OPTIONS(...) (&(ox_http_client_options){ .size = sizeof(ox_http_client_options), __VA_ARGS__ })
+OX_API void ox_http_client_options_init(ox_http_client_options *o);
+
+/**
+ * Makes a client: connections of its own, and limits on them. A request that waits for one uses up its timeout.
+ *
+ * A response that is being read has its connection; who holds as many as the limit and asks for another waits in vain.
+ * @o: NULL for the defaults. @ret: owned: ox_http_client_close().
+ * Returns: 0; OX_EINVAL, OX_ESTATE outside a loop, OX_ENOMEM, OX_EFORKED. Threads: the loop's only. Since: 0.1
+ */
+OX_API int ox_http_client_open(const ox_http_client_options *o, ox_http_client **ret);
+
+/** Closes its connections; what is under way on them fails with OX_ECLOSED. Takes NULL. Since: 0.1 */
+OX_API void ox_http_client_close(ox_http_client *c);
+
+/** Makes an empty jar of cookies, for requests of one loop at a time. Owned: ox_cookies_free(). NULL: memory. Since: 0.1 */
+OX_API ox_cookies *ox_cookies_new(void);
+
+/**
+ * Adds the cookies of a file in Netscape's format, as browsers and curl write it; lines that are none are passed over.
+ * It reads at once and does not yield.
+ *
+ * Returns: 0; -ENOENT and the like, OX_ENOMEM. Since: 0.1
+ */
+OX_API int ox_cookies_load(ox_cookies *jar, const char *path);
+
+/**
+ * Writes all cookies to a file, those of the session too, in Netscape's format. The file is replaced as a whole, and
+ * only its owner may read it. It writes at once and does not yield.
+ *
+ * Returns: 0; -errno, OX_ENOMEM. Since: 0.1
+ */
+OX_API int ox_cookies_save(ox_cookies *jar, const char *path);
+
+/** Frees a jar, or, while requests and responses use it, when the last of them ends. Takes NULL. Since: 0.1 */
+OX_API void ox_cookies_free(ox_cookies *jar);
 
 /**
  * Fetches a URL with GET and collects the body.
@@ -52,7 +134,7 @@ OX_API void ox_http_options_init(ox_http_options *o);
  * Returns: 0; OX_EINVAL (URL, header, option), OX_EDNS, -ECONNREFUSED and what else connect() says,
  * -ECONNRESET (also: closed without an answer), OX_ETLS, OX_ETIMEDOUT, OX_ETOOBIG, -ELOOP (redirects),
  * OX_EPROTO (not HTTP; a redirect to another scheme), OX_EINCOMPLETE (the body ended early), what
- * allow_address said, OX_ECANCELED, OX_ENOMEM, OX_ESTATE, OX_EFORKED.
+ * allow_address or read_body said, OX_ECLOSED (the client was closed), OX_ECANCELED, OX_ENOMEM, OX_ESTATE, OX_EFORKED.
  * Yields: always. Cancel: closes the connection, before the call returns. The scope's deadline holds as well
  * as the timeout.
  * Since: 0.1
@@ -66,7 +148,8 @@ OX_API OX_YIELDS int ox_http_post(const char *url, const void *body, size_t len,
 OX_API OX_YIELDS int ox_http_request(const char *method, const char *url, const ox_http_options *o, ox_response **ret);
 
 /**
- * As ox_http_request(), but returns when the headers are there; the body is read with ox_response_read().
+ * As ox_http_request(), but returns when the headers are there; the body is read with ox_response_read(). The
+ * request's own body has been sent by then.
  *
  * The transfer is not read from the network while 256 KiB or more wait. It uses HTTP/1.1, so that a reader
  * who is slow holds up its own connection only. The response may be freed at any time: that closes the
@@ -93,6 +176,9 @@ OX_API const char *ox_response_header(const ox_response *res, const char *name);
 OX_API const char *ox_response_url(const ox_response *res);
 /** The address that answered, as text; "" if unknown. Borrowed. Since: 0.1 */
 OX_API const char *ox_response_ip(const ox_response *res);
+
+/** The version of HTTP that it was answered in: "1.0", "1.1", "2", "3"; "" if unknown. Since: 0.1 */
+OX_API const char *ox_response_version(const ox_response *res);
 
 /** Times since the start of the request, ns; 0: did not happen (no DNS for a kept connection). */
 typedef struct ox_http_times {

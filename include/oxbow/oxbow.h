@@ -8,21 +8,32 @@
 #define OXBOW_OXBOW_H
 
 #include <oxbow/base.h>
-#include <oxbow/dns.h>
 #include <oxbow/address.h>
+#include <oxbow/broadcast.h>
+#include <oxbow/channel.h>
+#include <oxbow/dir.h>
+#include <oxbow/dns.h>
 #include <oxbow/embed.h>
+#include <oxbow/file.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
+#include <oxbow/inspect.h>
 #include <oxbow/job.h>
 #include <oxbow/log.h>
 #include <oxbow/pool.h>
+#include <oxbow/process.h>
 #include <oxbow/queue.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
 #include <oxbow/select.h>
+#include <oxbow/server.h>
 #include <oxbow/signal.h>
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>
+#include <oxbow/task.h>
 #include <oxbow/thread.h>
+#include <oxbow/tls.h>
+#include <oxbow/udp.h>
+#include <oxbow/watch.h>
 
 #endif

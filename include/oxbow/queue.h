@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Queues of pointers between coroutines of one loop: first in, first out; last in, first out; or the least first.
- * Waiters are served in order; the item of a getter that was cancelled goes to the next one, so nothing is lost and
- * nothing comes twice.
+ * Queues of pointers between coroutines of one loop: first in, first out; last in, first out; or the least
+ * first. Waiters are served in order; the item of a getter that was cancelled goes to the next one, so
+ * nothing is lost and nothing comes twice.
  */
 #ifndef OXBOW_QUEUE_H
 #define OXBOW_QUEUE_H
@@ -18,8 +18,10 @@ typedef struct ox_queue ox_queue;
 /**
  * Makes a queue of at most capacity items, first in, first out.
  *
- * @capacity: 0: a rendezvous, where a put waits until a get takes its item; OX_UNBOUNDED if that is really wanted.
- * Returns: owned: ox_queue_free() or OX_AUTO_QUEUE; NULL without memory, which the other calls answer with OX_ENOMEM.
+ * @capacity: 0: a rendezvous, where a put waits until a get takes its item; OX_UNBOUNDED if that is really
+ * wanted.
+ * Returns: owned: ox_queue_free() or OX_AUTO_QUEUE; NULL without memory, which the other calls answer with
+ * OX_ENOMEM.
  * Call from: the loop's thread. Since: 0.1
  */
 OX_API ox_queue *ox_queue_new(size_t capacity);
@@ -30,8 +32,8 @@ OX_API ox_queue *ox_queue_new_lifo(size_t capacity);
 /**
  * The same, the least item first.
  *
- * @compare: less than 0 if a comes before b, 0 if they are equal, which come out as they went in. Called by put and
- * get; what it looks at in an item must not change while that is in the queue.
+ * @compare: less than 0 if a comes before b, 0 if they are equal, which come out as they went in. Called by
+ * put and get; what it looks at in an item must not change while that is in the queue.
  * Since: 0.1
  */
 OX_API ox_queue *ox_queue_new_priority(size_t capacity, int (*compare)(const void *a, const void *b));
@@ -46,7 +48,8 @@ static inline void ox_queue_auto_(ox_queue **q) { ox_queue_free(*q); }
  *
  * @item: given to whoever gets it; stays the caller's on failure.
  * Returns: 0; OX_ECLOSED after ox_queue_shut(), OX_ECANCELED, OX_ENOMEM (q is NULL).
- * Yields: while the queue is full; at capacity 0 until the item is taken. Cancel: the item was not put. Since: 0.1
+ * Yields: while the queue is full; at capacity 0 until the item is taken. Cancel: the item was not put.
+ * Since: 0.1
  */
 OX_API OX_YIELDS int ox_queue_put(ox_queue *q, void *item);
 

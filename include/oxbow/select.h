@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Select: waits for the first of several things and does exactly that one. The others have no effect: no item is
- * taken or put, no lock is held.
+ * Select: waits for the first of several things and does exactly that one. The others have no effect: no item
+ * is taken or put, no lock is held.
  *
  *	int r, i = OX_SELECT(&r, OX_GET(jobs, &job), OX_DONE(stop), OX_AFTER(OX_SEC(1)));
  *
@@ -12,14 +12,17 @@
  *	default: return i;                      // OX_ECANCELED
  *	}
  *
- * Of several that are ready the first in the list wins, always: put first what matters most (the end, before the
- * work), and last what may wait. A clause that is always ready keeps those behind it from being served.
+ * Of several that are ready the first in the list wins, always: put first what matters most (the end, before
+ * the work), and last what may wait. A clause that is always ready keeps those behind it from being served.
  */
 #ifndef OXBOW_SELECT_H
 #define OXBOW_SELECT_H
 
+#include <oxbow/broadcast.h>
+#include <oxbow/channel.h>
 #include <oxbow/future.h>
 #include <oxbow/queue.h>
+#include <oxbow/run.h>
 #include <oxbow/sync.h>
 
 OX_BEGIN
@@ -35,9 +38,9 @@ typedef struct ox_clause {
 /**
  * Waits until one of the clauses can be done, and does that one.
  *
- * @clauses: n of them, tried in order; each is used up. @n: at least 1. @ret_result: what the plain call of the
- * clause that was done would have returned, its errors too: a queue that is shut is OX_ECLOSED here. NULL if not
- * wanted.
+ * @clauses: n of them, tried in order; each is used up. @n: at least 1. @ret_result: what the plain call of
+ * the clause that was done would have returned, its errors too: a queue that is shut is OX_ECLOSED here. NULL
+ * if not wanted.
  * Returns: the index of the clause that was done; OX_ECANCELED, OX_EINVAL, OX_ESTATE: none was.
  * Yields: unless one can be done at once. Cancel: none is done; one that was done before the cancel came is
  * reported. Since: 0.1
@@ -56,6 +59,16 @@ OX_API ox_clause ox_clause_get(ox_queue *q, void **ret_item);
 OX_API ox_clause ox_clause_put(ox_queue *q, void *item);
 #define OX_GET(q, ret_item) ox_clause_get((q), (ret_item))
 #define OX_PUT(q, item)     ox_clause_put((q), (item))
+
+/** The same of a channel, as by ox_receiver_get() and ox_sender_put(). Since: 0.1 */
+OX_API ox_clause ox_clause_receive(ox_receiver *r, void **ret_item);
+OX_API ox_clause ox_clause_send(ox_sender *s, void *item);
+#define OX_RECEIVE(r, ret_item) ox_clause_receive((r), (ret_item))
+#define OX_SEND(s, item)        ox_clause_send((s), (item))
+
+/** A subscriber has its next item, or has lost some, as by ox_subscriber_get(). Result: its. Since: 0.1 */
+OX_API ox_clause ox_clause_next(ox_subscriber *s, void *ret_item);
+#define OX_NEXT(s, ret_item) ox_clause_next((s), (ret_item))
 
 /** The future is done; it is only looked at. Result: its status. Since: 0.1 */
 OX_API ox_clause ox_clause_done(ox_future *f);

@@ -8,7 +8,7 @@
 #ifndef OXBOW_STREAM_H
 #define OXBOW_STREAM_H
 
-#include <oxbow/base.h>
+#include <oxbow/address.h>
 
 OX_BEGIN
 
@@ -127,6 +127,31 @@ OX_API OX_YIELDS ssize_t ox_writev(ox_stream *s, const ox_bytes *parts, size_t n
 /** Sets the high-water mark: with more than so many bytes in the buffer writers park. 0: until all is out. Since: 0.1 */
 OX_API void ox_stream_set_high_water(ox_stream *s, size_t bytes);
 
+/**
+ * Sends a part of a file, behind what was written before.
+ *
+ * @fd: a file, borrowed; its own position does not matter and stays. @offset, @len: bytes.
+ * @ret_sent: the bytes that went out, written also on failure; NULL if not wanted.
+ * Returns: 0; OX_EINCOMPLETE: the file is shorter; OX_EINVAL, -errno of reading it; as ox_write(). Yields: while the peer
+ * takes nothing, and while what is not in the page cache is read in a thread. Since: 0.1
+ */
+OX_API OX_YIELDS int ox_sendfile(ox_stream *s, int fd, off_t offset, size_t len, size_t *ret_sent);
+
+/**
+ * Moves bytes from one stream to another until the first ends, which does not end the second.
+ *
+ * @ret_moved: how many, written also on failure; NULL if not wanted.
+ * Returns: 0; what reading from or writing to returned. Cancel: what was read was written. Since: 0.1
+ */
+OX_API OX_YIELDS int ox_relay(ox_stream *from, ox_stream *to, uint64_t *ret_moved);
+
+/**
+ * Moves bytes both ways until both streams have ended: the end of one is passed on by ox_write_eof() to the other.
+ *
+ * Returns: 0; the first error, which ends both ways. Both streams stay the caller's to close. Since: 0.1
+ */
+OX_API OX_YIELDS int ox_relay_both(ox_stream *a, ox_stream *b);
+
 /** Waits until the stream's buffer is empty. Returns: 0; as ox_write(). Since: 0.1 */
 OX_API OX_YIELDS int ox_flush(ox_stream *s);
 
@@ -149,8 +174,41 @@ OX_API void ox_stream_abort(ox_stream *s);
 static inline void ox_stream_auto_(ox_stream **s) { ox_close(*s); }
 #define OX_AUTO_STREAM __attribute__((cleanup(ox_stream_auto_))) ox_stream
 
-/** The descriptor, borrowed: for socket options, not for reading or writing. Since: 0.1 */
+/** The descriptor, borrowed: for socket options, not for reading or writing; -1 if there is none. Since: 0.1 */
 OX_API int ox_stream_fd(const ox_stream *s);
+
+/** The address of the peer, and the stream's own. Returns: 0; OX_EINVAL (not a socket), -errno. Since: 0.1 */
+OX_API int ox_stream_peer(const ox_stream *s, ox_address *ret);
+OX_API int ox_stream_local(const ox_stream *s, ox_address *ret);
+
+/**
+ * Sends bytes and with the first of them descriptors, over a Unix socket.
+ *
+ * @len: at least 1. @fds: n of them, 1 to 253; they stay the caller's, who may close them when this has returned.
+ * Returns: len; OX_EINVAL (the numbers, or another kind of stream), -EBADF; as ox_write(). Yields: until what was
+ * written before is out, and as ox_write(). Cancel: nothing was sent, or as ox_write(). Since: 0.1
+ */
+OX_API OX_YIELDS ssize_t ox_send_fds(ox_stream *s, const void *buf, size_t len, const int *fds, size_t n);
+
+/**
+ * Reads what there is, as ox_read(), and the descriptors that came along.
+ *
+ * Descriptors come with the first byte they were sent with, and those of two sends never at once. Other reading calls
+ * drop (close) descriptors: before this one, read with ox_read_exact(), which takes no byte too many.
+ * @fds, @n: room for *n descriptors; *n is then the number that came. They are the caller's, and close-on-exec.
+ * Returns: as ox_read(). On OX_ETOOBIG (more came than *n) and -EMFILE (more than the process may have) all of them have
+ * been closed and the bytes they came with are lost. Since: 0.1
+ */
+OX_API OX_YIELDS ssize_t ox_recv_fds(ox_stream *s, void *buf, size_t cap, int *fds, size_t *n);
+
+typedef struct ox_credentials {
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+} ox_credentials;
+
+/** Who connected, as the kernel says: Unix sockets. Returns: 0; OX_EINVAL (another kind of stream), -errno. Since: 0.1 */
+OX_API int ox_stream_credentials(const ox_stream *s, ox_credentials *ret);
 
 typedef struct ox_listen_options {
 	size_t size;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Locks and their relatives, between coroutines of one loop. All are fair and cancel-safe: those who wait are served in
- * the order in which they came, whoever lets go hands over to the first of them, and a coroutine that was handed
- * something has it, even if it is cancelled before it runs.
+ * Locks and their relatives, between coroutines of one loop. All are fair and cancel-safe: those who wait are
+ * served in the order in which they came, whoever lets go hands over to the first of them, and a coroutine
+ * that was handed something has it, even if it is cancelled before it runs.
  *
  * Coroutines change only where a call is marked OX_YIELDS: code between two such calls needs no lock.
  *
- * The _new calls return NULL without memory (or for numbers that make no sense), and the other calls answer NULL with
- * OX_ENOMEM, so errors meet where something is waited for. The _free calls take NULL, and an object that nobody waits
- * at. All calls are for the loop's thread; none works after fork.
+ * The _new calls return NULL without memory (or for numbers that make no sense), and the other calls answer
+ * NULL with OX_ENOMEM, so errors meet where something is waited for. The _free calls take NULL, and an object
+ * that nobody waits at. All calls are for the loop's thread; none works after fork.
  */
 #ifndef OXBOW_SYNC_H
 #define OXBOW_SYNC_H
@@ -43,6 +43,9 @@ OX_API int ox_lock_try_acquire(ox_lock *l);
 /** Gives the lock to who has waited longest. Returns: 0; OX_ESTATE if the caller does not hold it. Since: 0.1 */
 OX_API int ox_lock_release(ox_lock *l);
 
+/** True while some task holds it. Since: 0.1 */
+OX_API bool ox_lock_held(const ox_lock *l);
+
 /** A lock just acquired is released at the end of the block: `OX_AUTO_UNLOCK *held = lock;`. */
 static inline void ox_lock_auto_release_(ox_lock **l) { ox_lock_release(*l); }
 #define OX_AUTO_UNLOCK __attribute__((cleanup(ox_lock_auto_release_))) ox_lock
@@ -60,11 +63,11 @@ static inline void ox_condition_auto_(ox_condition **c) { ox_condition_free(*c);
 #define OX_AUTO_CONDITION __attribute__((cleanup(ox_condition_auto_))) ox_condition
 
 /**
- * Releases the lock, waits until it is notified, and takes the lock again. Others may have run meanwhile: look again,
- * `while (!ready) ox_condition_wait(c);`.
+ * Releases the lock, waits until it is notified, and takes the lock again. Others may have run meanwhile:
+ * look again, `while (r == 0 && !ready) r = ox_condition_wait(c);`.
  *
- * Returns: 0; OX_ECANCELED. The caller holds the lock on every return, also when it was cancelled: that wait for the
- * lock cannot be cancelled. OX_ESTATE if the caller did not hold it.
+ * Returns: 0; OX_ECANCELED. The caller holds the lock on every return, also when it was cancelled: that wait
+ * for the lock cannot be cancelled. OX_ESTATE if the caller did not hold it.
  * Yields: always, unless it fails at once. Cancel: no notification is lost by it. Since: 0.1
  */
 OX_API OX_YIELDS int ox_condition_wait(ox_condition *c);
@@ -106,7 +109,8 @@ typedef struct ox_semaphore ox_semaphore;
 /**
  * Makes a semaphore.
  *
- * @value: how often it can be acquired before the first release. @max: never more than this; SIZE_MAX for no bound.
+ * @value: how often it can be acquired before the first release. @max: never more than this; SIZE_MAX for no
+ * bound.
  * Returns: owned: ox_semaphore_free() or OX_AUTO_SEMAPHORE; NULL also if value is above max. Since: 0.1
  */
 OX_API ox_semaphore *ox_semaphore_new(size_t value, size_t max);
@@ -141,8 +145,8 @@ static inline void ox_limiter_auto_(ox_limiter **l) { ox_limiter_free(*l); }
 #define OX_AUTO_LIMITER __attribute__((cleanup(ox_limiter_auto_))) ox_limiter
 
 /**
- * Borrows a token for the calling task, or for another borrower: any address that stands for it (a thread's record,
- * say) until the token is given back.
+ * Borrows a token for the calling task, or for another borrower: any address that stands for it (a thread's
+ * record, say) until the token is given back.
  *
  * Returns: 0; OX_ESTATE if that borrower has one already; OX_ECANCELED, OX_ENOMEM.
  * Yields: while as many as the capacity are borrowed. Cancel: none is borrowed. Since: 0.1
@@ -159,8 +163,8 @@ OX_API int ox_limiter_release(ox_limiter *l);
 OX_API int ox_limiter_release_for(ox_limiter *l, const void *borrower);
 
 /**
- * Changes the capacity. More: those who wait are served at once. Fewer: nothing is taken away; tokens given back are
- * not lent again until fewer than the capacity are out. Takes NULL. Since: 0.1
+ * Changes the capacity. More: those who wait are served at once. Fewer: nothing is taken away; tokens given
+ * back are not lent again until fewer than the capacity are out. Takes NULL. Since: 0.1
  */
 OX_API void ox_limiter_resize(ox_limiter *l, size_t capacity);
 
@@ -184,7 +188,8 @@ static inline void ox_barrier_auto_(ox_barrier **b) { ox_barrier_free(*b); }
 /**
  * Waits until all parties have come; then the barrier is as new.
  *
- * Returns: 0 to parties - 1, in the order in which they came; OX_ECLOSED after ox_barrier_shut(); OX_ECANCELED.
+ * Returns: 0 to parties - 1, in the order in which they came; OX_ECLOSED after ox_barrier_shut();
+ * OX_ECANCELED.
  * Yields: unless it is the last to come. Cancel: as if it had not come; the others go on waiting. Since: 0.1
  */
 OX_API OX_YIELDS int ox_barrier_wait(ox_barrier *b);
@@ -208,8 +213,8 @@ static inline void ox_rwlock_auto_(ox_rwlock **l) { ox_rwlock_free(*l); }
 #define OX_AUTO_RWLOCK __attribute__((cleanup(ox_rwlock_auto_))) ox_rwlock
 
 /**
- * Takes it together with other readers, or alone. A reader that comes after a waiting writer waits behind it, so that
- * neither side starves; who reads already and wants to write lets go first.
+ * Takes it together with other readers, or alone. A reader that comes after a waiting writer waits behind it,
+ * so that neither side starves; who reads already and wants to write lets go first.
  *
  * Returns: 0; OX_ESTATE if the caller is its writer already; OX_ECANCELED.
  * Yields: while it is not to be had. Cancel: it is not taken. Since: 0.1

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libcurl's multi_socket interface on Oxbow's reactor: one multi handle per loop, made at the first request
- * and cleaned up when the loop ends, so that all coroutines share the kept connections, the DNS cache and the
- * TLS sessions.
+ * libcurl's multi_socket interface on Oxbow's reactor: one multi handle per client, made at its first request, so that
+ * all coroutines share the kept connections, the DNS cache and the TLS sessions. Each loop has a client of its own,
+ * for requests that name none; it lives until the loop ends.
  *
  * libcurl tells which descriptors it wants watched (on_socket_wanted) and when it wants to be called at the
  * latest (on_timer_wanted); the reactor's events go back by curl_multi_socket_action(). A transfer that
@@ -23,22 +23,27 @@
  * CURLOPT_QUICK_EXIT (set in transfer.c) makes it leave the look-up to its thread, which frees everything
  * when it ends.
  *
- * libcurl has no limit on connections per host here (CURLMOPT_MAX_HOST_CONNECTIONS 0): who starts the
- * coroutines bounds them. Up to KEPT_CONNECTIONS idle ones are kept.
+ * Limits on connections are libcurl's own: a transfer that would be one too many waits in its multi handle.
  */
 #include "loop/http/client.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #define KEPT_CONNECTIONS 256L
 
-struct oxi_http_client {
+#define CLIENT_MAGIC 0x636c69656e746f78ull
+
+struct ox_http_client {
+	uint64_t magic;
+	ox_http_client_options limits;
 	CURLM *multi;                   /* from the first start on */
 	struct oxi_timer timer;
 	struct oxi_hook work;           /* armed while starts, ends, flows or broken want it */
 	struct oxi_hook end;
 	struct oxi_list starts, running, ends, flows;
 	int broken;                     /* the reactor refused libcurl something: all transfers fail with this */
+	bool closed;                    /* by its owner: it ends in this turn */
 };
 
 static const char client_key;
@@ -47,7 +52,7 @@ static const char client_key;
 
 static void finish(struct ox_response *res, int result)
 {
-	struct oxi_http_client *c = res->client;
+	struct ox_http_client *c = res->client;
 
 	if (res->added)
 		curl_multi_remove_handle(c->multi, res->easy);
@@ -57,6 +62,7 @@ static void finish(struct ox_response *res, int result)
 	res->client = NULL;
 	res->state = OXI_TRANSFER_DONE;
 	res->result = result;
+	oxi_upload_stop(res);
 	if (res->orphan)
 		oxi_response_destroy(res);
 	else
@@ -69,7 +75,7 @@ static void finish_list(struct oxi_list *l, int result)
 		finish(OXI_CONTAINER(l->next, struct ox_response, link), result);
 }
 
-static void finish_done(struct oxi_http_client *c)
+static void finish_done(struct ox_http_client *c)
 {
 	struct CURLMsg *m;
 	int left;
@@ -85,7 +91,7 @@ static void finish_done(struct oxi_http_client *c)
 	}
 }
 
-static void finish_ending(struct oxi_http_client *c)
+static void finish_ending(struct ox_http_client *c)
 {
 	while (!oxi_list_empty(&c->ends)) {
 		struct ox_response *res = OXI_CONTAINER(c->ends.next, struct ox_response, link);
@@ -100,13 +106,22 @@ static void finish_ending(struct oxi_http_client *c)
  * Pausing is done here and not by CURL_WRITEFUNC_PAUSE: that would make libcurl keep what it decodes of the
  * chunk in a buffer of its own, out of reach of max_body.
  */
+static int wanted_pause(const struct ox_response *res)
+{
+	bool was = res->paused & CURLPAUSE_RECV;
+	bool receive = res->streaming && !res->upload && res->body.len >= (was ? OXI_HTTP_LOW : OXI_HTTP_HIGH);
+	bool send = res->upload && res->upload->wanted;
+
+	return (receive ? CURLPAUSE_RECV : 0) | (send ? CURLPAUSE_SEND : 0);
+}
+
 static void regulate(struct ox_response *res)
 {
-	bool pause = res->body.len >= (res->paused ? OXI_HTTP_LOW : OXI_HTTP_HIGH);
+	int pause = wanted_pause(res);
 
 	if (pause == res->paused)
 		return;
-	CURLcode code = curl_easy_pause(res->easy, pause ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+	CURLcode code = curl_easy_pause(res->easy, pause);
 
 	if (code == CURLE_OK)
 		res->paused = pause;
@@ -114,7 +129,7 @@ static void regulate(struct ox_response *res)
 		finish(res, oxi_transfer_result(res, code));
 }
 
-static void regulate_flows(struct oxi_http_client *c)
+static void regulate_flows(struct ox_http_client *c)
 {
 	struct oxi_list *e;
 
@@ -127,7 +142,7 @@ static void regulate_flows(struct oxi_http_client *c)
 }
 
 /* After each call that let libcurl work: it may have finished or filled some transfers. */
-static void settle(struct oxi_http_client *c)
+static void settle(struct ox_http_client *c)
 {
 	finish_done(c);
 	regulate_flows(c);
@@ -136,13 +151,13 @@ static void settle(struct oxi_http_client *c)
 /* ---- libcurl and the reactor ---- */
 
 /* In a callback of libcurl nothing can be taken out: the hook does it, before anything is waited for again. */
-static void break_all(struct oxi_http_client *c, int why)
+static void break_all(struct ox_http_client *c, int why)
 {
 	c->broken = why;
 	oxi_hook_arm(&c->work);
 }
 
-static void act(struct oxi_http_client *c, curl_socket_t fd, int events)
+static void act(struct ox_http_client *c, curl_socket_t fd, int events)
 {
 	int running;
 
@@ -158,12 +173,12 @@ static void on_ready(void *arg, int fd, unsigned events)
 
 static void on_time(struct oxi_timer *t)
 {
-	act(OXI_CONTAINER(t, struct oxi_http_client, timer), CURL_SOCKET_TIMEOUT, 0);
+	act(OXI_CONTAINER(t, struct ox_http_client, timer), CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
-	struct oxi_http_client *c = arg;
+	struct ox_http_client *c = arg;
 	struct oxi_watch *w = socket_arg;
 	int r;
 
@@ -188,7 +203,7 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, v
 
 static int on_timer_wanted(CURLM *multi, long ms, void *arg)
 {
-	struct oxi_http_client *c = arg;
+	struct ox_http_client *c = arg;
 	int r;
 
 	(void)multi;
@@ -209,24 +224,31 @@ static void global_init(void)
 	global_code = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-static int open_multi(struct oxi_http_client *c)
+int oxi_curl_init(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	pthread_once(&once, global_init);
-	if (global_code != CURLE_OK || !(c->multi = curl_multi_init()))
+	return global_code == CURLE_OK ? 0 : OX_ENOMEM;
+}
+
+static int open_multi(struct ox_http_client *c)
+{
+	if (oxi_curl_init() < 0 || !(c->multi = curl_multi_init()))
 		return OX_ENOMEM;
 	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted);
 	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
-	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, KEPT_CONNECTIONS);
+	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, c->limits.max_idle ? (long)c->limits.max_idle : KEPT_CONNECTIONS);
+	curl_multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)c->limits.max_connections);
+	curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)c->limits.max_per_host);
 	return 0;
 }
 
 /* ---- the hook ---- */
 
-static int start(struct oxi_http_client *c, struct ox_response *res)
+static int start(struct ox_http_client *c, struct ox_response *res)
 {
 	int r = c->multi ? 0 : open_multi(c);
 
@@ -244,9 +266,23 @@ static int start(struct oxi_http_client *c, struct ox_response *res)
 	return 0;
 }
 
+static void destroy(struct ox_http_client *c, int why)
+{
+	finish_list(&c->starts, why);
+	finish_list(&c->running, why);
+	finish_ending(c);
+	if (c->multi)
+		curl_multi_cleanup(c->multi);
+	oxi_timer_clear(&c->timer);
+	oxi_hook_disarm(&c->work);
+	oxi_hook_disarm(&c->end);
+	c->magic = 0;
+	oxi_free(c);
+}
+
 static void work(struct oxi_hook *h)
 {
-	struct oxi_http_client *c = OXI_CONTAINER(h, struct oxi_http_client, work);
+	struct ox_http_client *c = OXI_CONTAINER(h, struct ox_http_client, work);
 
 	finish_ending(c);
 	while (!oxi_list_empty(&c->starts)) {
@@ -262,37 +298,29 @@ static void work(struct oxi_hook *h)
 		finish_list(&c->running, c->broken);
 		c->broken = 0;
 	}
+	if (c->closed)
+		destroy(c, OX_ECLOSED);
 }
 
 static void end(struct oxi_hook *h)
 {
-	struct oxi_http_client *c = OXI_CONTAINER(h, struct oxi_http_client, end);
+	struct ox_http_client *c = OXI_CONTAINER(h, struct ox_http_client, end);
 
-	finish_list(&c->starts, OX_ECANCELED);
-	finish_list(&c->running, OX_ECANCELED);
-	finish_ending(c);
-	if (c->multi)
-		curl_multi_cleanup(c->multi);
-	oxi_timer_clear(&c->timer);
-	oxi_hook_disarm(&c->work);
-	oxi_loop_put(&client_key, NULL);
-	oxi_free(c);
+	if (oxi_loop_get(&client_key) == c)
+		oxi_loop_put(&client_key, NULL);
+	destroy(c, OX_ECANCELED);
 }
 
-/* ---- for response.c ---- */
+/* ---- clients ---- */
 
-int oxi_http_client_get(struct oxi_http_client **ret)
+static struct ox_http_client *client_new(const ox_http_client_options *limits)
 {
-	struct oxi_http_client *c = oxi_loop_get(&client_key);
-	int r;
+	struct ox_http_client *c = oxi_alloc(sizeof(*c));
 
-	if (c) {
-		*ret = c;
-		return 0;
-	}
-	c = oxi_alloc(sizeof(*c));
 	if (!c)
-		return OX_ENOMEM;
+		return NULL;
+	c->magic = CLIENT_MAGIC;
+	c->limits = *limits;
 	oxi_list_init(&c->starts);
 	oxi_list_init(&c->running);
 	oxi_list_init(&c->ends);
@@ -300,6 +328,21 @@ int oxi_http_client_get(struct oxi_http_client **ret)
 	oxi_timer_init(&c->timer, on_time);
 	oxi_hook_init(&c->work, work);
 	oxi_hook_init(&c->end, end);
+	return c;
+}
+
+int oxi_http_client_get(struct ox_http_client **ret)
+{
+	struct ox_http_client *c = oxi_loop_get(&client_key);
+	int r;
+
+	if (c) {
+		*ret = c;
+		return 0;
+	}
+	c = client_new(OX_HTTP_CLIENT_OPTIONS(0));
+	if (!c)
+		return OX_ENOMEM;
 	r = oxi_loop_put(&client_key, c);
 	if (r < 0) {
 		oxi_free(c);
@@ -310,8 +353,48 @@ int oxi_http_client_get(struct oxi_http_client **ret)
 	return 0;
 }
 
-void oxi_http_client_start(struct oxi_http_client *c, struct ox_response *res)
+void ox_http_client_options_init(ox_http_client_options *o)
 {
+	*o = (ox_http_client_options){ .size = sizeof(*o) };
+}
+
+int ox_http_client_open(const ox_http_client_options *o, ox_http_client **ret)
+{
+	ox_http_client_options with = { .size = sizeof(with) };
+	struct ox_http_client *c;
+
+	if (oxi_forked())
+		return OX_EFORKED;
+	if (!ox_task_name())
+		return OX_ESTATE;
+	if (o)
+		memcpy(&with, o, o->size < sizeof(with) ? o->size : sizeof(with));
+	if (with.max_connections < 0 || with.max_per_host < 0 || with.max_idle < 0)
+		return OX_EINVAL;
+	c = client_new(&with);
+	if (!c)
+		return OX_ENOMEM;
+	oxi_hook_at_end(&c->end);
+	*ret = c;
+	return 0;
+}
+
+/* Its connections may have TLS to shut down: on the thread's own stack, at the end of this turn. */
+void ox_http_client_close(ox_http_client *c)
+{
+	if (!c || oxi_forked())
+		return;
+	OXI_CHECK_OBJECT(c, CLIENT_MAGIC);
+	OXI_CHECK(!c->closed);
+	c->closed = true;
+	oxi_hook_arm(&c->work);
+}
+
+/* ---- for the calls of coroutines ---- */
+
+void oxi_http_client_start(struct ox_http_client *c, struct ox_response *res)
+{
+	OXI_CHECK_OBJECT(c, CLIENT_MAGIC);
 	res->client = c;
 	res->state = OXI_TRANSFER_QUEUED;
 	oxi_list_append(&c->starts, &res->link);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The public calls of the HTTP client: what runs on the coroutines' stacks. A call queues a transfer and
- * parks; client.c wakes it when the transfer is done, or, for an opened response, when headers or bytes are
- * there.
+ * What is asked of a response. It may still be coming: its body is read as from a stream, and freeing it closes the
+ * transfer.
  *
  * Cancellation ends the transfer and waits for that (OXI_LATER): when the call returns, the connection is
  * closed and nothing refers to what the caller lent.
@@ -12,7 +11,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 struct call {
 	struct oxi_wait wait;
@@ -25,7 +23,7 @@ static oxi_abort_answer abort_call(struct oxi_wait *w)
 	return OXI_LATER;
 }
 
-static int park(struct ox_response *res, const char *kind)
+int oxi_response_park(struct ox_response *res, const char *kind)
 {
 	struct call c = { .res = res };
 
@@ -34,130 +32,18 @@ static int park(struct ox_response *res, const char *kind)
 	return oxi_park(&c.wait);
 }
 
-/* ---- requests ---- */
-
-void ox_http_options_init(ox_http_options *o)
-{
-	*o = (ox_http_options){ .size = sizeof(*o) };
-}
-
-static const char *no_url(const char *url)
-{
-	if (!url || (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0))
-		return "not an http or https URL";
-	return NULL;
-}
-
-static const char *invalid(const struct oxi_http_request *q)
-{
-	if (!q->method || !*q->method || q->method[strspn(q->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")])
-		return "not a method: give one in capitals";
-	if (q->o.timeout < 0 || q->o.connect_timeout < 0)
-		return "a negative timeout";
-	if (q->o.body_len > 0 && !q->o.body)
-		return "body_len without a body";
-	return no_url(q->url);
-}
-
-static void explain(char *text, int r, const char *why)
+void oxi_http_explain(char *text, int r, const char *why)
 {
 	if (text)
 		snprintf(text, CURL_ERROR_SIZE, "%s", why && *why ? why : ox_strerror(r));
 }
 
-static void explain_failure(const struct ox_response *res, int r)
+void oxi_response_explain(const struct ox_response *res, int r)
 {
 	if (r == OX_ECANCELED || r == OX_ENOMEM)
-		explain(res->error_text, r, NULL);
+		oxi_http_explain(res->error_text, r, NULL);
 	else
-		explain(res->error_text, r, r == res->fault ? res->why : res->error);
-}
-
-static struct ox_response *response_new(const struct oxi_http_request *q)
-{
-	struct ox_response *res = oxi_alloc(sizeof(*res));
-
-	if (!res)
-		return NULL;
-	res->magic = OXI_RESPONSE_MAGIC;
-	oxi_list_init(&res->link);
-	oxi_list_init(&res->flow);
-	res->request = q;
-	res->streaming = q->streaming;
-	res->max_body = q->o.max_body ? q->o.max_body : OX_MIB(64);
-	res->allow_address = q->o.allow_address;
-	res->allow_arg = q->o.allow_arg;
-	res->error_text = q->o.error_text;
-	return res;
-}
-
-static int run(const struct oxi_http_request *q, ox_response **ret)
-{
-	struct oxi_http_client *client;
-	struct ox_response *res;
-	int r = oxi_http_client_get(&client);
-
-	if (r < 0)
-		return r;
-	res = response_new(q);
-	if (!res)
-		return OX_ENOMEM;
-	oxi_http_client_start(client, res);
-	r = park(res, "http");
-	if (r < 0) {
-		explain_failure(res, r);
-		oxi_response_destroy(res);
-		return r;
-	}
-	*ret = res;
-	return 0;
-}
-
-static int request(const char *method, const char *url, const ox_http_options *o, bool streaming, ox_response **ret)
-{
-	struct oxi_http_request q = { .method = method, .url = url, .streaming = streaming };
-	const char *why;
-	int r = oxi_checkpoint();
-
-	if (o)
-		memcpy(&q.o, o, o->size < sizeof(q.o) ? o->size : sizeof(q.o));
-	if (r < 0) {
-		explain(q.o.error_text, r, NULL);
-		return r;
-	}
-	why = invalid(&q);
-	if (why) {
-		explain(q.o.error_text, OX_EINVAL, why);
-		return OX_EINVAL;
-	}
-	return run(&q, ret);
-}
-
-int ox_http_request(const char *method, const char *url, const ox_http_options *o, ox_response **ret)
-{
-	return request(method, url, o, false, ret);
-}
-
-int ox_http_open(const char *method, const char *url, const ox_http_options *o, ox_response **ret)
-{
-	return request(method, url, o, true, ret);
-}
-
-int ox_http_get(const char *url, const ox_http_options *o, ox_response **ret)
-{
-	return request("GET", url, o, false, ret);
-}
-
-int ox_http_post(const char *url, const void *body, size_t len, const ox_http_options *o, ox_response **ret)
-{
-	ox_http_options with = { .size = sizeof(with) };
-
-	if (o)
-		memcpy(&with, o, o->size < sizeof(with) ? o->size : sizeof(with));
-	with.size = sizeof(with);
-	with.body = body;
-	with.body_len = len;
-	return request("POST", url, &with, false, ret);
+		oxi_http_explain(res->error_text, r, r == res->fault ? res->why : res->error);
 }
 
 /* ---- an opened body ---- */
@@ -170,7 +56,7 @@ static size_t take(struct ox_response *res, void *buf, size_t cap)
 	memcpy(buf, b->data + b->start, n);
 	b->len -= n;
 	b->start = b->len ? b->start + n : 0;
-	if (res->paused && res->state == OXI_TRANSFER_RUNNING && b->len < OXI_HTTP_LOW)
+	if (res->paused & CURLPAUSE_RECV && res->state == OXI_TRANSFER_RUNNING && b->len < OXI_HTTP_LOW)
 		oxi_http_client_flow(res);
 	return n;
 }
@@ -190,14 +76,14 @@ ssize_t ox_response_read(ox_response *res, void *buf, size_t cap)
 	if (cap == 0)
 		return 0;
 	while (res->body.len == 0 && res->state != OXI_TRANSFER_DONE) {
-		r = park(res, "http body");
+		r = oxi_response_park(res, "http body");
 		if (r == OX_ECANCELED)
 			break;
 	}
 	if (res->body.len > 0)
 		return (ssize_t)take(res, buf, cap < SSIZE_MAX ? cap : SSIZE_MAX);
 	if (res->result < 0)
-		explain_failure(res, res->result);
+		oxi_response_explain(res, res->result);
 	return res->result;
 }
 
@@ -245,6 +131,26 @@ const char *ox_response_ip(const ox_response *res)
 	OXI_CHECK_OBJECT(res, OXI_RESPONSE_MAGIC);
 	curl_easy_getinfo(res->easy, CURLINFO_PRIMARY_IP, &ip);
 	return ip ? ip : "";
+}
+
+const char *ox_response_version(const ox_response *res)
+{
+	long version = 0;
+
+	OXI_CHECK_OBJECT(res, OXI_RESPONSE_MAGIC);
+	curl_easy_getinfo(res->easy, CURLINFO_HTTP_VERSION, &version);
+	switch (version) {
+	case CURL_HTTP_VERSION_1_0:
+		return "1.0";
+	case CURL_HTTP_VERSION_1_1:
+		return "1.1";
+	case CURL_HTTP_VERSION_2_0:
+		return "2";
+	case CURL_HTTP_VERSION_3:
+		return "3";
+	default:
+		return "";
+	}
 }
 
 static ox_time since_start(const ox_response *res, CURLINFO what)

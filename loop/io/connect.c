@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <oxbow/dns.h>
+
 #include "loop/io/socket.h"
 #include "loop/io/stream.h"
 
@@ -129,16 +131,16 @@ static int connect_name(const char *text, const ox_connect_options *o, ox_stream
 {
 	const char *colon = text ? strrchr(text, ':') : NULL;
 	size_t len = colon ? (size_t)(colon - text) : 0;
-	int port = colon ? oxi_port_parse(colon + 1) : OX_EINVAL;
+	OX_AUTO_ADDRESSES *found = NULL;
 	char host[256];
+	int r;
 
-	if (port < 0 || !host_name(text, len))
+	if (len >= sizeof(host) || !host_name(text, len) || oxi_port_parse(colon + 1) < 0)
 		return OX_EINVAL;
 	memcpy(host, text, len);
 	host[len] = '\0';
-	(void)o;
-	(void)ret;
-	return OX_EINVAL;
+	r = ox_resolve(host, colon + 1, NULL, &found);
+	return r < 0 ? r : oxi_connect_race(found->list, found->len, o, ret);
 }
 
 static int connect_any(const char *text, const ox_connect_options *o, ox_stream **ret)

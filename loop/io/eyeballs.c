@@ -9,8 +9,6 @@
  * If all fail, the error is the first of those that tell something about the host: "connection refused" and
  * not the "network unreachable" of a machine without IPv6.
  */
-#include <string.h>
-
 #include "loop/io/socket.h"
 
 #define ATTEMPT_DELAY OX_MS(250)
@@ -85,37 +83,40 @@ static int run_race(struct race *race, struct attempt *attempts, size_t n)
 	return race->winner ? 0 : r < 0 ? r : race->error;
 }
 
-/* Moves each second place to the family whose turn it is, as long as both have some left; the order within one stays. */
-static void alternate(ox_address *a, size_t n)
+/*
+ * The order of the attempts: families in turns as long as both have some left, each in the order of the list. It
+ * begins with the list's first.
+ */
+static void line_up(struct race *race, const ox_address *list, size_t n, struct attempt *ret)
 {
-	for (size_t i = 1; i < n; i++) {
-		size_t k = i;
-		ox_address other;
+	const sa_family_t first = list[0].storage.ss_family;
+	size_t next[2] = { 0, 0 };      /* of the first family, and of the other one */
 
-		while (k < n && a[k].storage.ss_family == a[i - 1].storage.ss_family)
-			k++;
-		if (k == n)
-			return;
-		other = a[k];
-		memmove(&a[i + 1], &a[i], (k - i) * sizeof(*a));
-		a[i] = other;
-	}
+	for (size_t i = 0; i < n; i++)
+		for (size_t turn = i; turn < i + 2; turn++) {
+			size_t *k = &next[turn % 2];
+
+			while (*k < n && (list[*k].storage.ss_family == first) != (turn % 2 == 0))
+				++*k;
+			if (*k < n) {
+				ret[i] = (struct attempt){ race, &list[(*k)++] };
+				break;
+			}
+		}
 }
 
-int oxi_connect_race(ox_address *addresses, size_t n, const ox_connect_options *o, ox_stream **ret)
+int oxi_connect_race(const ox_address *list, size_t n, const ox_connect_options *o, ox_stream **ret)
 {
 	struct race race = { .o = o };
 	struct attempt *attempts;
 	int r;
 
 	if (n == 1)
-		return oxi_connect_one(addresses, o, ret);
+		return oxi_connect_one(list, o, ret);
 	attempts = oxi_alloc(n * sizeof(*attempts));
 	if (attempts == NULL)
 		return OX_ENOMEM;
-	alternate(addresses, n);
-	for (size_t i = 0; i < n; i++)
-		attempts[i] = (struct attempt){ &race, &addresses[i] };
+	line_up(&race, list, n, attempts);
 	r = run_race(&race, attempts, n);
 	oxi_free(attempts);
 	if (r == 0)

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "loop/io/socket.h"
-#include "loop/loop.h"
+#include "loop/io/waits.h"
 
 #define LISTENER_MAGIC 0x6e657473696c0001ull
 
@@ -33,19 +33,13 @@ void ox_listen_options_init(ox_listen_options *o)
 	*o = *OX_LISTEN_OPTIONS(.size = sizeof(*o));
 }
 
-static void wake(ox_listener *l, int result)
-{
-	if (l->acceptor && l->acceptor->parked)
-		oxi_wake(l->acceptor, result);
-}
-
 static void ready(void *arg, unsigned events)
 {
 	ox_listener *l = arg;
 
 	(void)events;
 	if (!l->pausing)
-		wake(l, 0);
+		oxi_wait_wake(l->acceptor, 0);
 }
 
 /* ---- making ---- */
@@ -158,12 +152,6 @@ int ox_listener_adopt(int fd, ox_listener **ret)
 
 /* ---- accepting ---- */
 
-static oxi_abort_answer give_up(struct oxi_wait *w)
-{
-	(void)w;
-	return OXI_ABORTED;
-}
-
 /* Parks as the acceptor. A result of OX_ECLOSED may mean that l is gone. */
 static int park(ox_listener *l, struct oxi_wait *w, bool pausing)
 {
@@ -184,44 +172,49 @@ static int wait_connection(ox_listener *l)
 	struct oxi_wait w;
 	int r;
 
-	oxi_wait_init(&w, "accept", l, give_up);
+	oxi_wait_init(&w, "accept", l, oxi_wait_give_up);
 	oxi_loop_hold(+1);
 	r = park(l, &w, false);
 	oxi_loop_hold(-1);
 	return r;
 }
 
-struct pause {
-	struct oxi_wait wait;
+struct alarm {
 	struct oxi_timer timer;
+	struct oxi_wait *wait;
 };
 
 static void time_has_come(struct oxi_timer *t)
 {
-	struct pause *p = OXI_CONTAINER(t, struct pause, timer);
-
-	if (p->wait.parked)
-		oxi_wake(&p->wait, 0);
+	oxi_wait_wake(OXI_CONTAINER(t, struct alarm, timer)->wait, 0);
 }
 
-int oxi_listener_pause(ox_listener *l, ox_time until)
+int oxi_listener_pause(ox_listener *l, struct oxi_wait *w, ox_time until)
 {
-	struct pause p;
+	struct alarm alarm = { .wait = w };
 	int r;
 
-	oxi_wait_init(&p.wait, "accept paused", l, give_up);
-	oxi_timer_init(&p.timer, time_has_come);
-	r = l->fd < 0 ? OX_ECLOSED : oxi_timer_set(&p.timer, until);
+	if (l->acceptor || l->fd < 0)
+		return l->acceptor ? OX_EBUSY : OX_ECLOSED;
+	oxi_wait_init(w, "accept paused", l, oxi_wait_give_up);
+	oxi_timer_init(&alarm.timer, time_has_come);
+	r = oxi_timer_set(&alarm.timer, until);
 	if (r == 0)
-		r = park(l, &p.wait, true);
-	oxi_timer_clear(&p.timer);
+		r = park(l, w, true);
+	oxi_timer_clear(&alarm.timer);
 	return r;
 }
 
-void oxi_listener_go_on(ox_listener *l)
+/* accept(2), "Error handling": what the network did to a connection that waited; the next may be good. */
+static bool of_one_connection(int error)
 {
-	if (l->pausing)
-		wake(l, 0);
+	switch (error) {
+	case EINTR: case ECONNABORTED: case ENETDOWN: case EPROTO: case ENOPROTOOPT: case EHOSTDOWN: case ENONET:
+	case EHOSTUNREACH: case EOPNOTSUPP: case ENETUNREACH:
+		return true;
+	default:
+		return false;
+	}
 }
 
 int ox_accept(ox_listener *l, ox_stream **ret)
@@ -244,7 +237,7 @@ int ox_accept(ox_listener *l, ox_stream **ret)
 			r = wait_connection(l);
 			if (r < 0)
 				return r;
-		} else if (errno != EINTR && errno != ECONNABORTED) {
+		} else if (!of_one_connection(errno)) {
 			return -errno;
 		}
 	}
@@ -272,12 +265,9 @@ void ox_listener_stop(ox_listener *l)
 	close(l->fd);
 	l->poll = NULL;
 	l->fd = -1;
-	if (l->acceptor) {
-		wake(l, OX_ECLOSED);
-		l->acceptor->result = OX_ECLOSED;       /* also if it was woken already */
-		l->acceptor = NULL;
-		l->pausing = false;
-	}
+	oxi_wait_end(l->acceptor, OX_ECLOSED);
+	l->acceptor = NULL;
+	l->pausing = false;
 }
 
 void ox_listener_close(ox_listener *l)

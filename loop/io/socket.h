@@ -23,14 +23,13 @@ bool oxi_stream_is_socket(const ox_stream *s);
 /* Connects to one address: as ox_connect_with(), without the timeout. */
 int oxi_connect_one(const ox_address *a, const ox_connect_options *o, ox_stream **ret);
 
-/* Connects to the first of several addresses of one host that answers (eyeballs.c). n: 1 or more. Reorders them. */
-int oxi_connect_race(ox_address *addresses, size_t n, const ox_connect_options *o, ox_stream **ret);
+/* Connects to the first of several addresses of one host that answers (eyeballs.c). n: 1 or more. */
+int oxi_connect_race(const ox_address *list, size_t n, const ox_connect_options *o, ox_stream **ret);
 
 /*
- * Parks until the listener is stopped (OX_ECLOSED), somebody calls oxi_listener_go_on(), or the time has come (0 both). By
- * who accepts, when it does not want to.
+ * Parks until the listener is stopped (OX_ECLOSED), somebody wakes w, or the time has come (0). For whoever accepts, when
+ * he does not want to. OX_EBUSY, OX_ECANCELED, OX_ENOMEM.
  */
-int oxi_listener_pause(ox_listener *l, ox_time until);
-void oxi_listener_go_on(ox_listener *l);
+int oxi_listener_pause(ox_listener *l, struct oxi_wait *w, ox_time until);
 
 #endif

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "loop/io/stream.h"
+#include "loop/io/waits.h"
 
 #define HIGH_WATER OX_KIB(64)
 
@@ -77,33 +78,19 @@ uint8_t *oxi_buffer_room(struct oxi_buffer *b, size_t n)
 
 /* ---- parking ---- */
 
-static oxi_abort_answer give_up(struct oxi_wait *w)
-{
-	(void)w;                        /* unlinked when it has run, as after any other end of the wait */
-	return OXI_ABORTED;
-}
-
-/* In a real stream the test clock waits for the data. */
-static int park(struct oxi_wait *w, bool real)
-{
-	int r;
-
-	oxi_loop_hold(+real);
-	r = oxi_park(w);
-	oxi_loop_hold(-real);
-	return r;
-}
-
 int oxi_stream_wait_readable(ox_stream *s)
 {
 	struct oxi_wait w;
+	bool real = s->real;            /* in a real stream the test clock waits for the data */
 	int r;
 
 	if (s->reader)
 		return OX_EBUSY;
-	oxi_wait_init(&w, "read", s, give_up);
+	oxi_wait_init(&w, "read", s, oxi_wait_give_up);
 	s->reader = &w;
-	r = park(&w, s->real);
+	oxi_loop_hold(+real);
+	r = oxi_park(&w);
+	oxi_loop_hold(-real);
 	if (r != OX_ECLOSED)
 		s->reader = NULL;
 	return r;
@@ -111,26 +98,7 @@ int oxi_stream_wait_readable(ox_stream *s)
 
 int oxi_stream_wait(ox_stream *s, struct oxi_list *waits, const char *kind)
 {
-	struct oxi_wait w;
-	int r;
-
-	oxi_wait_init(&w, kind, s, give_up);
-	oxi_list_append(waits, &w.link);
-	r = park(&w, s->real);
-	oxi_list_remove(&w.link);
-	return r;
-}
-
-void oxi_stream_wake(ox_stream *s, struct oxi_list *waits, int result)
-{
-	OXI_LIST_EACH(e, waits) {
-		struct oxi_wait *w = OXI_CONTAINER(e, struct oxi_wait, link);
-
-		oxi_list_remove(e);
-		oxi_list_append(&s->woken, e);
-		if (w->parked)
-			oxi_wake(w, result);
-	}
+	return oxi_waits_park(waits, kind, s, s->real);
 }
 
 /* ---- the transport ---- */
@@ -142,8 +110,8 @@ void oxi_stream_write_failed(ox_stream *s, int error)
 	s->holding = false;
 	s->out.len = s->out.start = 0;
 	oxi_buffer_release(&s->out);
-	oxi_stream_wake(s, &s->writers, error);
-	oxi_stream_wake(s, &s->flushers, error);
+	oxi_waits_wake(&s->writers, error);
+	oxi_waits_wake(&s->flushers, error);
 }
 
 /* What the transport holds goes first, then the stream's buffer. 0; -EAGAIN: not all of it; a negative code. */
@@ -170,8 +138,8 @@ void oxi_stream_readable(ox_stream *s)
 	s->readable = true;
 	if (s->above)
 		s->above(s->above_arg, OX_READABLE);
-	else if (s->reader && s->reader->parked)
-		oxi_wake(s->reader, 0);
+	else
+		oxi_wait_wake(s->reader, 0);
 }
 
 void oxi_stream_writable(ox_stream *s)
@@ -183,9 +151,9 @@ void oxi_stream_writable(ox_stream *s)
 	if (r < 0 && r != -EAGAIN)
 		oxi_stream_write_failed(s, r);
 	if (s->out.len <= s->high_water)
-		oxi_stream_wake(s, &s->writers, 0);
+		oxi_waits_wake(&s->writers, 0);
 	if (r == 0)
-		oxi_stream_wake(s, &s->flushers, 0);
+		oxi_waits_wake(&s->flushers, 0);
 	if (s->above)
 		s->above(s->above_arg, OX_WRITABLE);
 }
@@ -201,14 +169,13 @@ void oxi_stream_init(ox_stream *s, const struct oxi_transport *transport, int fd
 	s->cut = oxi_cut_default;
 	oxi_list_init(&s->writers);
 	oxi_list_init(&s->flushers);
-	oxi_list_init(&s->woken);
 }
 
 size_t oxi_cut_length(struct oxi_cut *c, size_t len)
 {
-	size_t most = len < c->most ? len : c->most;
+	size_t most = len < c->most || c->most == 0 ? len : c->most;
 
-	if (c->seed == 0 || most == 0)
+	if (c->most == 0 || c->seed == 0)
 		return most;
 	c->seed = c->seed * 6364136223846793005u + 1442695040888963407u;       /* Knuth's MMIX generator */
 	return 1 + (size_t)(c->seed >> 33) % most;
@@ -275,18 +242,10 @@ ssize_t oxi_stream_try_write(ox_stream *s, const struct iovec *v, int n)
 
 void oxi_stream_destroy(ox_stream *s, bool abort)
 {
-	struct oxi_list *e;
-
 	s->magic = 0;
-	oxi_stream_wake(s, &s->writers, OX_ECLOSED);
-	oxi_stream_wake(s, &s->flushers, OX_ECLOSED);
-	while ((e = oxi_list_shift(&s->woken)))
-		OXI_CONTAINER(e, struct oxi_wait, link)->result = OX_ECLOSED;
-	if (s->reader) {
-		if (s->reader->parked)
-			oxi_wake(s->reader, OX_ECLOSED);
-		s->reader->result = OX_ECLOSED;
-	}
+	oxi_wait_end(s->reader, OX_ECLOSED);
+	oxi_waits_end(&s->writers, OX_ECLOSED);
+	oxi_waits_end(&s->flushers, OX_ECLOSED);
 	oxi_free(s->in.data);
 	oxi_free(s->out.data);
 	s->transport->close(s, abort);

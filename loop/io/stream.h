@@ -72,8 +72,7 @@ struct ox_stream {
 	ox_time close_limit;            /* how long ox_close() flushes at most; 0: as long as it takes */
 	struct oxi_wait *reader;        /* from parking until it runs again */
 	struct oxi_buffer in, out;
-	struct oxi_list writers, flushers;      /* waits, */
-	struct oxi_list woken;          /* and those that have not run since */
+	struct oxi_list writers, flushers;      /* waits, from parking until they run again */
 	size_t high_water;              /* bytes in out above which writers park */
 	struct oxi_cut cut;
 	void (*above)(void *arg, unsigned events);      /* the transport that stands on this stream; NULL: none */
@@ -122,9 +121,6 @@ ssize_t oxi_stream_send(ox_stream *s, const struct iovec *v, int n);
 /* ox_flush() and ox_write_eof() without their first steps. */
 int oxi_stream_flush(ox_stream *s);
 int oxi_stream_finish(ox_stream *s);
-
-/* Wakes those in one of the lists; they learn of a close that comes before they run. */
-void oxi_stream_wake(ox_stream *s, struct oxi_list *waits, int result);
 
 /* Ends writing: those parked wake with the error, later writes get it. */
 void oxi_stream_write_failed(ox_stream *s, int error);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "loop/io/stream.h"
+#include "loop/io/waits.h"
 
 #define PARTS 16                        /* of a writev, sent by one call */
 
@@ -178,5 +179,5 @@ void ox_stream_set_high_water(ox_stream *s, size_t bytes)
 	OXI_CHECK_OBJECT(s, OXI_STREAM_MAGIC);
 	s->high_water = bytes;
 	if (s->out.len <= bytes)
-		oxi_stream_wake(s, &s->writers, 0);
+		oxi_waits_wake(&s->writers, 0);
 }

@@ -50,7 +50,7 @@ is 'via' "$(field via /last.html)" "$url/d/e/c.html"
 is 'status and error of a missing page' "$(field status /missing.html) $(field error /missing.html)" '404 http-4xx'
 is 'what is no HTML is not crunched' "$(field value /pic.png) $(field bytes.body /pic.png)" 'None 4'
 is 'digest' "$(field digest /d/b.html)" "$(sha256sum <"$site/d/b.html" | cut -d' ' -f1)"
-is 'ip' "$(field ip /d/b.html)" 127.0.0.1
+is 'ip and version of HTTP' "$(field ip /d/b.html) $(field http /d/b.html)" '127.0.0.1 1.1'
 has 'summary: pages' "$err" '*pages: 5 of 7 URLs*errors: 1 (http-4xx 1)*workers crashed: 0*'
 has 'summary: words' "$err" '*most frequent:*2  two*'
 crawl --quiet --crunch digest "$url/d/b.html"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The HTTP client against nginx, over TCP and over TLS, in a folder of its own with a certificate made here. */
+/*
+ * The HTTP client against nginx, over TCP and over TLS, in a folder of its own with a certificate made here; and our
+ * server behind nginx.
+ */
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -37,6 +40,12 @@ static const char configuration[] =
 	"    location /secure { return 302 https://localhost:%u/page.html; }\n"
 	"    location /echo { return 200 \"$request_method $http_x_test $content_length\"; }\n"
 	"    location /gone { return 410; }\n"
+	"    location /none { return 444; }\n"
+	"    location /plain/ { gzip off; alias ./; }\n"
+	"    location /slow/ { gzip off; limit_rate 20k; alias ./; }\n"
+	"    location /via/ {\n"
+	"      proxy_pass http://$arg_to;\n      proxy_http_version 1.1;\n      proxy_set_header Connection '';\n"
+	"      proxy_buffering off;\n      proxy_request_buffering off;\n      client_max_body_size 0;\n    }\n"
 	"  }\n"
 	"}\n";
 
@@ -168,6 +177,211 @@ START_TEST(nginx_is_read_decoded_and_followed)
 }
 END_TEST
 
+/* ---- conditions, ranges, connections ---- */
+
+static int ask_again(void *arg)
+{
+	char since[200], match[200];
+	const char *headers[] = { "Range: bytes=100-199", NULL, NULL };
+	const char *parts[] = { "Range: bytes=0-0,199999-", NULL };
+	const char *beyond[] = { "Range: bytes=200000-", NULL };
+	ox_http_times times;
+	ox_response *res = NULL;
+
+	(void)arg;
+	EXPECT_EQ(GET(url("http", "127.0.0.1", "/plain/page.html"), 0), 0);
+	EXPECT_STR(ox_response_version(res), "1.1");
+	snprintf(match, sizeof(match), "If-None-Match: %s", ox_response_header(res, "ETag"));
+	snprintf(since, sizeof(since), "If-Range: %s", ox_response_header(res, "ETag"));
+	ox_response_free(res);
+
+	headers[1] = since;
+	EXPECT_EQ(GET(url("http", "127.0.0.1", "/plain/page.html"), .headers = headers), 0);
+	EXPECT_EQ(ox_response_status(res), 206);
+	EXPECT_EQ(ox_response_body(res).len, 100);
+	EXPECT_EQ(((const char *)ox_response_body(res).data)[0], 'a' + 100 % 23);
+	ox_response_times(res, &times);
+	EXPECT(times.connect == 0);                     /* kept alive */
+	ox_response_free(res);
+	EXPECT_EQ(GET(url("http", "127.0.0.1", "/plain/page.html"), .headers = parts), 0);
+	EXPECT_EQ(ox_response_status(res), 206);
+	EXPECT(strncmp(ox_response_header(res, "Content-Type"), "multipart/byteranges", 20) == 0);
+	ox_response_free(res);
+	EXPECT_EQ(GET(url("http", "127.0.0.1", "/plain/page.html"), .headers = beyond), 0);
+	EXPECT_EQ(ox_response_status(res), 416);
+	ox_response_free(res);
+	headers[0] = match;
+	headers[1] = NULL;
+	EXPECT_EQ(GET(url("http", "127.0.0.1", "/plain/page.html"), .headers = headers), 0);
+	EXPECT_EQ(ox_response_status(res), 304);
+	EXPECT_EQ(ox_response_body(res).len, 0);
+	ox_response_free(res);
+	res = NULL;
+
+	EXPECT_EQ(GET(url("http", "127.0.0.1", "/none"), 0), -ECONNRESET);
+	EXPECT_EQ(GET(url("http", "127.0.0.1", "/slow/page.html"), .timeout = OX_MS(300)), OX_ETIMEDOUT);
+	EXPECT(res == NULL);
+	return 0;
+}
+
+START_TEST(nginx_answers_conditions_and_ranges_and_takes_its_time)
+{
+	run_real(ask_again, NULL);
+}
+END_TEST
+
+/* ---- our server behind nginx ---- */
+
+static int behind(ox_request *q, void *arg)
+{
+	const char *path = ox_request_path(q);
+	char text[100];
+
+	(void)arg;
+	if (strcmp(path, "/via/body") == 0) {
+		snprintf(text, sizeof(text), "%s %zu", ox_request_method(q), ox_request_body(q).len);
+		return ox_request_reply(q, 200, "text/x", text, strlen(text));
+	}
+	for (int i = 0; i < 3; i++)
+		ox_request_send_event(q, OX_HTTP_EVENT(.data = "tick"));
+	if (strcmp(path, "/via/breaks") != 0)
+		return 0;
+	ox_sleep(OX_MS(20));                            /* they are on their way */
+	return OX_EPROTO;
+}
+
+static const char *via(const char *scheme, const char *path, const char *server)
+{
+	static char text[4][256];
+	static unsigned next;
+	char *u = text[next++ % 4];
+
+	snprintf(u, sizeof(text[0]), "%s/via/%s?to=%s", url(scheme, "localhost", ""), path, server + strlen("http://"));
+	return u;
+}
+
+static ssize_t read_bytes(void *arg, void *buf, size_t cap)
+{
+	size_t *left = arg, n = *left < cap ? *left : cap;
+
+	memset(buf, 'x', n);
+	*left -= n;
+	return ox_sleep(OX_US(100)) < 0 ? OX_ECANCELED : (ssize_t)n;
+}
+
+static void upload_by(const char *scheme, const char *server, bool sized)
+{
+	size_t left = 3000000;
+	ox_response *res = NULL;
+
+	EXPECT_EQ(ox_http_request("PUT", via(scheme, "body", server),
+	                          OX_HTTP_OPTIONS(.read_body = read_bytes, .read_arg = &left, .body_len = sized ? left : 0,
+	                                          .ca_file = peer.ca),
+	                          &res),
+	          0);
+	EXPECT_STR(ox_response_body(res).data, "PUT 3000000");
+	EXPECT_STR(ox_response_version(res), scheme[4] ? "2" : "1.1");
+	ox_response_free(res);
+}
+
+static int talk_through_nginx(void *arg)
+{
+	ox_http_server *server;
+	ox_response *res = NULL;
+	char address[80];
+
+	(void)arg;
+	EXPECT_EQ(ox_http_serve("127.0.0.1:0", behind, NULL, &server), 0);
+	ox_http_server_url(server, address, sizeof(address));
+	upload_by("http", address, true);
+	upload_by("http", address, false);
+	upload_by("https", address, true);
+	upload_by("https", address, false);
+	EXPECT_EQ(GET(via("https", "events", address), .ca_file = peer.ca), 0);
+	EXPECT_STR(ox_response_body(res).data, "data: tick\n\ndata: tick\n\ndata: tick\n\n");
+	EXPECT_STR(ox_response_version(res), "2");
+	ox_response_free(res);
+	res = NULL;
+	EXPECT(GET(via("http", "breaks", address), 0) < 0);
+	EXPECT(GET(via("https", "breaks", address), .ca_file = peer.ca) < 0);
+	EXPECT(res == NULL);
+	EXPECT_EQ(ox_http_server_drain(server, OX_SEC(20)), 0);
+	EXPECT_EQ(GET(via("http", "body", address), .retries = 2, .retry_delay = OX_MS(1)), 0);
+	EXPECT_EQ(ox_response_status(res), 502);
+	ox_response_free(res);
+	ox_http_server_close(server);
+	return 0;
+}
+
+START_TEST(our_server_behind_nginx_takes_uploads_and_streams)
+{
+	run_real(talk_through_nginx, NULL);
+}
+END_TEST
+
+/* ---- a proxy that makes tunnels ---- */
+
+struct tunnel {
+	ox_stream *from, *to;
+};
+
+static int pour(void *arg)
+{
+	const struct tunnel *t = arg;
+	char buf[16384];
+	ssize_t n;
+
+	while ((n = ox_read(t->from, buf, sizeof(buf))) > 0)
+		if (ox_write(t->to, buf, (size_t)n) < 0)
+			return 0;
+	return ox_write_eof(t->to);
+}
+
+static int be_proxy(struct raw_server *s, ox_stream *stream)
+{
+	struct tunnel up = { .from = stream }, down = { .to = stream };
+	char address[64];
+	OX_AUTO_STREAM *server = NULL;
+	ox_bytes headers;
+
+	if (ox_read_until(stream, (ox_bytes){ "\r\n\r\n", 4 }, OX_KIB(64), &headers) < 0)
+		return 0;
+	s->requests += memmem(headers.data, headers.len, "Proxy-Authorization: Basic dTpw\r\n", 33) != NULL;
+	EXPECT(strncmp(headers.data, "CONNECT localhost:", 18) == 0);
+	snprintf(address, sizeof(address), "127.0.0.1:%u", peer.tls_port);
+	EXPECT_EQ(ox_connect(address, &server), 0);
+	raw_say(stream, "HTTP/1.1 200 Fine\r\n\r\n");
+	up.to = down.from = server;
+	OX_AUTO_GROUP *g = ox_group_open();
+	ox_spawn(g, pour, &up);
+	ox_spawn(g, pour, &down);
+	return ox_group_join(g);
+}
+
+static int through_a_tunnel(void *arg)
+{
+	struct raw_server s = { 0 };
+	char proxy[128];
+	ox_response *res = NULL;
+
+	(void)arg;
+	raw_open(&s, be_proxy);
+	snprintf(proxy, sizeof(proxy), "http://u:p@%s", s.url + strlen("http://"));
+	EXPECT_EQ(GET(url("https", "localhost", "/page.html"), .ca_file = peer.ca, .proxy = proxy), 0);
+	EXPECT_EQ(ox_response_body(res).len, PAGE);
+	EXPECT_STR(ox_response_version(res), "2");
+	EXPECT_EQ(s.requests, 1);
+	ox_response_free(res);
+	raw_close(&s);
+	return 0;
+}
+
+START_TEST(tls_goes_through_the_tunnel_of_a_proxy)
+{
+	run_real(through_a_tunnel, NULL);
+}
+END_TEST
+
 /* ---- TLS ---- */
 
 static int verify(void *arg)
@@ -181,6 +395,7 @@ static int verify(void *arg)
 	EXPECT(strstr(text, "certificate") != NULL);
 	EXPECT_EQ(GET(url("https", "localhost", "/page.html"), .ca_file = peer.ca), 0);
 	EXPECT_EQ(ox_response_status(res), 200);
+	EXPECT_STR(ox_response_version(res), "2");
 	EXPECT_EQ(ox_response_body(res).len, PAGE);
 	ox_response_times(res, &times);
 	EXPECT(times.tls > times.connect && times.connect > 0);
@@ -372,6 +587,9 @@ int main(void)
 	tcase_set_timeout(c, under_sanitizer || under_valgrind() ? 600 : 120);
 	suite_add_tcase(s, c);
 	tcase_add_test(c, nginx_is_read_decoded_and_followed);
+	tcase_add_test(c, nginx_answers_conditions_and_ranges_and_takes_its_time);
+	tcase_add_test(c, our_server_behind_nginx_takes_uploads_and_streams);
+	tcase_add_test(c, tls_goes_through_the_tunnel_of_a_proxy);
 	tcase_add_test(c, certificates_and_names_are_verified);
 	tcase_add_test(c, a_peer_that_speaks_no_tls_is_etls);
 	tcase_add_test(c, two_hundred_at_once_from_small_stacks);

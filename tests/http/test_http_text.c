@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The parsers of loop/http/text.c: cases, and random input against what they promise. */
+/* The parsers of loop/http/text.c and range.c, and event.c: cases, and random input against what they promise. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "loop/http/event.h"
+#include "loop/http/range.h"
 #include "loop/http/text.h"
 #include "tests/support/support.h"
 
@@ -113,9 +115,81 @@ START_TEST(types_go_by_the_ending_of_the_last_part)
 }
 END_TEST
 
+START_TEST(ranges_are_read_as_rfc_9110_says)
+{
+	static const struct {
+		const char *header;
+		uint64_t size;
+		int n;
+		uint64_t first, last;           /* of the last range */
+	} cases[] = {
+		{ "bytes=0-499", 10000, 1, 0, 499 },
+		{ "Bytes=9500-", 10000, 1, 9500, 9999 },
+		{ "bytes=-500", 10000, 1, 9500, 9999 },
+		{ "bytes=0-0,-1", 10000, 2, 9999, 9999 },
+		{ "bytes= 0-0 ,\t, 5-6 ", 10000, 2, 5, 6 },
+		{ "bytes=0-18446744073709551616", 10, 1, 0, 9 },
+		{ "bytes=18446744073709551616-", 10, 0, 0, 0 },
+		{ "bytes=10-", 10, 0, 0, 0 },
+		{ "bytes=-0", 10, 0, 0, 0 },
+		{ "bytes=0-", 0, 0, 0, 0 },
+		{ "bytes=-5", 0, 0, 0, 0 },
+		{ "bytes=", 10, -1, 0, 0 },
+		{ "bytes=,", 10, -1, 0, 0 },
+		{ "bytes=-", 10, -1, 0, 0 },
+		{ "bytes=5", 10, -1, 0, 0 },
+		{ "bytes=5-4", 10, -1, 0, 0 },
+		{ "bytes=1-2-3", 10, -1, 0, 0 },
+		{ "bytes=a-b", 10, -1, 0, 0 },
+		{ "items=0-1", 10, -1, 0, 0 },
+		{ "", 10, -1, 0, 0 },
+		{ "bytes=0-6,5-9", 10, -1, 0, 0 },
+	};
+	struct oxi_http_range r[OXI_HTTP_RANGES];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int n = oxi_http_ranges(cases[i].header, cases[i].size, r);
+
+		ck_assert_msg(n == cases[i].n, "%s: %d", cases[i].header, n);
+		if (n > 0)
+			ck_assert_msg(r[n - 1].first == cases[i].first && r[n - 1].last == cases[i].last, "%s", cases[i].header);
+	}
+}
+END_TEST
+
+START_TEST(entity_tags_are_found_in_lists)
+{
+	ck_assert(oxi_http_etag_listed("\"a\"", "\"a\"", true));
+	ck_assert(oxi_http_etag_listed(" \"x\" , W/\"y\",\"a\"", "\"a\"", true));
+	ck_assert(oxi_http_etag_listed("W/\"a\"", "\"a\"", false));
+	ck_assert(!oxi_http_etag_listed("W/\"a\"", "\"a\"", true));
+	ck_assert(oxi_http_etag_listed("*", "\"a\"", true));
+	ck_assert(!oxi_http_etag_listed("\"a,b\", \"ab\"", "\"a\"", false));
+	ck_assert(!oxi_http_etag_listed("a", "\"a\"", false));
+	ck_assert(!oxi_http_etag_listed("\"a", "\"a\"", false));
+	ck_assert(!oxi_http_etag_listed("", "\"a\"", false));
+}
+END_TEST
+
+START_TEST(events_cannot_be_forged_by_their_text)
+{
+	static const char expected[] = ": x\n: y\nevent: e\nid: 1\nretry: 2\ndata: a\ndata: \ndata: data: b\ndata: \n\n";
+	char out[200];
+	size_t n = oxi_http_event_format(OX_HTTP_EVENT(.data = "a\n\rdata: b\r\n", .event = "e", .id = "1", .retry = OX_MS(2),
+	                                               .comment = "x\ny"),
+	                                 out);
+
+	ck_assert_uint_eq(n, strlen(expected));
+	ck_assert_mem_eq(out, expected, n);
+	ck_assert(!oxi_http_event_valid(OX_HTTP_EVENT(.id = "1\n")));
+	ck_assert(!oxi_http_event_valid(OX_HTTP_EVENT(.event = "\r")));
+}
+END_TEST
+
 START_TEST(random_input_keeps_the_promises)
 {
 	static const char alphabet[] = "%%%%0012aAfFgz:: \t\r\n./.-_\x7f\x01\xc3";
+	static const char ranges[] = "00019-,-, \"W/*";
 	char text[40];
 
 	srand(20260101);
@@ -124,6 +198,9 @@ START_TEST(random_input_keeps_the_promises)
 
 		for (size_t j = 0; j < len; j++)
 			text[j] = rand() % 8 ? alphabet[(size_t)rand() % (sizeof(alphabet) - 1)] : (char)rand();
+		LLVMFuzzerTestOneInput((const uint8_t *)text, len);
+		for (size_t j = 0; j < len; j++)
+			text[j] = j < 6 ? "bytes="[j] : ranges[(size_t)rand() % (sizeof(ranges) - 1)];
 		LLVMFuzzerTestOneInput((const uint8_t *)text, len);
 	}
 }
@@ -140,6 +217,9 @@ int main(void)
 	tcase_add_test(c, paths_with_a_bad_percent_or_a_nul_are_refused);
 	tcase_add_test(c, a_target_has_a_path_and_perhaps_a_query);
 	tcase_add_test(c, types_go_by_the_ending_of_the_last_part);
+	tcase_add_test(c, ranges_are_read_as_rfc_9110_says);
+	tcase_add_test(c, entity_tags_are_found_in_lists);
+	tcase_add_test(c, events_cannot_be_forged_by_their_text);
 	tcase_add_test(c, random_input_keeps_the_promises);
 	return run_suite(s);
 }

@@ -185,6 +185,7 @@ static int s48(void *arg)
 	flushed = 0;
 	EXPECT_EQ(ox_stream_pair(&a, &b), 0);
 	ox_spawn(g, write_a_lot, a);
+	EXPECT_EQ(ox_wait_all_parked(), 0);
 	for (int i = 0; i < 10; i++)
 		ox_spawn(g, flush, a);
 	EXPECT_EQ(ox_wait_all_parked(), 0);
@@ -374,7 +375,7 @@ END_TEST
 static int errors(void *arg)
 {
 	static const char *const bad[] = { "", "nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:70000", "1.2.3:80",
-		                           "[::1:80", "localhost:80", "unix:", ":80", "127.0.0.1:8x" };
+		                           "[::1:80", "local host:80", "1.2.3.4.:80", "unix:", ":80", "127.0.0.1:8x" };
 	ox_listener *l, *second;
 	ox_stream *s;
 	char address[64];

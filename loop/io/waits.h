@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waits that stay linked until their coroutines run again. Between being woken and running, the object may be closed:
+ * its end must reach those too, or they would look at freed memory.
+ */
+#ifndef OXBOW_LOOP_IO_WAITS_H
+#define OXBOW_LOOP_IO_WAITS_H
+
+#include "loop/loop.h"
+
+/* Nothing to take back: the coroutine unlinks its wait when it runs. */
+static inline oxi_abort_answer oxi_wait_give_up(struct oxi_wait *w)
+{
+	(void)w;
+	return OXI_ABORTED;
+}
+
+/* Wakes one, if nobody has yet. Takes NULL. */
+static inline void oxi_wait_wake(struct oxi_wait *w, int result)
+{
+	if (w && w->parked)
+		oxi_wake(w, result);
+}
+
+/* The result whatever has happened before. Takes NULL. */
+static inline void oxi_wait_end(struct oxi_wait *w, int result)
+{
+	oxi_wait_wake(w, result);
+	if (w)
+		w->result = result;
+}
+
+static inline void oxi_waits_wake(struct oxi_list *waits, int result)
+{
+	OXI_LIST_EACH(e, waits)
+		oxi_wait_wake(OXI_CONTAINER(e, struct oxi_wait, link), result);
+}
+
+/* And unlinks them. */
+static inline void oxi_waits_end(struct oxi_list *waits, int result)
+{
+	struct oxi_list *e;
+
+	while ((e = oxi_list_shift(waits)))
+		oxi_wait_end(OXI_CONTAINER(e, struct oxi_wait, link), result);
+}
+
+/* Parks in a list. real: something outside the process may come, and the test clock waits for it. */
+static inline int oxi_waits_park(struct oxi_list *waits, const char *kind, const void *object, bool real)
+{
+	struct oxi_wait w;
+	int r;
+
+	oxi_wait_init(&w, kind, object, oxi_wait_give_up);
+	oxi_list_append(waits, &w.link);
+	oxi_loop_hold(+real);
+	r = oxi_park(&w);
+	oxi_loop_hold(-real);
+	oxi_list_remove(&w.link);
+	return r;
+}
+
+/*
+ * Somebody is at work with an object between its waits (in a thread, or with another object), and has to learn of its end:
+ * an entry among the waits that nobody wakes.
+ */
+static inline void oxi_presence_enter(struct oxi_wait *w, struct oxi_list *waits)
+{
+	oxi_wait_init(w, NULL, NULL, NULL);
+	oxi_list_append(waits, &w->link);
+}
+
+/* 0; OX_ECLOSED: the object is gone. */
+static inline int oxi_presence_leave(struct oxi_wait *w)
+{
+	oxi_list_remove(&w->link);
+	return w->result;
+}
+
+#endif
