@@ -180,6 +180,8 @@ static int much(void *arg)
 	return 0;
 }
 
+static bool begun;
+
 static int send_on(void *arg)
 {
 	ox_address to;
@@ -187,7 +189,7 @@ static int send_on(void *arg)
 
 	EXPECT_EQ(ox_address_parse("127.0.0.1:9", &to), 0);
 	while ((r = (int)ox_udp_send(arg, "x", 1, &to)) == 1)
-		;
+		begun = true;
 	return r;
 }
 
@@ -199,8 +201,10 @@ static int closed_while_busy(void *arg)
 
 	(void)arg;
 	EXPECT_EQ(ox_udp_open("127.0.0.1:0", NULL, &u), 0);
+	begun = false;
 	f = ox_spawn(g, send_on, u);
-	EXPECT_EQ(ox_yield(), 0);
+	while (!begun)
+		EXPECT_EQ(ox_yield(), 0);
 	ox_udp_close(u);
 	EXPECT_EQ(ox_await(f), OX_ECLOSED);
 	return 0;
