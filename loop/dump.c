@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tree of tasks, for a person. All that is alive hangs in the tree of scopes (scope.c): a task by its outermost
- * scope, below the scope of its group. So no list of tasks is kept, and the tree is walked up and down by its own
- * links, without a stack or memory.
+ * The tree of tasks, for a person. All that is alive hangs in the tree of scopes (scope.c): a task by its
+ * outermost scope, below the scope of its group. So no list of tasks is kept, and the tree is walked up and
+ * down by its own links, without a stack or memory.
  *
  *	#1 main: parked 1.203 s: group 0x5581
  *	    ox_group_join+0x5c (liboxbow.so.0+0xb21c)
  *	  group "handlers": 2 tasks
  *	    #7 serve: parked 0.020 s: read 0x5590 fd 7; spawned at server.c:31
  *
- * It may be printed in a signal handler that interrupts the loop anywhere, in the middle of a change of the tree as
- * well. Elements are linked in such an order that a walk forwards meets only whole ones; their memory stays while
- * the loop runs (tasks and groups are used again, never freed), and each is known by its magic word: at the first
- * that is not, the walk ends and says so.
+ * It may be printed in a signal handler that interrupts the loop anywhere, in the middle of a change of the
+ * tree as well. Elements are linked in such an order that a walk forwards meets only whole ones; their
+ * memory stays while the loop runs (tasks and groups are used again, never freed), and each is known by its
+ * magic word: at the first that is not, the walk ends and says so.
  */
 #include "loop/dump.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Seeing inside: the dump of tasks, SIGQUIT, the watchdog, deadlocks, errors that nobody received, figures, tracers. */
+/*
+ * Seeing inside: the dump of tasks, SIGQUIT, the watchdog, deadlocks, errors that nobody received, figures,
+ * tracers.
+ */
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -67,7 +70,10 @@ static int run_with(ox_coro *fn, void *arg, const ox_run_options *o)
 	return r;
 }
 
-/* Static functions have names in the symbol table of the file only, which valgrind and others leave readable. */
+/*
+ * Static functions have names in the symbol table of the file only, which valgrind and others leave
+ * readable.
+ */
 __attribute__((noinline)) static int spin(ox_time d)
 {
 	ox_time end = oxi_real_now() + d;
