@@ -92,11 +92,16 @@ void oxi_print_wait(struct oxi_print *p, const struct oxi_wait *w)
 	}
 }
 
+static bool runs(const struct ox_loop *l, const struct oxi_task *t)
+{
+	return t == l->current || t == l->errand_of;
+}
+
 static void print_state(struct oxi_print *p, const struct ox_loop *l, const struct oxi_task *t)
 {
 	const struct oxi_wait *w = t->wait;
 
-	if (t == l->current) {
+	if (runs(l, t)) {
 		oxi_print(p, "running");
 	} else if (w && w->parked) {
 		oxi_print(p, "parked ");
@@ -126,7 +131,7 @@ static void print_where(struct oxi_print *p, struct oxi_symbols *symbols, const 
 {
 	struct oxi_backtrace b;
 
-	if (t == l->current)
+	if (runs(l, t))
 		oxi_backtrace_running(&b, context);
 	else
 		oxi_backtrace_parked(&b, t);
@@ -179,7 +184,7 @@ void oxi_dump(struct oxi_print *p, const struct ox_loop *l, const void *context)
 
 	oxi_print(p, "oxbow: the loop of thread ");
 	oxi_print_number(p, (uint64_t)l->tid);
-	oxi_print(p, l->current ? ": " : " (no task runs): ");
+	oxi_print(p, l->current || l->errand_of ? ": " : " (no task runs): ");
 	oxi_print_number(p, l->figures.spawned - l->figures.ended);
 	oxi_print(p, " tasks\n");
 	for (; s && s->magic == OXI_SCOPE_MAGIC; s = oxi_scope_next(top, s, &depth))

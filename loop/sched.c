@@ -235,7 +235,9 @@ static __attribute__((noinline)) void run_errands(struct ox_loop *l, struct oxi_
 		struct oxi_errand *e = l->errand;
 
 		l->errand = NULL;
+		l->errand_of = t;
 		e->result = e->fn(e->arg);
+		l->errand_of = NULL;
 		switch_to(l, t);
 	}
 }

@@ -95,11 +95,12 @@ static void write_report(const struct ox_loop *l, const struct oxi_watchdog *w, 
 
 static void caught(struct ox_loop *l, struct oxi_watchdog *w, const void *context)
 {
+	const struct oxi_task *t = l->current ? l->current : l->errand_of;
 	ox_time d = oxi_real_now() - w->since;
 
-	w->task = l->current ? l->current->id : 0;
-	w->name = l->current ? l->current->name : NULL;
-	w->site = l->current ? l->current->site : NULL;
+	w->task = t ? t->id : 0;
+	w->name = t ? t->name : NULL;
+	w->site = t ? t->site : NULL;
 	oxi_backtrace_running(&w->where, context);
 	if (!w->caught)
 		l->figures.stalls++;
