@@ -105,7 +105,7 @@ static int read_details(void *arg)
 		sigqueue(getpid(), SIGRTMIN + 1, (union sigval){ .sival_int = 10 + i });
 	for (int i = 0; i < 3; i++) {
 		EXPECT_EQ(ox_signals_next(s, &event), SIGRTMIN + 1);
-		EXPECT_EQ(event.value.sival_int, 10 + i);
+		EXPECT_EQ(event.value.as_int, 10 + i);
 		EXPECT_EQ(event.code, SI_QUEUE);
 		EXPECT_EQ(event.pid, getpid());
 		EXPECT_EQ(event.uid, getuid());
