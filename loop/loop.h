@@ -78,6 +78,13 @@ struct oxi_wait {
  */
 OXI_SHARED int oxi_checkpoint(void);
 
+/*
+ * The same for a call on an object that another coroutine may close meanwhile: while the others run, a wait that is not
+ * parked is in the list. Whoever closes the object puts OX_ECLOSED into the results of all waits in it, which is then
+ * the answer.
+ */
+int oxi_checkpoint_at(struct oxi_list *waits);
+
 /* Fills in a record, and links it nowhere. A wait for a descriptor sets fd afterwards. */
 OXI_SHARED void oxi_wait_init(struct oxi_wait *w, const char *kind, const void *object, oxi_abort_answer (*abort)(struct oxi_wait *));
 
@@ -189,6 +196,7 @@ struct ox_future {
 #define OXI_FUTURE_CANCELLED 1u         /* a cancel has been asked for */
 #define OXI_FUTURE_STATIC    2u         /* the stand-in for one that could not be made */
 #define OXI_FUTURE_STARTERS  4u         /* a task that failed before ox_started(): its failure is not the group's */
+#define OXI_FUTURE_STILLBORN 8u         /* had failed when it was returned: to be looked at, also in a reaping group */
 #define OXI_FUTURE_HEARD     8u         /* somebody has been told its status */
 
 /* Who waits for a future. notify unlinks nothing: the list is taken apart before. */
