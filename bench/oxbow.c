@@ -14,6 +14,7 @@ static const struct {
 	{ "spawn", "N ALIVE", 2, bench_spawn },
 	{ "spawn-join", "N", 1, bench_spawn_join },
 	{ "file", "N", 1, bench_file },
+	{ "child", "N", 1, bench_child },
 	{ "sync", "N", 1, bench_sync },
 	{ "idle", "N [STACK_KIB]", 1, bench_idle },
 	{ "timers", "N", 1, bench_timers },
