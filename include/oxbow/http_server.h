@@ -10,6 +10,7 @@
 #define OXBOW_HTTP_SERVER_H
 
 #include <oxbow/base.h>
+#include <oxbow/tls.h>
 
 OX_BEGIN
 
@@ -37,6 +38,8 @@ typedef struct ox_http_server_options {
 	void *arg;                      /* for the handler */
 	bool cancel_gone;               /* cancel the handler of a peer that closed its connection, or its sending side:
 	                                 * TCP does not tell which */
+	ox_tls *tls;                    /* serve https, with this configuration, which must outlive the server; NULL:
+	                                 * http. It speaks HTTP/1.1: offer no other protocol by ALPN */
 } ox_http_server_options;
 #define OX_HTTP_SERVER_OPTIONS(...) (&(ox_http_server_options){ .size = sizeof(ox_http_server_options), __VA_ARGS__ })
 OX_API void ox_http_server_options_init(ox_http_server_options *o);
@@ -47,13 +50,13 @@ OX_API void ox_http_server_options_init(ox_http_server_options *o);
  * Opens a group in the calling coroutine: handlers run in it, and ox_http_server_close() nests with groups
  * and scopes. When descriptors run out, connections wait until there are some again.
  * @handler, @o: NULL for the defaults. @ret: owned: ox_http_server_close().
- * Returns: 0; OX_EINVAL (address, options), -EADDRINUSE and the like, OX_ENOMEM, OX_ESTATE outside a
+ * Returns: 0; OX_EINVAL (address, options; a Unix socket's address), -EADDRINUSE and the like, OX_ENOMEM, OX_ESTATE outside a
  * coroutine, OX_EFORKED.
  * Since: 0.1
  */
 OX_API int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_server_options *o, ox_http_server **ret);
 
-/** Writes "http://127.0.0.1:PORT", without a slash at the end. Returns: 0; OX_ETOOBIG. Since: 0.1 */
+/** Writes "http://127.0.0.1:PORT" (with tls: https), without a slash at the end. Returns: 0; OX_ETOOBIG. Since: 0.1 */
 OX_API int ox_http_server_url(const ox_http_server *s, char *buf, size_t cap);
 
 /**

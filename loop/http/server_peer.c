@@ -66,15 +66,21 @@ void oxi_peers_close_idle(struct ox_http_server *s)
 
 /* ---- the end of a request ---- */
 
+void oxi_server_settle(struct ox_http_server *s)
+{
+	if (s->busy > 0 || s->secured > 0 || !s->drainer)
+		return;
+	oxi_wake(s->drainer, 0);
+	s->drainer = NULL;
+}
+
 static void release(struct ox_request *q)
 {
 	struct ox_http_server *s = q->server;
 
 	oxi_request_free(q);
-	if (--s->busy == 0 && s->drainer) {
-		oxi_wake(s->drainer, 0);
-		s->drainer = NULL;
-	}
+	s->busy--;
+	oxi_server_settle(s);
 }
 
 static void tell_handler(struct ox_request *q)
