@@ -34,7 +34,7 @@ typedef struct ox_http_server_options {
 	size_t max_body;                /* bytes of a request body, at most 1 GiB; more gets 413. 0: 8 MiB */
 	size_t max_headers;             /* bytes, at most 1 GiB; more gets 431, from 64 KiB more on 400. 0: 64 KiB */
 	ox_time idle_timeout;           /* of a connection that no handler works for, and of a peer that takes nothing
-	                                 * of its reply; 0: 60 s */
+	                                 * of its reply; 0: 60 s. Who sends a byte now and then is not idle */
 	void *arg;                      /* for the handler */
 	bool cancel_gone;               /* cancel the handler of a peer that closed its connection, or its sending side:
 	                                 * TCP does not tell which */
