@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Oxbow: coroutines on an event loop, and a pool of worker processes, with one vocabulary. This header takes
- * in all of liboxbow; <oxbow/http.h> and <oxbow/http_server.h> belong to liboxbow-http.
+ * in all of liboxbow; <oxbow/http.h> and <oxbow/http_server.h> belong to liboxbow-http, <oxbow/pg.h> to
+ * liboxbow-pg, <oxbow/sqlite.h> to liboxbow-sqlite.
  */
 #ifndef OXBOW_OXBOW_H
 #define OXBOW_OXBOW_H
@@ -27,6 +28,7 @@
 #include <oxbow/select.h>
 #include <oxbow/server.h>
 #include <oxbow/signal.h>
+#include <oxbow/stdio.h>
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>
 #include <oxbow/task.h>
