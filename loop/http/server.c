@@ -4,19 +4,20 @@
  * coroutine of the server's group.
  *
  * Who owns a request? evhttp keeps it in its connection until the reply is written, and then frees it without
- * telling; when the connection ends before a reply was begun, it lets go of it and it is ours. So a whole reply
- * that a handler makes is only recorded, and handed to evhttp as the last thing, when nobody looks at the
- * request any more (server_request.c). Rejected: evhttp_request_own(), which evhttp heeds when a connection
- * ends but not when a reply is complete. Our own record lives until the reply has left or the connection ended:
+ * telling; when the connection ends before a reply was begun, it lets go of it and it is ours. So a whole
+ * reply that a handler makes is only recorded, and handed to evhttp as the last thing, when nobody looks at
+ * the request any more (server_request.c). Rejected: evhttp_request_own(), which evhttp heeds when a
+ * connection ends but not when a reply is complete. Our own record lives until the reply has left or the
+ * connection ended:
  *
  *	handler works ──returns──> reply is being sent ──last byte──> freed; the connection waits for a request
  *	      │ peer gone                │ peer gone
  *	      v                          v
  *	handler works on ──returns──>  freed
  *
- * Draining closes the connections that wait for a request, and waits until no record is left. A connection that never
- * made a request is not known to us (evhttp does not tell its connections); if it makes one while we drain, it is
- * served, and closed afterwards.
+ * Draining closes the connections that wait for a request, and waits until no record is left. A connection
+ * that never made a request is not known to us (evhttp does not tell its connections); if it makes one while
+ * we drain, it is served, and closed afterwards.
  */
 #include "loop/http/server.h"
 

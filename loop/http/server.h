@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of the HTTP server: server.c is the listening, the coroutines and the end, server_peer.c what is heard
- * of the connections meanwhile, server_request.c what a handler may ask and reply, server_stream.c replies in
- * pieces and events, server_files.c and server_content.c the reply with a file, server_tls.c what is in front of TLS.
+ * The inside of the HTTP server: server.c is the listening, the coroutines and the end, server_peer.c what is
+ * heard of the connections meanwhile, server_request.c what a handler may ask and reply, server_stream.c
+ * replies in pieces and events, server_files.c and server_content.c the reply with a file, server_tls.c what
+ * is in front of TLS.
  */
 #ifndef OXBOW_LOOP_HTTP_SERVER_H
 #define OXBOW_LOOP_HTTP_SERVER_H

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TLS in front of evhttp, which takes its connections from a listening socket only. So it listens inside, on a Unix
- * socket with a name nobody can guess; a front accepts the public connections, speaks TLS with them, and relays what
- * they say to a connection of its own to the inside. Who else in the machine finds the name is refused, by the process
- * that the kernel says has connected.
+ * TLS in front of evhttp, which takes its connections from a listening socket only. So it listens inside, on
+ * a Unix socket with a name nobody can guess; a front accepts the public connections, speaks TLS with them,
+ * and relays what they say to a connection of its own to the inside. Who else in the machine finds the name
+ * is refused, by the process that the kernel says has connected.
  *
  *	client <──TLS──> front <──relay, a Unix socket──> evhttp ──> handlers
  *
- * The connection inside ends when evhttp closes it (idle, drained, "Connection: close"), and TLS with it; the client's
- * end is passed on as a half-close.
+ * The connection inside ends when evhttp closes it (idle, drained, "Connection: close"), and TLS with it; the
+ * client's end is passed on as a half-close.
  *
- * Rejected: bufferevent_openssl, libevent's own TLS: a second implementation beside ours, with its own options. It
- * would spare the relay.
+ * Rejected: bufferevent_openssl, libevent's own TLS: a second implementation beside ours, with its own
+ * options. It would spare the relay.
  */
 #include "loop/http/server.h"
 
