@@ -50,7 +50,8 @@ OX_API void ox_pg_options_init(ox_pg_options *o);
  * Connects to a server.
  *
  * Host names are looked up by this library, without blocking; TLS is libpq's and as sslmode says. Several
- * hosts are tried in order. The environment (PGHOST and so on), service and password files count as for any
+ * hosts are tried in order; one that does not answer at all for connect_timeout (of conninfo; 10 s if it does not say) is
+ * passed over. The environment (PGHOST and so on), service and password files count as for any
  * program of libpq. The server's notices go to the log hook.
  *
  * @conninfo: libpq's "host=... dbname=..." or "postgresql://...", or the name of a

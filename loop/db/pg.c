@@ -190,6 +190,9 @@ int oxi_pg_leave(ox_pg *db, int r)
 
 		r = r < 0 ? lost : r;
 	}
+	/* After a failure of ours in the middle of an answer there is no way back into step. */
+	if (db->conn && db->state == OXI_PG_IDLE && PQtransactionStatus(db->conn) == PQTRANS_ACTIVE)
+		oxi_pg_lost(db);
 	settle(db);
 	wake(&db->listener, 0);         /* it goes on waiting by itself */
 	return r;

@@ -149,6 +149,9 @@ int oxi_pg_roll_back(ox_pg *db, bool all);
 
 /* ---- pg_connect.c, pg_pool.c ---- */
 
+/* PQconnectStartParams(), where there is stack enough. */
+PGconn *oxi_pg_start(const char *const *keywords, const char *const *values);
+
 /* Makes a connection; error_text as in ox_pg_options. */
 int oxi_pg_connect(const char *conninfo, const ox_pg_options *o, ox_pg **ret);
 

@@ -12,8 +12,10 @@
  * when it is given a connection that it must refuse before it looks at the network: one with an sslmode that does not
  * exist.
  */
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <oxbow/dns.h>
 
@@ -80,17 +82,14 @@ void oxi_pg_hosts_free(struct oxi_pg_hosts *h)
 static bool is_name(struct item host)
 {
 	char text[64];
-	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST }, *found;
+	struct in6_addr address;
 
 	if (host.len == 0 || host.text[0] == '/' || host.text[0] == '@')
 		return false;
 	if ((size_t)host.len >= sizeof(text))
 		return true;
 	snprintf(text, sizeof(text), "%.*s", host.len, host.text);
-	if (getaddrinfo(text, NULL, &hints, &found) != 0)
-		return true;
-	freeaddrinfo(found);
-	return false;
+	return inet_pton(AF_INET, text, &address) != 1 && inet_pton(AF_INET6, text, &address) != 1;
 }
 
 static int look_up(struct oxi_pg_hosts *h, struct item name, struct item port)
@@ -157,12 +156,13 @@ static const char *value_of(const PQconninfoOption *options, const char *keyword
 
 int oxi_pg_hosts_find(const char *conninfo, struct oxi_pg_hosts *ret, char *error_text)
 {
-	PGconn *refused = PQconnectStartParams((const char *[]){ "dbname", "sslmode", NULL },
-	                                       (const char *[]){ conninfo, "refuse", NULL }, 1);
+	PGconn *refused = oxi_pg_start((const char *[]){ "dbname", "sslmode", NULL },
+	                               (const char *[]){ conninfo, "refuse", NULL });
 	PQconninfoOption *options = PQconninfo(refused);
 	struct lists l = { value_of(options, "host"), value_of(options, "hostaddr"), value_of(options, "port") };
-	int r = refused ? 0 : OX_ENOMEM;
+	int r = refused ? 0 : OX_ENOMEM, seconds = atoi(value_of(options, "connect_timeout"));
 
+	ret->timeout = seconds > 0 ? OX_SEC(seconds) : OX_SEC(10);
 	if (r == 0 && wants_look_up(&l))
 		r = look_all_up(&l, ret, error_text);
 	if (r < 0)

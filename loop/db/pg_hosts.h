@@ -3,9 +3,12 @@
 #ifndef OXBOW_LOOP_DB_PG_HOSTS_H
 #define OXBOW_LOOP_DB_PG_HOSTS_H
 
+#include <oxbow/base.h>
+
 /* Lists with commas, for libpq's host, hostaddr and port; all NULL: conninfo names no host that has to be looked up. */
 struct oxi_pg_hosts {
 	char *names, *addresses, *ports;
+	ox_time timeout;                /* how long each address may be silent: connect_timeout; 10 s if conninfo does not say */
 };
 
 /*

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The PostgreSQL client: connecting, statements, results, errors, cancelling, a server that dies. */
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests/db/server.h"
 
@@ -109,6 +112,39 @@ static int too_many(void *arg)
 START_TEST(one_connection_too_many_is_refused_with_its_sqlstate)
 {
 	run_real(too_many, NULL);
+}
+END_TEST
+
+/* A listener whose queue is full answers no further SYN, like a host that is not there. */
+static int silent_host(void *arg)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	int full = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fillers[4];
+	char conninfo[300];
+	ox_pg *db = NULL;
+
+	(void)arg;
+	EXPECT(bind(full, (struct sockaddr *)&a, len) == 0 && listen(full, 0) == 0);
+	EXPECT_EQ(getsockname(full, (struct sockaddr *)&a, &len), 0);
+	for (int i = 0; i < 4; i++) {
+		fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		EXPECT(connect(fillers[i], (struct sockaddr *)&a, len) == 0 || errno == EINPROGRESS);
+	}
+	snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1,%s port=%d,%u user=ox dbname=postgres connect_timeout=1",
+	         server_folder, ntohs(a.sin_port), server_port);
+	EXPECT_EQ(ox_pg_connect(conninfo, NULL, &db), 0);
+	EXPECT_EQ(one_int(db, "select 1"), 1);
+	ox_pg_close(db);
+	for (int i = 0; i < 4; i++)
+		close(fillers[i]);
+	close(full);
+	return 0;
+}
+
+START_TEST(a_host_that_does_not_answer_is_passed_over)
+{
+	run_real(silent_host, NULL);
 }
 END_TEST
 
@@ -599,6 +635,7 @@ static Suite *make(void)
 	tcase_add_test(c, connects_by_socket_address_name_and_to_the_second_of_two_hosts);
 	tcase_add_test(c, a_connect_that_fails_says_why);
 	tcase_add_test(c, one_connection_too_many_is_refused_with_its_sqlstate);
+	tcase_add_test(c, a_host_that_does_not_answer_is_passed_over);
 	tcase_add_test(c, connecting_to_a_mute_server_ends_at_the_limit_and_at_the_deadline);
 	c = new_case(s, "statements", 30);
 	tcase_add_test(c, parameters_of_every_kind_arrive_and_come_back);

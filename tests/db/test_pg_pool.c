@@ -411,6 +411,33 @@ POOL_TEST(cancelled_waiters_lose_nothing, .max = 1)
 	ox_group_close(g);
 }
 
+static int cancelled_connect(void *arg)
+{
+	OX_AUTO_LISTENER *l = NULL;
+	char address[64], conninfo[128];
+	ox_pg_pool *p = NULL;
+	ox_scope s;
+
+	(void)arg;
+	EXPECT_EQ(ox_listen("127.0.0.1:0", NULL, &l), 0);
+	ox_listener_address(l, address, sizeof(address));
+	snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%s user=ox", strrchr(address, ':') + 1);
+	EXPECT_EQ(ox_pg_pool_open(conninfo, OX_PG_POOL_OPTIONS(.max = 1), &p), 0);
+	for (int i = 0; i < 3; i++) {           /* the place is free again each time */
+		ox_scope_enter(&s, OX_MS(10));
+		EXPECT_EQ(ox_scope_leave(&s, get_one(p)), OX_ETIMEDOUT);
+		EXPECT_EQ(stats(p).open, 0);
+	}
+	ox_pg_pool_close(p);
+	return 0;
+}
+
+START_TEST(a_cancelled_connect_frees_its_place)
+{
+	run_real(cancelled_connect, NULL);
+}
+END_TEST
+
 POOL_TEST(closing_the_pool_wakes_waiters_and_closes_what_comes_back, .max = 1)
 {
 	ox_group *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
@@ -538,6 +565,7 @@ static Suite *make(void)
 	tcase_add_test(c, what_is_too_old_or_idle_for_too_long_is_closed);
 	tcase_add_test(c, a_long_idle_connection_is_asked_for_a_sign_of_life);
 	tcase_add_test(c, cancelled_waiters_lose_nothing);
+	tcase_add_test(c, a_cancelled_connect_frees_its_place);
 	tcase_add_test(c, closing_the_pool_wakes_waiters_and_closes_what_comes_back);
 	tcase_add_test(c, each_new_connection_is_set_up);
 	tcase_add_test(c, a_pool_that_cannot_connect_says_why);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SQLite through a thread for each connection. */
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -470,6 +471,59 @@ START_TEST(every_failing_allocation_is_an_error_and_no_leak)
 }
 END_TEST
 
+/* The same in the connection's thread, where the results are filled: fail_next(n) lets the n-th allocation there fail. */
+static void fail_next(sqlite3_context *context, int n, sqlite3_value **values)
+{
+	(void)n;
+	sqlite3_result_int64(context, (sqlite3_int64)ox_test_fail_allocation((size_t)sqlite3_value_int64(values[0])));
+}
+
+static int add_fail_next(sqlite3 *handle, char **error, const struct sqlite3_api_routines *api)
+{
+	(void)error;
+	(void)api;
+	return sqlite3_create_function(handle, "fail_next", 1, SQLITE_UTF8, NULL, fail_next, NULL, NULL);
+}
+
+static int failing_in_the_thread(void *arg)
+{
+	ox_sqlite *db = open_db(arg);
+	int failures = 0;
+	char sql[64];
+	bool more = true;
+
+	for (int n = 1; more && n < 50; n++) {
+		ox_sqlite_result *res = NULL;
+		int r, next = 0;
+
+		snprintf(sql, sizeof(sql), "select fail_next(%d)", n);
+		EXPECT_EQ(run(db, sql), 0);
+		r = ox_sqlite_query(db, SERIES("9") "select i, 'text' from s", NULL, 0, &res);
+		if (r == 0)
+			r = ox_sqlite_stream(db, "select 1", NULL, 0);
+		while (r == 0 && (next = ox_sqlite_next(db, NULL)) == 1)
+			;
+		EXPECT(r == OX_ENOMEM || (r == 0 && (next == 0 || next == OX_ENOMEM)));
+		EXPECT(r == 0 || res == NULL);
+		failures += r < 0 || next < 0;
+		ox_sqlite_result_free(res);
+		res = NULL;
+		more = ox_sqlite_query(db, "select fail_next(0)", NULL, 0, &res) == 0 && ox_sqlite_int(res, 0, 0) >= n;
+		ox_sqlite_result_free(res);     /* that the failure hit this means that it hit nothing before */
+	}
+	EXPECT(!more && failures >= 5);
+	ox_sqlite_close(db);
+	return 0;
+}
+
+START_TEST(every_failing_allocation_in_the_thread_is_an_error_and_no_leak)
+{
+	sqlite3_auto_extension((void (*)(void))add_fail_next);
+	run_real(failing_in_the_thread, path);
+	sqlite3_reset_auto_extension();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sqlite");
@@ -490,5 +544,6 @@ int main(void)
 	tcase_add_test(c, transactions_commit_roll_back_and_nest);
 	tcase_add_test(c, several_connections_write_one_after_the_other);
 	tcase_add_test(c, every_failing_allocation_is_an_error_and_no_leak);
+	tcase_add_test(c, every_failing_allocation_in_the_thread_is_an_error_and_no_leak);
 	return run_suite(s);
 }
