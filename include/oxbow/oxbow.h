@@ -28,6 +28,7 @@
 #include <oxbow/select.h>
 #include <oxbow/server.h>
 #include <oxbow/signal.h>
+#include <oxbow/stdio.h>
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>
 #include <oxbow/task.h>

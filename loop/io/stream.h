@@ -73,6 +73,7 @@ struct ox_stream {
 	struct oxi_wait *reader;        /* from parking until it runs again */
 	struct oxi_buffer in, out;
 	struct oxi_list writers, flushers;      /* waits, from parking until they run again */
+	size_t chunk;                   /* of reads into in: grows while they come back full; 0: as at first */
 	size_t high_water;              /* bytes in out above which writers park */
 	struct oxi_cut cut;
 	void (*above)(void *arg, unsigned events);      /* the transport that stands on this stream; NULL: none */

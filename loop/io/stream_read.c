@@ -4,7 +4,8 @@
 
 #include "loop/io/stream.h"
 
-#define READ_CHUNK OX_KIB(16)
+#define CHUNK      OX_KIB(16)           /* room for a read into the buffer, */
+#define MOST_CHUNK OX_KIB(256)          /* while bytes come faster than they are taken */
 
 int oxi_stream_may_read(const ox_stream *s)
 {
@@ -33,15 +34,20 @@ static ssize_t receive(ox_stream *s, void *buf, size_t cap)
 
 ssize_t oxi_stream_fill(ox_stream *s)
 {
-	for (;;) {
-		uint8_t *room = s->readable ? oxi_buffer_room(&s->in, READ_CHUNK) : NULL;
-		ssize_t n = !s->readable ? -EAGAIN : room ? oxi_stream_receive(s, room, READ_CHUNK) : OX_ENOMEM;
+	size_t chunk = s->chunk ? s->chunk : CHUNK;
 
-		if (n > 0)
+	for (;;) {
+		uint8_t *room = s->readable ? oxi_buffer_room(&s->in, chunk) : NULL;
+		ssize_t n = !s->readable ? -EAGAIN : room ? oxi_stream_receive(s, room, chunk) : OX_ENOMEM;
+
+		if (n > 0) {
 			s->in.len += (size_t)n;
+			s->chunk = (size_t)n < chunk ? chunk : chunk < MOST_CHUNK ? 2 * chunk : MOST_CHUNK;
+		}
 		if (n != -EAGAIN)
 			return n;
 		oxi_buffer_release(&s->in);     /* thousands may wait here for their next request */
+		chunk = s->chunk = CHUNK;
 		n = oxi_stream_wait_readable(s);
 		if (n < 0)
 			return n;

@@ -12,6 +12,8 @@
 #include "loop/io/socket.h"
 #include "loop/io/stream.h"
 
+#define HOW (MSG_NOSIGNAL | MSG_DONTWAIT)      /* a shared one may be blocking */
+
 struct socket_stream {
 	ox_stream s;
 	struct oxi_fd *poll;
@@ -23,7 +25,7 @@ static ssize_t receive(ox_stream *s, void *buf, size_t cap)
 	ssize_t n;
 
 	do
-		n = recv(s->fd, buf, cap, 0);
+		n = recv(s->fd, buf, cap, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
@@ -37,7 +39,7 @@ static ssize_t transmit(ox_stream *s, const struct iovec *v, int n)
 	ssize_t sent;
 
 	do
-		sent = n == 1 ? send(s->fd, v->iov_base, v->iov_len, MSG_NOSIGNAL) : sendmsg(s->fd, &m, MSG_NOSIGNAL);
+		sent = n == 1 ? send(s->fd, v->iov_base, v->iov_len, HOW) : sendmsg(s->fd, &m, HOW);
 	while (sent < 0 && errno == EINTR);
 	return sent < 0 ? -errno : sent;
 }
@@ -61,7 +63,7 @@ static void end(ox_stream *s, bool abort)
 {
 	struct linger reset = { .l_onoff = 1 };
 
-	if (abort)                      /* fails on a Unix socket, which has no reset to send */
+	if (abort && s->transport->send_file)   /* fails on a Unix socket, which has no reset to send */
 		setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	oxi_fd_free(((struct socket_stream *)s)->poll);
 	close(s->fd);
@@ -70,6 +72,11 @@ static void end(ox_stream *s, bool abort)
 
 static const struct oxi_transport transport = {
 	.name = "socket", .recv = receive, .send = transmit, .shut = shut, .close = end, .send_file = transmit_file,
+};
+
+/* One that others have too: what would block for them is left out, and abort resets nothing. */
+static const struct oxi_transport shared = {
+	.name = "shared socket", .recv = receive, .send = transmit, .shut = shut, .close = end,
 };
 
 bool oxi_stream_is_socket(const ox_stream *s)
@@ -89,7 +96,7 @@ static void ready(void *arg, unsigned events)
 		oxi_stream_writable(&s->s);
 }
 
-int oxi_stream_new(int fd, ox_stream **ret)
+static int make(int fd, const struct oxi_transport *how, ox_stream **ret)
 {
 	struct socket_stream *s = oxi_alloc(sizeof(*s));
 	int r = s ? oxi_fd_new(fd, ready, s, &s->poll) : OX_ENOMEM;
@@ -99,9 +106,19 @@ int oxi_stream_new(int fd, ox_stream **ret)
 		oxi_free(s);
 		return r;
 	}
-	oxi_stream_init(&s->s, &transport, fd, true);
+	oxi_stream_init(&s->s, how, fd, true);
 	*ret = &s->s;
 	return 0;
+}
+
+int oxi_stream_new(int fd, ox_stream **ret)
+{
+	return make(fd, &transport, ret);
+}
+
+int oxi_stream_new_shared(int fd, ox_stream **ret)
+{
+	return make(fd, &shared, ret);
 }
 
 int ox_stream_pair(ox_stream **ret_a, ox_stream **ret_b)

@@ -50,7 +50,7 @@ look() {
 	says "$1: the tree" '^the loop of thread [0-9]+: 3 tasks' '^#1 main: running' '^  group "gdb": 2 pending' \
 		'^    #2 getter: parked [0-9.]+ s: queue get 0x[0-9a-f]+; spawned at .*parked.c:' '^    #3 sleeper: parked .*: sleep'
 	says "$1: a backtrace of every task" ' in ox_queue_get' ' in wait_in_depth' ' in getter' ' in ox_sleep_until' \
-		' in sleeper' ' in all_are_parked' ' in main_co' ' in oxi_switch_start'
+		' in sleeper' ' in all_are_parked' ' in main_co' ' in run at'
 	says "$1: a frame's locals" '^#[0-9]+ .*wait_in_depth \(' '^here = '
 	says "$1: a task that is not there" 'there is no task 99'
 	[ "$(sed -n '/--frame--/q;p' "$work/said" | grep -c 'in wait_in_depth')" = 3 ] ||

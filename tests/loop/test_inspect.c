@@ -52,7 +52,7 @@ static void expect_text(const char *file, int line, const char *text, const char
 /* What was written to a memory file so far. */
 static const char *written(int fd)
 {
-	static char text[65536];
+	static _Thread_local char text[65536];
 	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
 
 	text[n > 0 ? n : 0] = '\0';
@@ -484,9 +484,11 @@ END_TEST
 
 static void write_log(void *arg, ox_log_level level, const char *text)
 {
+	char line[2048];
+	int len = snprintf(line, sizeof(line), "%s\n", text);
+
 	(void)level;
-	if (write(*(int *)arg, text, strlen(text)) > 0)         /* no stdio: ThreadSanitizer has to see it */
-		EXPECT_EQ(write(*(int *)arg, "\n", 1), 1);
+	EXPECT_EQ(write(*(int *)arg, line, (size_t)len), len);         /* not dprintf(): ThreadSanitizer has to see it */
 }
 
 static void *run_deadlocked(void *arg)
@@ -996,16 +998,18 @@ START_TEST(a_tracer_hears_of_each_step_of_a_task_and_of_polls)
 }
 END_TEST
 
+static const char *program;
+
 /* The notes lie in whatever file the loop was linked into: here, this program. */
 START_TEST(probes_have_notes_that_say_where_they_are)
 {
 #ifdef HAVE_SYS_SDT_H
 	static const char *const names[] = { "spawn", "start", "park", "wake", "end", "poll_begin", "poll_end" };
-	char command[64], text[65536], line[64];
+	char command[4096], text[65536], line[64];
 	FILE *f;
 	size_t n;
 
-	snprintf(command, sizeof(command), "readelf -n /proc/%d/exe 2>/dev/null", (int)getpid());
+	snprintf(command, sizeof(command), "readelf -n '%s' 2>/dev/null", program);
 	f = popen(command, "r");
 	n = fread(text, 1, sizeof(text) - 1, f);
 	text[n] = '\0';
@@ -1023,11 +1027,12 @@ START_TEST(probes_have_notes_that_say_where_they_are)
 }
 END_TEST
 
-int main(void)
+int main(int argc, char **argv)
 {
 	Suite *s = suite_create("inspect");
 	TCase *c = tcase_create("inspect");
 
+	program = argc > 0 ? argv[0] : "";
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 30 * (under_sanitizer || under_valgrind() ? 10 : 1));
 	suite_add_tcase(s, c);

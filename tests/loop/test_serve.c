@@ -441,7 +441,7 @@ static bool raise_descriptors(int n)
 
 START_TEST(ten_thousand_connections_echo_at_once)
 {
-	struct crowd c = { .n = under_sanitizer || under_valgrind() ? 1000 : 10000 };
+	struct crowd c = { .n = under_sanitizer || under_valgrind() ? 300 : 10000 };
 	struct rlimit before;
 	ox_address a;
 
@@ -544,6 +544,27 @@ START_TEST(sockets_are_taken_from_the_service_manager_once_by_name)
 }
 END_TEST
 
+static int shared_port(void *arg)
+{
+	ox_listener *first, *second, *third;
+	char address[OX_ADDRESS_TEXT];
+
+	(void)arg;
+	EXPECT_EQ(ox_listen("127.0.0.1:0", OX_LISTEN_OPTIONS(.reuse_port = true), &first), 0);
+	EXPECT_EQ(ox_listener_address(first, address, sizeof(address)), 0);
+	EXPECT_EQ(ox_listen(address, OX_LISTEN_OPTIONS(.reuse_port = true), &second), 0);
+	EXPECT_EQ(ox_listen(address, NULL, &third), -EADDRINUSE);
+	ox_listener_close(first);
+	ox_listener_close(second);
+	return 0;
+}
+
+START_TEST(several_listeners_share_a_port)
+{
+	run_real(shared_port, NULL);
+}
+END_TEST
+
 static int adopting(void *arg)
 {
 	ox_listener *l;
@@ -584,6 +605,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, a_server_without_memory_drops_a_connection_and_goes_on);
 	tcase_add_test(c, ten_thousand_connections_echo_at_once);
 	tcase_add_test(c, sockets_are_taken_from_the_service_manager_once_by_name);
+	tcase_add_test(c, several_listeners_share_a_port);
 	tcase_add_test(c, listening_descriptors_are_adopted_others_refused);
 	return run_suite(s);
 }

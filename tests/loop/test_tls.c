@@ -159,7 +159,7 @@ static void say_hello(ox_stream *a, ox_stream *b)
 static int ordinary_life(void *arg)
 {
 	ox_tls_version version = *(ox_tls_version *)arg;
-	struct ends e = { .client_tls = CLIENT(.min_version = version, .max_version = version), .server_tls = SERVER(0),
+	struct ends e = { .client_tls = CLIENT(.min_version = version, .max_version = version), .server_tls = SERVER(),
 		          .host = "localhost" };
 	ox_tls_info i;
 	char c;
@@ -201,7 +201,7 @@ END_TEST
 
 static int early_free(void *arg)
 {
-	struct ends e = { .client_tls = CLIENT(0), .server_tls = SERVER(0), .host = "localhost" };
+	struct ends e = { .client_tls = CLIENT(), .server_tls = SERVER(), .host = "localhost" };
 
 	(void)arg;
 	good_handshake(&e);
@@ -290,7 +290,7 @@ static int chain(void *arg)
 {
 	identity middle = IDENTITY(.name = "middle", .issuer = &ca, .authority = true);
 	identity leaf = IDENTITY(.name = "leaf", .san = "DNS:localhost", .issuer = &middle, .rsa = true, .password = "secret");
-	struct ends e = { .client_tls = CLIENT(0), .host = "localhost" };
+	struct ends e = { .client_tls = CLIENT(), .host = "localhost" };
 
 	(void)arg;
 	identity_write("test-tls-chain.pem", &leaf.cert, &middle.cert);
@@ -483,7 +483,7 @@ static bool resumes(struct ends *e, const char *host)
 static int sessions(void *arg)
 {
 	ox_tls_version v = *(ox_tls_version *)arg;
-	struct ends e = { .client_tls = CLIENT(.max_version = v), .server_tls = SERVER(0) };
+	struct ends e = { .client_tls = CLIENT(.max_version = v), .server_tls = SERVER() };
 
 	EXPECT(!resumes(&e, "localhost"));
 	EXPECT(resumes(&e, "localhost"));
@@ -491,7 +491,7 @@ static int sessions(void *arg)
 	EXPECT(!resumes(&e, "127.0.0.1"));                      /* another host is another peer */
 	EXPECT(resumes(&e, "localhost"));
 	ox_tls_free(e.server_tls);
-	e.server_tls = SERVER(0);                               /* with other keys for its tickets */
+	e.server_tls = SERVER();                               /* with other keys for its tickets */
 	EXPECT(!resumes(&e, "localhost"));
 	ox_tls_free(e.server_tls);
 	e.server_tls = SERVER(.no_resumption = true);
@@ -499,7 +499,7 @@ static int sessions(void *arg)
 	EXPECT(!resumes(&e, "localhost"));
 	ox_tls_free(e.server_tls);
 	ox_tls_free(e.client_tls);
-	e.server_tls = SERVER(0);
+	e.server_tls = SERVER();
 	e.client_tls = CLIENT(.no_resumption = true, .max_version = v);
 	EXPECT(!resumes(&e, "localhost"));
 	EXPECT(!resumes(&e, "localhost"));
@@ -516,7 +516,7 @@ END_TEST
 
 static int many_sessions(void *arg)
 {
-	struct ends e = { .client_tls = CLIENT(.max_version = OX_TLS_1_2), .server_tls = SERVER(0) };
+	struct ends e = { .client_tls = CLIENT(.max_version = OX_TLS_1_2), .server_tls = SERVER() };
 	char host[32];
 
 	(void)arg;
@@ -606,7 +606,7 @@ static int truncation(void *arg)
 {
 	bool allow = *(bool *)arg;
 	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
-	struct ends e = { .client_tls = CLIENT(0), .server_tls = SERVER(0), .host = "localhost",
+	struct ends e = { .client_tls = CLIENT(), .server_tls = SERVER(), .host = "localhost",
 		          .client_options = OX_TLS_STREAM_OPTIONS(.allow_truncation = allow) };
 	struct middle m;
 	char buf[16];
@@ -638,7 +638,7 @@ END_TEST
 static int tampering(void *arg)
 {
 	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
-	struct ends e = { .client_tls = CLIENT(0), .server_tls = SERVER(0), .host = "localhost" };
+	struct ends e = { .client_tls = CLIENT(), .server_tls = SERVER(), .host = "localhost" };
 	struct middle m;
 	char buf[64];
 
@@ -670,7 +670,7 @@ END_TEST
 
 static int aborted(void *arg)
 {
-	struct ends e = { .client_tls = CLIENT(0), .server_tls = SERVER(0), .host = "localhost" };
+	struct ends e = { .client_tls = CLIENT(), .server_tls = SERVER(), .host = "localhost" };
 	char c;
 
 	(void)arg;
@@ -691,7 +691,7 @@ static int read_one(void *arg)
 
 static int closed_under_reader(void *arg)
 {
-	struct ends e = { .client_tls = CLIENT(0), .server_tls = SERVER(0), .host = "localhost" };
+	struct ends e = { .client_tls = CLIENT(), .server_tls = SERVER(), .host = "localhost" };
 	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
 	ox_future *reader;
 
@@ -725,7 +725,7 @@ static int send_text(ox_stream *s, const char *text, size_t len)
 
 static int garbage(void *arg)
 {
-	struct ends e = { .client_tls = CLIENT(0), .server_tls = SERVER(0), .host = "localhost" };
+	struct ends e = { .client_tls = CLIENT(), .server_tls = SERVER(), .host = "localhost" };
 	ox_stream *peer;
 	char buf[64];
 
@@ -764,7 +764,7 @@ END_TEST
 
 static int misuse(void *arg)
 {
-	struct ends e = { .client_tls = CLIENT(0), .server_tls = SERVER(0), .host = "" };
+	struct ends e = { .client_tls = CLIENT(), .server_tls = SERVER(), .host = "" };
 	char long_host[300];
 	ox_stream *s = NULL;
 	ox_tls_info i = { .size = 0 };
@@ -805,7 +805,7 @@ static int misuse(void *arg)
 
 static int busy(void *arg)
 {
-	struct ends e = { .client_tls = CLIENT(0), .host = "localhost" };
+	struct ends e = { .client_tls = CLIENT(), .host = "localhost" };
 	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
 	ox_future *reader;
 
@@ -830,7 +830,7 @@ END_TEST
 
 static int cancelled(void *arg)
 {
-	struct ends e = { .client_tls = CLIENT(0), .server_tls = SERVER(0), .host = "localhost" };
+	struct ends e = { .client_tls = CLIENT(), .server_tls = SERVER(), .host = "localhost" };
 	ox_stream *s = NULL;
 	ox_scope scope;
 	char buf[4096];
@@ -863,7 +863,7 @@ END_TEST
 
 static int slow_handshake(void *arg)
 {
-	struct ends e = { .server_tls = SERVER(0), .server_options = arg };
+	struct ends e = { .server_tls = SERVER(), .server_options = arg };
 	ox_time start = ox_now();
 	ox_stream *peer;
 
@@ -889,7 +889,7 @@ static int write_a_lot(void *arg)
 
 static int slow_shutdown(void *arg)
 {
-	struct ends e = { .client_tls = CLIENT(0), .server_tls = SERVER(0), .host = "localhost", .server_options = arg,
+	struct ends e = { .client_tls = CLIENT(), .server_tls = SERVER(), .host = "localhost", .server_options = arg,
 		          .memory = OX_TEST_STREAM_OPTIONS(.capacity = 4096) };
 	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
 	ox_future *writer;
@@ -939,7 +939,7 @@ static int starttls(void *arg)
 {
 	bool inject = *(bool *)arg;
 	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
-	struct ends e = { .client_tls = CLIENT(0), .server_tls = SERVER(0), .host = "localhost" };
+	struct ends e = { .client_tls = CLIENT(), .server_tls = SERVER(), .host = "localhost" };
 	char hello[4096] = "STARTTLS\nMAIL FROM:<evil@example.com>\n";
 	size_t len = inject ? strlen(hello) : 9;
 	ox_future *client, *server;
@@ -1018,7 +1018,7 @@ static int both_at_once(struct ends *e)
 
 static int big(void *arg)
 {
-	struct ends e = { .client_tls = CLIENT(0), .server_tls = SERVER(0), .host = "localhost" };
+	struct ends e = { .client_tls = CLIENT(), .server_tls = SERVER(), .host = "localhost" };
 
 	(void)arg;
 	good_handshake(&e);
@@ -1103,7 +1103,7 @@ static int client(void *arg)
 
 static int hundred(void *arg)
 {
-	struct service service = { .server_tls = SERVER(0), .client_tls = CLIENT(0) };
+	struct service service = { .server_tls = SERVER(), .client_tls = CLIENT() };
 	OX_AUTO_GROUP *g = ox_group_open(), *clients = ox_group_open();
 	ox_future *server;
 
@@ -1141,7 +1141,7 @@ static void tunnel_within(struct ends *outer, struct ends *inner)
 
 static int tunnel(void *arg)
 {
-	struct ends outer = { .client_tls = CLIENT(0), .server_tls = SERVER(0), .host = "localhost" }, inner = outer;
+	struct ends outer = { .client_tls = CLIENT(), .server_tls = SERVER(), .host = "localhost" }, inner = outer;
 
 	(void)arg;
 	tunnel_within(&outer, &inner);
@@ -1174,7 +1174,7 @@ static int write_and_close(void *arg)
 /* TLS over TLS over whatever the pair does to the bytes; its end, too, arrives in pieces. */
 static int in_pieces(void *arg)
 {
-	struct ends outer = { .client_tls = CLIENT(0), .server_tls = SERVER(0), .host = "localhost", .memory = arg };
+	struct ends outer = { .client_tls = CLIENT(), .server_tls = SERVER(), .host = "localhost", .memory = arg };
 	struct ends inner = outer;
 	OX_AUTO_GROUP *g = ox_group_open();
 	char text[20001];
@@ -1224,7 +1224,7 @@ static void *run_loop(void *arg)
 
 START_TEST(configuration_serves_the_loops_of_several_threads)
 {
-	struct ends e = { .client_tls = CLIENT(0), .server_tls = SERVER(0), .host = "localhost" };
+	struct ends e = { .client_tls = CLIENT(), .server_tls = SERVER(), .host = "localhost" };
 	pthread_t threads[3];
 	void *r;
 
@@ -1318,7 +1318,7 @@ END_TEST
 
 static int logged(void *arg)
 {
-	struct ends e = { .client_tls = CLIENT(.keylog_file = "test-tls-keys"), .server_tls = SERVER(0), .host = "localhost" };
+	struct ends e = { .client_tls = CLIENT(.keylog_file = "test-tls-keys"), .server_tls = SERVER(), .host = "localhost" };
 	char buf[64] = "";
 	struct stat st;
 	FILE *f;
