@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connecting: PQconnectPoll() tells what to wait for. Between two of its steps the socket may be another one (the
- * next host, or the same one without TLS), so here each wait stands by itself; the watch comes with the connection.
+ * Connecting: PQconnectPoll() tells what to wait for. Between two of its steps the socket may be another one
+ * (the next host, or the same one without TLS), so here each wait stands by itself; the watch comes with the
+ * connection.
  *
  * libpq gives a failed connect no code, only a text. Our codes come out of that text: the SQLSTATE, which
- * PQERRORS_VERBOSE adds when it was the server who refused, or strerror()'s words, which libpq takes from the same
- * place as we do.
+ * PQERRORS_VERBOSE adds when it was the server who refused, or strerror()'s words, which libpq takes from the
+ * same place as we do.
  *
- * What libpq does here reads files, asks the system who the user is, shakes hands for TLS: it runs on the thread's own
- * stack.
+ * What libpq does here reads files, asks the system who the user is, shakes hands for TLS: it runs on the
+ * thread's own stack.
  */
 #include <stdio.h>
 #include <sys/socket.h>
@@ -40,8 +41,10 @@ static const char *find_sqlstate(const char *text)
 
 static int system_error(const char *text)
 {
-	static const int codes[] = { ECONNREFUSED, ENOENT, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT, EACCES, ECONNRESET,
-	                             EADDRNOTAVAIL, EMFILE, ENFILE, ENAMETOOLONG };
+	static const int codes[] = {
+		ECONNREFUSED, ENOENT, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT, EACCES, ECONNRESET, EADDRNOTAVAIL,
+		EMFILE, ENFILE, ENAMETOOLONG,
+	};
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
 		const char *words = strerrordesc_np(codes[i]);
@@ -89,8 +92,9 @@ static void log_notice(void *arg, const PGresult *res)
 	const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
 
 	(void)arg;
-	oxi_log(severity && strcmp(severity, "WARNING") == 0 ? OX_LOG_WARNING : OX_LOG_INFO, "postgresql: %s: %s",
-	        severity ? severity : "NOTICE", message ? message : PQresultErrorMessage(res));
+	oxi_log(severity && strcmp(severity, "WARNING") == 0 ? OX_LOG_WARNING : OX_LOG_INFO,
+	        "postgresql: %s: %s", severity ? severity : "NOTICE",
+	        message ? message : PQresultErrorMessage(res));
 }
 
 struct start {
@@ -115,8 +119,8 @@ static void *poll_here(void *conn)
 }
 
 /*
- * Waits for libpq's next step. An address that has not answered at all for so long is given up by ending its socket: libpq
- * finds it broken and goes on to the next.
+ * Waits for libpq's next step. An address that has not answered at all for so long is given up by ending its
+ * socket: libpq finds it broken and goes on to the next.
  */
 static int wait_for_step(PGconn *conn, PostgresPollingStatusType next, ox_time each)
 {
@@ -197,19 +201,25 @@ static int make(PGconn *conn, const ox_pg_options *o, ox_pg **ret)
 int oxi_pg_connect(const char *conninfo, const ox_pg_options *o, ox_pg **ret)
 {
 	PGconn *conn = NULL;
+	const char *why;
 	ox_time each;
 	ox_scope s;
 	int r;
 
 	ox_scope_enter(&s, o->connect_timeout ? o->connect_timeout : OX_SEC(30));
-	r = ox_scope_expired(&s) ? OX_ENOMEM : start(conninfo, o->error_text, &conn, &each);    /* no memory to keep time with */
+	r = ox_scope_expired(&s) ? OX_ENOMEM : 0;       /* no memory to keep time with */
+	if (r == 0)
+		r = start(conninfo, o->error_text, &conn, &each);
 	if (r == 0)
 		r = poll_until_connected(conn, each);
 	r = ox_scope_leave(&s, r);
 	if (r == 0)
 		return make(conn, o, ret);
+	why = PQerrorMessage(conn);
+	if (conn == NULL || r == OX_ECANCELED || r == OX_ETIMEDOUT)
+		why = ox_strerror(r);
 	if (r != OX_EDNS)               /* which has been told */
-		tell(o->error_text, conn == NULL || r == OX_ECANCELED || r == OX_ETIMEDOUT ? ox_strerror(r) : PQerrorMessage(conn));
+		tell(o->error_text, why);
 	PQfinish(conn);
 	return r;
 }
