@@ -581,7 +581,7 @@ DB_TEST(a_killed_server_process_is_a_reset_and_then_closed)
 {
 	ox_group *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
 	ox_future *f = ox_spawn(g, query_sleep, db);
-	ox_pg *other = NULL;
+	ox_pg *other = open_db();
 
 	wait_until_active(ox_pg_server_pid(db));
 	kill(ox_pg_server_pid(db), SIGKILL);            /* which makes the server restart all its processes */
@@ -591,6 +591,9 @@ DB_TEST(a_killed_server_process_is_a_reset_and_then_closed)
 	EXPECT_EQ(ox_pg_next(db, NULL), OX_ECLOSED);
 	EXPECT_EQ(ox_pg_rollback(db), OX_ECLOSED);
 	ox_group_close(g);
+	for (int i = 0; i < 500 && ox_pg_query(other, "select 1", NULL, 0, NULL) == 0; i++)
+		ox_sleep(OX_MS(20));
+	ox_pg_close(other);                             /* it was among them */
 	for (int i = 0; i < 500 && ox_pg_connect(server_conninfo(), NULL, &other) < 0; i++)
 		ox_sleep(OX_MS(20));
 	EXPECT_EQ(one_int(other, "select 5"), 5);
