@@ -78,6 +78,13 @@ struct oxi_wait {
  */
 OXI_SHARED int oxi_checkpoint(void);
 
+/*
+ * The same for a call on an object that another coroutine may close meanwhile: while the others run, a wait that is not
+ * parked is in the list. Whoever closes the object puts OX_ECLOSED into the results of all waits in it, which is then
+ * the answer.
+ */
+int oxi_checkpoint_at(struct oxi_list *waits);
+
 /* Fills in a record, and links it nowhere. A wait for a descriptor sets fd afterwards. */
 OXI_SHARED void oxi_wait_init(struct oxi_wait *w, const char *kind, const void *object, oxi_abort_answer (*abort)(struct oxi_wait *));
 

@@ -69,7 +69,8 @@ static int yield(struct ox_loop *l, struct oxi_task *t)
 	return t->scope->cancelled ? OX_ECANCELED : 0;
 }
 
-int oxi_checkpoint(void)
+/* 0; 1: it is time to let the others run; a negative code. */
+static inline int may_begin(void)
 {
 	struct ox_loop *l = oxi_loop;
 
@@ -79,7 +80,28 @@ int oxi_checkpoint(void)
 		return OX_ESTATE;
 	if (l->current->scope->cancelled)
 		return OX_ECANCELED;
-	return ++l->current->operations < BUDGET ? 0 : yield(l, l->current);
+	return ++l->current->operations >= BUDGET;
+}
+
+int oxi_checkpoint(void)
+{
+	int r = may_begin();
+
+	return OXI_LIKELY(r <= 0) ? r : yield(oxi_loop, oxi_loop->current);
+}
+
+int oxi_checkpoint_at(struct oxi_list *waits)
+{
+	struct oxi_wait w;
+	int r = may_begin();
+
+	if (OXI_LIKELY(r <= 0))
+		return r;
+	oxi_wait_init(&w, NULL, NULL, NULL);
+	oxi_list_append(waits, &w.link);
+	r = yield(oxi_loop, oxi_loop->current);
+	oxi_list_remove(&w.link);
+	return w.result < 0 ? w.result : r;
 }
 
 void oxi_wait_init(struct oxi_wait *w, const char *kind, const void *object, oxi_abort_answer (*abort)(struct oxi_wait *))

@@ -92,14 +92,12 @@ int ox_serve_next(ox_stream *s)
 	struct server *v = ox_local_get(&server_of);
 	struct idle idle;
 	ox_bytes ignored;
-	int r = oxi_checkpoint();
+	int r;
 
-	if (r < 0)
-		return r;
 	if (v == NULL)
 		return OX_ESTATE;
 	if (v->draining)
-		return 0;
+		return ox_cancelled() ? OX_ECANCELED : 0;
 	oxi_list_append(&v->idle, &idle.link);
 	ox_scope_enter(&idle.scope, OX_NEVER);
 	r = ox_peek(s, 1, &ignored);

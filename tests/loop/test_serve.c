@@ -503,6 +503,8 @@ static int plain_listener(void)
 	return fd;
 }
 
+static const char *program;             /* this one; /proc/self/exe is valgrind under valgrind */
+
 /* As a service manager does it: descriptors from 3 on, and the variables with the pid of the process itself. */
 static void start_activated(const char *pid)
 {
@@ -518,7 +520,7 @@ static void start_activated(const char *pid)
 	setenv("LISTEN_FDS", "3", 1);
 	setenv("LISTEN_PID", pid ? pid : own, 1);
 	setenv("LISTEN_FDNAMES", "web:file", 1);
-	execl("/proc/self/exe", "test_serve", "--activated", (char *)NULL);
+	execl(program, program, "--activated", (char *)NULL);
 	_exit(99);
 }
 
@@ -596,6 +598,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "--activated") == 0)
 		return ox_run(activated_main, NULL, NULL);
+	program = argv[0];
 	s = suite_create("serve");
 	c = new_case(s, "serve", 30);
 	tcase_add_test(c, draining_refuses_new_ends_idle_and_waits_for_busy_connections_S59);

@@ -451,6 +451,72 @@ static int closed_after_the_wake(void *arg)
 	return 0;
 }
 
+/* A coroutine that never has to wait lets the others run all the same, inside of some call. One of them closes. */
+static bool begun;
+
+static int read_on(void *arg)
+{
+	char c;
+	int r;
+
+	while ((r = (int)ox_read(arg, &c, 1)) == 1)
+		begun = true;
+	return r;
+}
+
+static int write_on(void *arg)
+{
+	int r;
+
+	while ((r = (int)ox_write(arg, "x", 1)) == 1)
+		begun = true;
+	return r;
+}
+
+static int flush_on(void *arg)
+{
+	int r;
+
+	while ((r = ox_flush(arg)) == 0)
+		begun = true;
+	return r;
+}
+
+static int peek_on(void *arg)
+{
+	ox_bytes b;
+	int r;
+
+	while ((r = ox_peek(arg, 1, &b)) == 0)
+		begun = true;
+	return r;
+}
+
+static int closed_while_busy(void *arg)
+{
+	ox_coro *const loops[] = { read_on, write_on, flush_on, peek_on };
+	char lots[1000] = { 0 };
+
+	(void)arg;
+	for (size_t i = 0; i < 4; i++) {
+		OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+		ox_stream *a, *b;
+		ox_future *f;
+
+		EXPECT_EQ(memory_pair(&a, &b), 0);
+		EXPECT_EQ(ox_write(b, lots, sizeof(lots)), sizeof(lots));
+		begun = false;
+		f = ox_spawn(g, loops[i], a);
+		while (!begun)
+			EXPECT_EQ(ox_yield(), 0);
+		EXPECT(!ox_future_done(f));
+		ox_stream_abort(a);
+		EXPECT_EQ(ox_await(f), OX_ECLOSED);
+		ox_close(b);
+	}
+	return 0;
+}
+
 static int abort_while_closing(void *arg)
 {
 	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
@@ -472,6 +538,12 @@ static int abort_while_closing(void *arg)
 START_TEST(close_with_a_deadline_resets_what_it_could_not_send)
 {
 	run_virtual(close_in_time, NULL);
+}
+END_TEST
+
+START_TEST(who_only_lets_others_run_learns_of_a_close_too_S49)
+{
+	run_virtual(closed_while_busy, NULL);
 }
 END_TEST
 
@@ -753,6 +825,7 @@ int main(void)
 	tcase_add_test(c, parts_are_written_in_order_past_what_the_peer_takes);
 	tcase_add_test(c, writers_park_above_the_high_water_mark_of_their_stream);
 	tcase_add_test(c, close_with_a_deadline_resets_what_it_could_not_send);
+	tcase_add_test(c, who_only_lets_others_run_learns_of_a_close_too_S49);
 	tcase_add_test(c, who_was_woken_before_the_close_learns_of_it_S49);
 	tcase_add_test(c, pipes_are_streams_of_one_direction);
 	tcase_add_test(c, pipe_ends_fifos_and_terminals_are_adopted);
