@@ -168,12 +168,10 @@ ox_future *ox_promise(ox_group *g)
 		return static_failed(OX_EFORKED);
 	if (g == NULL)
 		return static_failed(OX_ENOMEM);
+	if (g->magic == OXI_GROUP_MAGIC && g->scope.cancelled)
+		return oxi_future_failed(g, OX_ECANCELED);
 	f = promise_new(g, &error);
-	if (f == NULL)
-		return static_failed(error);
-	if (g->scope.cancelled)
-		promise_cancel(f, OX_CAUSE_CANCEL);
-	return f;
+	return f ? f : static_failed(error);
 }
 
 ox_future *oxi_future_failed(ox_group *g, int status)
@@ -183,6 +181,7 @@ ox_future *oxi_future_failed(ox_group *g, int status)
 
 	if (f == NULL)
 		return static_failed(status);
+	f->flags |= OXI_FUTURE_STILLBORN;
 	oxi_future_resolve(f, status, status == OX_ECANCELED ? OX_ORIGIN_CANCEL : OX_ORIGIN_LIMIT);
 	return f;
 }

@@ -92,6 +92,27 @@ static void record_failure(struct ox_group *g, const ox_future *f)
 	errors[g->errors_len++] = status;
 }
 
+static void release_all(struct oxi_list *futures)
+{
+	struct oxi_list *e;
+
+	while ((e = oxi_list_shift(futures)))
+		oxi_future_release(OXI_CONTAINER(e, ox_future, link));
+}
+
+/* A reaping group keeps the last one that failed at birth, for whoever called to look at, and starts' failures. */
+static void keep_or_reap(struct ox_group *g, ox_future *f)
+{
+	if (!g->reap || f->flags & OXI_FUTURE_STARTERS) {
+		oxi_list_append(&g->done, &f->link);
+	} else if (f->flags & OXI_FUTURE_STILLBORN) {
+		release_all(&g->given);
+		oxi_list_append(&g->given, &f->link);
+	} else {
+		oxi_future_release(f);
+	}
+}
+
 void oxi_group_done(struct ox_group *g, ox_future *f)
 {
 	oxi_list_remove(&f->link);
@@ -101,10 +122,7 @@ void oxi_group_done(struct ox_group *g, ox_future *f)
 		if (!g->scope.own)
 			oxi_scope_cancel(&g->scope, OX_CAUSE_FAILURE);
 	}
-	if (g->reap && !(f->flags & OXI_FUTURE_STARTERS))
-		oxi_future_release(f);
-	else
-		oxi_list_append(&g->done, &f->link);
+	keep_or_reap(g, f);
 	if (g->next_waiter && (!g->reap || g->pending == 0)) {
 		struct oxi_wait *w = g->next_waiter;
 
@@ -186,14 +204,6 @@ static oxi_abort_answer stop_waiting(struct oxi_wait *w)
 {
 	((struct ox_group *)(uintptr_t)w->object)->next_waiter = NULL;
 	return OXI_ABORTED;
-}
-
-static void release_all(struct oxi_list *futures)
-{
-	struct oxi_list *e;
-
-	while ((e = oxi_list_shift(futures)))
-		oxi_future_release(OXI_CONTAINER(e, ox_future, link));
 }
 
 int ox_group_next(ox_group *g, ox_future **ret_done)

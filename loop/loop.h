@@ -196,6 +196,7 @@ struct ox_future {
 #define OXI_FUTURE_CANCELLED 1u         /* a cancel has been asked for */
 #define OXI_FUTURE_STATIC    2u         /* the stand-in for one that could not be made */
 #define OXI_FUTURE_STARTERS  4u         /* a task that failed before ox_started(): its failure is not the group's */
+#define OXI_FUTURE_STILLBORN 8u         /* had failed when it was returned: to be looked at, also in a reaping group */
 #define OXI_FUTURE_HEARD     8u         /* somebody has been told its status */
 
 /* Who waits for a future. notify unlinks nothing: the list is taken apart before. */
