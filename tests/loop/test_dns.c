@@ -318,11 +318,13 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("dns");
-	TCase *c = new_case(s, "names", 20);
+	Suite *s;
+	TCase *c;
 
 	if (argc == 2)                  /* ends by _exit: a thread may still be looking up */
 		_exit(strcmp(argv[1], "silence") == 0 ? play_silence() : play_refusal());
+	s = suite_create("dns");
+	c = new_case(s, "names", 20);
 	tcase_add_test(c, numbers_are_read_at_once);
 	tcase_add_test(c, what_makes_no_sense_is_refused);
 	tcase_add_test(c, names_of_the_hosts_file_are_found);

@@ -579,13 +579,15 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("file");
-	TCase *c = folder_case(s, "open files", 20);
+	Suite *s;
+	TCase *c;
 
 	if (argc == 2 && strcmp(argv[1], "die") == 0)
 		return ox_run(die_replacing, NULL, NULL);
 	if (argc == 2)
 		return forbid_tmpfile() < 0 ? 77 : ox_run(replace_by_name, NULL, NULL);
+	s = suite_create("file");
+	c = folder_case(s, "open files", 20);
 	tcase_add_test(c, what_is_written_is_read);
 	tcase_add_test(c, what_makes_no_sense_is_refused);
 	tcase_add_test(c, a_full_disk_is_reported);
