@@ -22,7 +22,7 @@ static void release_none(ox_future *f)
 	(void)f;
 }
 
-static const struct oxi_future_ops static_ops = { "failed", cancel_none, release_none };
+static const struct oxi_future_ops static_ops = { .kind = "failed", .cancel = cancel_none, .release = release_none };
 
 static ox_future failed[] = {
 #define FAILED(name, value, text)                                                                       \
@@ -56,7 +56,18 @@ bool ox_future_done(const ox_future *f)
 
 int ox_future_status(const ox_future *f)
 {
-	return ox_future_done(f) ? given(f)->status : OX_EBUSY;
+	f = given(f);
+	if (f->origin == OX_ORIGIN_NONE)
+		return OX_EBUSY;
+	if (f->status < 0)
+		oxi_future_heard(f);
+	return f->status;
+}
+
+void oxi_future_heard(const ox_future *f)
+{
+	if (!(f->flags & OXI_FUTURE_STATIC))
+		((ox_future *)(uintptr_t)f)->flags |= OXI_FUTURE_HEARD;
 }
 
 ox_origin ox_future_origin(const ox_future *f)
@@ -111,6 +122,8 @@ void oxi_future_release(ox_future *f)
 	if (f->flags & OXI_FUTURE_STATIC)
 		return;
 	OXI_CHECK(f->origin != OX_ORIGIN_NONE && oxi_list_empty(&f->waiters));
+	if (OXI_UNLIKELY(f->status < 0 && f->status != OX_ECANCELED && !(f->flags & OXI_FUTURE_HEARD)))
+		oxi_unheard_future(f);
 	oxi_list_remove(&f->link);
 	f->magic = 0;
 	f->ops->release(f);
@@ -132,7 +145,7 @@ static void promise_release(ox_future *f)
 	oxi_free(f);
 }
 
-static const struct oxi_future_ops promise_ops = { "promise", promise_cancel, promise_release };
+static const struct oxi_future_ops promise_ops = { .kind = "promise", .cancel = promise_cancel, .release = promise_release };
 
 static ox_future *promise_new(ox_group *g, int *ret_error)
 {
@@ -155,12 +168,10 @@ ox_future *ox_promise(ox_group *g)
 		return static_failed(OX_EFORKED);
 	if (g == NULL)
 		return static_failed(OX_ENOMEM);
+	if (g->magic == OXI_GROUP_MAGIC && g->scope.cancelled)
+		return oxi_future_failed(g, OX_ECANCELED);
 	f = promise_new(g, &error);
-	if (f == NULL)
-		return static_failed(error);
-	if (g->scope.cancelled)
-		promise_cancel(f, OX_CAUSE_CANCEL);
-	return f;
+	return f ? f : static_failed(error);
 }
 
 ox_future *oxi_future_failed(ox_group *g, int status)
@@ -170,6 +181,7 @@ ox_future *oxi_future_failed(ox_group *g, int status)
 
 	if (f == NULL)
 		return static_failed(status);
+	f->flags |= OXI_FUTURE_STILLBORN;
 	oxi_future_resolve(f, status, status == OX_ECANCELED ? OX_ORIGIN_CANCEL : OX_ORIGIN_LIMIT);
 	return f;
 }

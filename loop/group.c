@@ -72,13 +72,16 @@ int oxi_group_enter(struct ox_group *g, ox_future *f)
 	return 0;
 }
 
-static void record_failure(struct ox_group *g, int status)
+static void record_failure(struct ox_group *g, const ox_future *f)
 {
+	int status = f->status;
 	size_t cap = g->errors_cap ? g->errors_cap * 2 : 4;
 	int *errors = g->errors;
 
-	if (g->first_error == 0)
+	if (g->first_error == 0) {
 		g->first_error = status;
+		g->first_failed = f;
+	}
 	if (g->errors_len == g->errors_cap) {
 		errors = oxi_realloc(g->errors, cap * sizeof(*errors));
 		if (errors == NULL)
@@ -89,19 +92,37 @@ static void record_failure(struct ox_group *g, int status)
 	errors[g->errors_len++] = status;
 }
 
+static void release_all(struct oxi_list *futures)
+{
+	struct oxi_list *e;
+
+	while ((e = oxi_list_shift(futures)))
+		oxi_future_release(OXI_CONTAINER(e, ox_future, link));
+}
+
+/* A reaping group keeps the last one that failed at birth, for whoever called to look at, and starts' failures. */
+static void keep_or_reap(struct ox_group *g, ox_future *f)
+{
+	if (!g->reap || f->flags & OXI_FUTURE_STARTERS) {
+		oxi_list_append(&g->done, &f->link);
+	} else if (f->flags & OXI_FUTURE_STILLBORN) {
+		release_all(&g->given);
+		oxi_list_append(&g->given, &f->link);
+	} else {
+		oxi_future_release(f);
+	}
+}
+
 void oxi_group_done(struct ox_group *g, ox_future *f)
 {
 	oxi_list_remove(&f->link);
 	g->pending--;
 	if (g->fail_fast && f->status < 0 && f->status != OX_ECANCELED && !(f->flags & OXI_FUTURE_STARTERS)) {
-		record_failure(g, f->status);
+		record_failure(g, f);
 		if (!g->scope.own)
 			oxi_scope_cancel(&g->scope, OX_CAUSE_FAILURE);
 	}
-	if (g->reap && !(f->flags & OXI_FUTURE_STARTERS))
-		oxi_future_release(f);
-	else
-		oxi_list_append(&g->done, &f->link);
+	keep_or_reap(g, f);
 	if (g->next_waiter && (!g->reap || g->pending == 0)) {
 		struct oxi_wait *w = g->next_waiter;
 
@@ -173,6 +194,7 @@ int ox_group_join(ox_group *g)
 		return r;
 	OXI_CHECK_OBJECT(g, OXI_GROUP_MAGIC);
 	wait_until_empty(g, "group");
+	g->joined = true;
 	if (g->first_error < 0)
 		return g->first_error;
 	return oxi_loop->current->scope->cancelled ? OX_ECANCELED : 0;
@@ -182,14 +204,6 @@ static oxi_abort_answer stop_waiting(struct oxi_wait *w)
 {
 	((struct ox_group *)(uintptr_t)w->object)->next_waiter = NULL;
 	return OXI_ABORTED;
-}
-
-static void release_all(struct oxi_list *futures)
-{
-	struct oxi_list *e;
-
-	while ((e = oxi_list_shift(futures)))
-		oxi_future_release(OXI_CONTAINER(e, ox_future, link));
 }
 
 int ox_group_next(ox_group *g, ox_future **ret_done)
@@ -220,6 +234,7 @@ int ox_group_next(ox_group *g, ox_future **ret_done)
 	e = oxi_list_shift(&g->done);
 	oxi_list_append(&g->given, e);
 	*ret_done = OXI_CONTAINER(e, ox_future, link);
+	(*ret_done)->flags |= OXI_FUTURE_HEARD;
 	return 1;
 }
 
@@ -244,6 +259,7 @@ void ox_group_close(ox_group *g)
 	OXI_CHECK(g->next_waiter == NULL && oxi_list_empty(&g->joiners));
 	release_all(&g->done);
 	release_all(&g->given);
+	oxi_unheard_group(g);
 	oxi_scope_exit(&g->scope);
 	oxi_free(g->errors);
 	g->errors = NULL;
@@ -266,6 +282,7 @@ int ox_group_error(const ox_group *g, size_t i)
 {
 	if (g == NULL)
 		return i == 0 ? OX_ENOMEM : 0;
+	((ox_group *)(uintptr_t)g)->errors_asked = true;
 	return i < g->errors_len ? g->errors[i] : i == 0 ? g->first_error : 0;
 }
 

@@ -2,6 +2,7 @@
 /* The log hook. A message is formatted in the frame of who logs, so that it needs no memory, and cut at its end. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <oxbow/log.h>
 
@@ -22,6 +23,16 @@ void ox_log_stderr(void *arg, ox_log_level level, const char *text)
 
 	(void)arg;
 	dprintf(2, "oxbow: %s: %s\n", level <= OX_LOG_DEBUG ? names[level] : "", text);
+}
+
+bool oxi_log_heard(void)
+{
+	return hook != NULL;
+}
+
+int oxi_log_fd(void)
+{
+	return hook == ox_log_stderr ? STDERR_FILENO : -1;
 }
 
 void oxi_log(ox_log_level level, const char *format, ...)

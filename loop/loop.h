@@ -13,6 +13,7 @@
  *	group.c task.c         ownership; coroutines
  *	select.c               waiting at an object, for one thing or for the first of several: select.h
  *	queue.c post.c ...     built on the above
+ *	inspect.h              what looks at all this from outside: dumps, the watchdog, deadlocks, figures
  *
  * A turn: run every coroutine that is ready now, in order; run the hooks armed meanwhile; poll, fire timers.
  */
@@ -42,6 +43,8 @@ OXI_SHARED void oxi_free(void *p);
 
 /* ---- messages to nobody in particular (log.c): cut at 1 KiB; free where no hook is set ---- */
 
+bool oxi_log_heard(void);               /* somebody listens */
+int oxi_log_fd(void);                   /* where a signal handler may write instead: ox_log_stderr()'s; -1: nowhere */
 OXI_SHARED void oxi_log(ox_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- parking: the one way to wait (sched.c) ---- */
@@ -62,8 +65,9 @@ struct oxi_wait {
 	struct oxi_task *task;
 	oxi_abort_answer (*abort)(struct oxi_wait *w);
 	const char *kind;               /* "sleep", "read", "job": for reports */
-	const void *object;             /* what is waited for */
+	const void *object;             /* what is waited for; begins with its magic word, as every object does */
 	ox_time since;                  /* loop time at parking */
+	int fd;                         /* the descriptor waited for; -1: none. For reports */
 	int result;
 	bool parked;                    /* in oxi_park() and not woken yet */
 };
@@ -75,7 +79,14 @@ struct oxi_wait {
  */
 OXI_SHARED int oxi_checkpoint(void);
 
-/* Fills in a record, and links it nowhere. */
+/*
+ * The same for a call on an object that another coroutine may close meanwhile: while the others run, a wait that is not
+ * parked is in the list. Whoever closes the object puts OX_ECLOSED into the results of all waits in it, which is then
+ * the answer.
+ */
+int oxi_checkpoint_at(struct oxi_list *waits);
+
+/* Fills in a record, and links it nowhere. A wait for a descriptor sets fd afterwards. */
 OXI_SHARED void oxi_wait_init(struct oxi_wait *w, const char *kind, const void *object, oxi_abort_answer (*abort)(struct oxi_wait *));
 
 /*
@@ -165,6 +176,7 @@ struct oxi_future_ops {
 	const char *kind;                               /* "job", "promise" */
 	bool (*cancel)(ox_future *f, ox_cause cause);   /* begin to end it; resolves now or later. False: cancelled already */
 	void (*release)(ox_future *f);                  /* free it: done, and nobody's any more */
+	const char *(*name)(const ox_future *f);        /* for reports; NULL: it has none */
 };
 
 #define OXI_FUTURE_MAGIC 0x6675747572650001ull
@@ -185,6 +197,8 @@ struct ox_future {
 #define OXI_FUTURE_CANCELLED 1u         /* a cancel has been asked for */
 #define OXI_FUTURE_STATIC    2u         /* the stand-in for one that could not be made */
 #define OXI_FUTURE_STARTERS  4u         /* a task that failed before ox_started(): its failure is not the group's */
+#define OXI_FUTURE_STILLBORN 8u         /* had failed when it was returned: to be looked at, also in a reaping group */
+#define OXI_FUTURE_HEARD     8u         /* somebody has been told its status */
 
 /* Who waits for a future. notify unlinks nothing: the list is taken apart before. */
 struct oxi_waiter {
@@ -200,6 +214,9 @@ void oxi_future_resolve(ox_future *f, int status, ox_origin origin);
 
 /* A future that has failed from the start, in g; a static one if there is no memory or g is NULL or closed. */
 ox_future *oxi_future_failed(ox_group *g, int status);
+
+/* Somebody has been told its status: it need not be reported. */
+void oxi_future_heard(const ox_future *f);
 
 /* Takes a done future out of its group and releases it. */
 void oxi_future_release(ox_future *f);

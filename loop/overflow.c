@@ -11,8 +11,6 @@
  */
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -24,44 +22,21 @@
 static struct sigaction before;
 static _Thread_local char *alt_stack;
 
-static size_t put(char *buf, size_t cap, size_t at, const char *text)
-{
-	while (*text && at < cap)
-		buf[at++] = *text++;
-	return at;
-}
-
-static size_t put_number(char *buf, size_t cap, size_t at, size_t n)
-{
-	char digits[24];
-	size_t i = sizeof(digits) - 1;
-
-	digits[i] = '\0';
-	do {
-		digits[--i] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n);
-	return put(buf, cap, at, digits + i);
-}
-
 static void report(const struct oxi_task *t)
 {
-	char line[512];
-	size_t n = 0, cap = sizeof(line);
-	ssize_t ignored;
+	struct oxi_print p = OXI_PRINT(STDERR_FILENO);
 
-	n = put(line, cap, n, "oxbow: stack overflow in coroutine \"");
-	n = put(line, cap, n, t->name);
-	n = put(line, cap, n, "\" (");
-	n = put_number(line, cap, n, t->stack.size);
-	n = put(line, cap, n, " bytes");
+	oxi_print(&p, "oxbow: stack overflow in coroutine \"");
+	oxi_print(&p, t->name);
+	oxi_print(&p, "\" (");
+	oxi_print_number(&p, t->stack.size);
+	oxi_print(&p, " bytes");
 	if (t->site) {
-		n = put(line, cap, n, ", spawned at ");
-		n = put(line, cap, n, t->site);
+		oxi_print(&p, ", spawned at ");
+		oxi_print(&p, t->site);
 	}
-	n = put(line, cap, n, "): give it more with ox_spawn_options.stack_size\n");
-	ignored = write(STDERR_FILENO, line, n);
-	(void)ignored;
+	oxi_print(&p, "): give it more with ox_spawn_options.stack_size\n");
+	oxi_print_flush(&p);
 }
 
 static void fault(int signo, siginfo_t *info, void *context)
@@ -90,6 +65,20 @@ static void install(void)
 	sigaction(SIGSEGV, &sa, &before);
 }
 
+#if defined(OXI_ASAN) || defined(OXI_TSAN)
+
+void oxi_alt_stack(bool on)
+{
+	(void)alt_stack, (void)on;
+}
+
+void oxi_overflow_report_install(void)
+{
+	(void)install;
+}
+
+#else
+
 static void alt_stack_on(void)
 {
 	stack_t now, st = { .ss_size = ALT_STACK };
@@ -103,21 +92,24 @@ static void alt_stack_on(void)
 	alt_stack = st.ss_sp;
 }
 
-void oxi_overflow_report_thread(bool on)
+void oxi_alt_stack(bool on)
 {
-#if defined(OXI_ASAN) || defined(OXI_TSAN)
-	(void)alt_stack_on, (void)install, (void)on;
-#else
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	stack_t off = { .ss_flags = SS_DISABLE };
 
 	if (on) {
-		pthread_once(&once, install);
 		alt_stack_on();
 	} else if (alt_stack) {
 		sigaltstack(&off, NULL);
 		munmap(alt_stack, ALT_STACK);
 		alt_stack = NULL;
 	}
-#endif
 }
+
+void oxi_overflow_report_install(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, install);
+}
+
+#endif

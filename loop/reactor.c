@@ -185,6 +185,13 @@ int oxi_reactor_fd(struct oxi_reactor *r)
 	return found;
 }
 
+size_t oxi_reactor_descriptors(const struct oxi_reactor *r)
+{
+	int n = event_base_get_num_events(r->base, EVENT_BASE_COUNT_ADDED) - 2;
+
+	return n > 0 ? (size_t)n : 0;   /* the timer and the posts are ours */
+}
+
 void oxi_reactor_poll(struct oxi_reactor *r, ox_time until)
 {
 	oxi_reactor_wake_at(r, until);
@@ -237,6 +244,7 @@ static void fd_ready(evutil_socket_t fd, short what, void *arg)
 	struct oxi_fd *f = arg;
 
 	(void)fd;
+	oxi_loop_awake(oxi_loop);
 	f->fn(f->arg, events_of(what));
 }
 
@@ -284,6 +292,7 @@ static void watch_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct oxi_watch *w = arg;
 
+	oxi_loop_awake(oxi_loop);
 	w->fn(w->arg, fd, events_of(what));
 }
 
@@ -436,7 +445,7 @@ static bool fd_attempt(struct oxi_clause *c, int *ret_result)
 	return true;
 }
 
-static const struct oxi_clause_ops fd_ops = { "fd", fd_attempt, fd_arm, fd_disarm };
+static const struct oxi_clause_ops fd_ops = { "wait", fd_attempt, fd_arm, fd_disarm };
 
 ox_clause ox_clause_fd(int fd, unsigned events)
 {
@@ -447,5 +456,5 @@ int ox_wait_fd(int fd, unsigned events)
 {
 	int r = oxi_checkpoint();
 
-	return r < 0 ? r : oxi_clause_wait(&(struct oxi_clause){ .ops = &fd_ops, .fd = fd, .events = events });
+	return r < 0 ? r : oxi_clause_wait_fd(&(struct oxi_clause){ .ops = &fd_ops, .fd = fd, .events = events });
 }

@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <oxbow/embed.h>
 #include <oxbow/ox_test.h>
@@ -49,6 +51,26 @@ static void turn_in_base(void)
 		oxi_loop_disturbed(l);
 }
 
+/* What looks at the loop from outside. */
+static void be_seen(struct ox_loop *l, const ox_run_options *o)
+{
+	l->tid = (int)syscall(SYS_gettid);
+	l->report_fd = o->report_fd;
+	l->deadlock_cancels = o->deadlock == OX_DEADLOCK_CANCEL;
+	l->deadlock_at = UINT64_MAX;
+	l->dump_on_sigquit = o->dump_on_sigquit;
+	l->measures.on = o->measure;
+	oxi_loops_add(l);
+	oxi_watchdog_open(l, o->stall);
+}
+
+static void be_seen_no_more(struct ox_loop *l)
+{
+	oxi_watchdog_close(l);
+	oxi_loops_remove(l);
+	oxi_free(l->measures.functions);
+}
+
 static int loop_open(struct ox_loop *l, const ox_run_options *o)
 {
 	int r;
@@ -56,7 +78,6 @@ static int loop_open(struct ox_loop *l, const ox_run_options *o)
 	oxi_fork_mark();
 	l->magic = OXI_LOOP_MAGIC;
 	l->keep_sigpipe = o->keep_sigpipe;
-	l->no_overflow_report = o->no_overflow_report;
 	oxi_loop = l;
 	if (o->test) {
 		l->virtual = o->test->virtual_clock;
@@ -68,8 +89,10 @@ static int loop_open(struct ox_loop *l, const ox_run_options *o)
 	oxi_stacks_init(&l->stacks);
 	if (!l->keep_sigpipe)
 		ignore_sigpipe(true);
-	if (!l->no_overflow_report)
-		oxi_overflow_report_thread(true);
+	oxi_alt_stack(true);
+	if (!o->no_overflow_report)
+		oxi_overflow_report_install();
+	be_seen(l, o);
 	r = oxi_reactor_new(o->event_base, turn_in_base, &l->reactor);
 	if (r == 0)
 		r = oxi_posts_open(l);
@@ -79,6 +102,7 @@ static int loop_open(struct ox_loop *l, const ox_run_options *o)
 static void loop_close(struct ox_loop *l)
 {
 	l->turning = true;              /* nobody is to be told any more */
+	be_seen_no_more(l);
 	oxi_posts_close(l);
 	oxi_loop_run_end_hooks(l);
 	oxi_reactor_free(l->reactor);
@@ -86,8 +110,7 @@ static void loop_close(struct ox_loop *l)
 	oxi_tasks_destroy(l);
 	oxi_groups_destroy(l);
 	oxi_stacks_destroy(&l->stacks);
-	if (!l->no_overflow_report)
-		oxi_overflow_report_thread(false);
+	oxi_alt_stack(false);
 	if (!l->keep_sigpipe)
 		ignore_sigpipe(false);
 	l->magic = 0;
@@ -152,6 +175,8 @@ static int finish(struct ox_loop *l)
 
 	oxi_loop_turns(l, l->main_task);
 	r = l->main_task->future.status;
+	if (l->deadlocked && (r >= 0 || r == OX_ECANCELED))
+		r = -EDEADLK;
 	oxi_task_release(l->main_task);
 	loop_close(l);
 	return r;

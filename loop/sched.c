@@ -26,29 +26,24 @@
 #include <oxbow/thread.h>
 
 #include "include/private/ticks.h"
+#include "loop/lock.h"
 #include "loop/state.h"
+#include "loop/trace.h"
 
 #define POLL_RESUMES 1000u
 #define BUDGET       128u               /* operations begun in a row without parking */
+#define SAMPLED_POLLS 16u               /* one in so many begins a sample of the latency */
 
 _Thread_local struct ox_loop *oxi_loop;
 
 /* ---- time ---- */
-
-static ox_time clock_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * OX_SEC(1) + t.tv_nsec;
-}
 
 /* Virtual time stands still between jumps: then skew is the time itself. */
 ox_time oxi_now(void)
 {
 	struct ox_loop *l = oxi_loop;
 
-	return l && l->virtual ? l->skew : clock_now();
+	return l && l->virtual ? l->skew : oxi_real_now();
 }
 
 ox_time ox_now(void)
@@ -68,12 +63,14 @@ static void switch_away(struct ox_loop *l, struct oxi_task *t)
 /* No wait record: nothing takes a coroutine back that is ready already. */
 static int yield(struct ox_loop *l, struct oxi_task *t)
 {
+	oxi_trace_wake(l, t, 0);
 	oxi_list_append(&l->ready, &t->ready);
 	switch_away(l, t);
 	return t->scope->cancelled ? OX_ECANCELED : 0;
 }
 
-int oxi_checkpoint(void)
+/* 0; 1: it is time to let the others run; a negative code. */
+static inline int may_begin(void)
 {
 	struct ox_loop *l = oxi_loop;
 
@@ -83,12 +80,33 @@ int oxi_checkpoint(void)
 		return OX_ESTATE;
 	if (l->current->scope->cancelled)
 		return OX_ECANCELED;
-	return ++l->current->operations < BUDGET ? 0 : yield(l, l->current);
+	return ++l->current->operations >= BUDGET;
+}
+
+int oxi_checkpoint(void)
+{
+	int r = may_begin();
+
+	return OXI_LIKELY(r <= 0) ? r : yield(oxi_loop, oxi_loop->current);
+}
+
+int oxi_checkpoint_at(struct oxi_list *waits)
+{
+	struct oxi_wait w;
+	int r = may_begin();
+
+	if (OXI_LIKELY(r <= 0))
+		return r;
+	oxi_wait_init(&w, NULL, NULL, NULL);
+	oxi_list_append(waits, &w.link);
+	r = yield(oxi_loop, oxi_loop->current);
+	oxi_list_remove(&w.link);
+	return w.result < 0 ? w.result : r;
 }
 
 void oxi_wait_init(struct oxi_wait *w, const char *kind, const void *object, oxi_abort_answer (*abort)(struct oxi_wait *))
 {
-	*w = (struct oxi_wait){ .abort = abort, .kind = kind, .object = object };
+	*w = (struct oxi_wait){ .abort = abort, .kind = kind, .object = object, .fd = -1 };
 	oxi_list_init(&w->link);
 	w->task = oxi_loop->current;
 }
@@ -112,6 +130,9 @@ int oxi_park(struct oxi_wait *w)
 	w->since = l->time;
 	w->parked = true;
 	t->wait = w;
+	oxi_trace_park(l, t, w);
+	if (OXI_UNLIKELY(w->kind == oxi_lock_kind))
+		oxi_deadlock_look(w);
 	if (t->scope->cancelled)
 		oxi_abort_wait(w);
 	switch_away(l, t);
@@ -131,6 +152,7 @@ void oxi_wake(struct oxi_wait *w, int result)
 	OXI_CHECK(w->parked);
 	w->parked = false;
 	w->result = result;
+	oxi_trace_wake(oxi_loop, w->task, result);
 	oxi_ready(w->task);
 }
 
@@ -200,7 +222,7 @@ static uint64_t random_next(uint64_t *state)
 }
 
 /* For tests: an order drawn from the seed (Fisher-Yates, inside out on a list: each new element takes a random place). */
-static void shuffle(struct ox_loop *l, struct oxi_list *turn)
+__attribute__((cold)) static void shuffle(struct ox_loop *l, struct oxi_list *turn)
 {
 	struct oxi_list in, *e;
 	uint64_t n = 0;
@@ -235,7 +257,9 @@ static __attribute__((noinline)) void run_errands(struct ox_loop *l, struct oxi_
 		struct oxi_errand *e = l->errand;
 
 		l->errand = NULL;
+		l->errand_of = t;
 		e->result = e->fn(e->arg);
+		l->errand_of = NULL;
 		switch_to(l, t);
 	}
 }
@@ -252,40 +276,93 @@ void *ox_run_on_big_stack(void *(*fn)(void *arg), void *arg)
 	return e.result;
 }
 
-static inline void resume(struct ox_loop *l, struct oxi_task *t)
+static inline void step(struct ox_loop *l, struct oxi_task *t)
 {
-	l->resumed++;
+	l->figures.resumes++;
 	t->operations = 0;
 	switch_to(l, t);
 	if (OXI_UNLIKELY(l->errand != NULL))
 		run_errands(l, t);
+}
+
+static inline void resume(struct ox_loop *l, struct oxi_task *t)
+{
+	step(l, t);
 	if (OXI_UNLIKELY(t->ended))
 		oxi_task_finish(t);
+}
+
+static void resume_watched(struct ox_loop *l, struct oxi_task *t)
+{
+	ox_time begin = l->measures.on ? oxi_real_now() : 0;
+
+	if (t == l->figures.sample)
+		oxi_figures_latency(&l->figures);
+	oxi_trace_if(l, OX_TRACE_RUN, t, NULL, 0);
+	step(l, t);
+	if (l->measures.on)
+		oxi_measure_run(l, t, oxi_real_now() - begin);
+	if (t->ended)
+		oxi_task_finish(t);
+}
+
+/* A turn that is looked at: by a tracer, a measurement, or the sample of the latencies. */
+__attribute__((cold, noinline)) static void run_watched(struct ox_loop *l, struct oxi_list *turn)
+{
+	struct oxi_list *e;
+
+	while ((e = oxi_list_shift(turn)))
+		resume_watched(l, OXI_CONTAINER(e, struct oxi_task, ready));
 }
 
 static inline __attribute__((always_inline)) void run_ready(struct ox_loop *l)
 {
 	struct oxi_list turn, *e;
+	uint64_t n = l->figures.resumes;
 
 	oxi_list_init(&turn);
 	oxi_list_splice(&turn, &l->ready);
 	if (OXI_UNLIKELY(l->shuffle != 0))
 		shuffle(l, &turn);
+	if (OXI_UNLIKELY(l->figures.sample || l->tracer || l->measures.on))
+		run_watched(l, &turn);
 	while ((e = oxi_list_shift(&turn)))
 		resume(l, OXI_CONTAINER(e, struct oxi_task, ready));
+	n = l->figures.resumes - n;
+	l->figures.turns += n > 0;
+	if (n > l->figures.ready_max)
+		l->figures.ready_max = n;
 }
 
 static void polled(struct ox_loop *l)
 {
 	l->time = oxi_now();
-	l->resumed = 0;
+	l->figures.polled_resumes = l->figures.resumes;
 	l->polled_at = oxi_ticks();
 	oxi_timers_fire(&l->timers, l->time);
+	if (++l->figures.polls % SAMPLED_POLLS == 0 && !l->virtual && !oxi_list_empty(&l->ready)) {
+		l->figures.sample = OXI_CONTAINER(l->ready.prev, struct oxi_task, ready);
+		l->figures.sampled = l->time;
+	}
+}
+
+static void poll_reactor(struct ox_loop *l, ox_time until)
+{
+	oxi_trace_poll_begin(l);
+	l->asleep = until != 0;
+	oxi_reactor_poll(l->reactor, until);
+	oxi_loop_awake(l);
+	oxi_trace_poll_end(l);
 }
 
 static void poll_until(struct ox_loop *l, ox_time until)
 {
-	oxi_reactor_poll(l->reactor, until);
+	uint64_t busy = oxi_ticks() - l->polled_at;
+
+	if (busy > l->figures.longest_busy)
+		l->figures.longest_busy = busy;
+	oxi_loop_awake(l);              /* the end of a stall is told before it sleeps */
+	poll_reactor(l, until);
 	polled(l);
 }
 
@@ -296,6 +373,17 @@ static void trim(struct oxi_timer *t)
 		oxi_timer_set(t, oxi_loop->time + OX_SEC(1));
 }
 
+static bool something_is_ready(const struct ox_loop *l)
+{
+	return !oxi_list_empty(&l->ready) || !oxi_list_empty(&l->hooks);
+}
+
+/* Nothing can make anything ready: no timer but our own, nothing real is pending, nobody else has the loop. */
+static bool is_stuck(const struct ox_loop *l)
+{
+	return l->held == 0 && !l->handed_out && l->timers.len == (l->trim_timer.index != 0);
+}
+
 /*
  * Nothing is ready. In real time the loop sleeps until the next timer. Virtual time jumps there instead,
  * unless something real is pending: then the loop waits for that.
@@ -303,21 +391,24 @@ static void trim(struct oxi_timer *t)
 static void idle(struct ox_loop *l)
 {
 	ox_time next = oxi_timers_next(&l->timers);
+	bool stuck = is_stuck(l);
 
-	if (!l->virtual && l->all_parked == NULL) {
+	if (!l->virtual && l->all_parked == NULL && !stuck) {
 		poll_until(l, next);
 		return;
 	}
 	poll_until(l, 0);
-	if (!oxi_list_empty(&l->ready) || !oxi_list_empty(&l->hooks))
+	if (stuck && !something_is_ready(l) && l->all_parked == NULL)
+		oxi_deadlock(l);
+	if (something_is_ready(l))
 		return;
 	if (l->all_parked) {
 		struct oxi_wait *w = l->all_parked;
 
 		l->all_parked = NULL;
 		oxi_wake(w, 0);
-	} else if (l->held > 0 || next == OX_NEVER) {
-		poll_until(l, OX_NEVER);
+	} else if (l->held > 0 || next == OX_NEVER || !l->virtual) {
+		poll_until(l, l->virtual ? OX_NEVER : next);
 	} else {
 		l->skew = l->time = next > l->skew ? next : l->skew;
 		oxi_timers_fire(&l->timers, l->time);
@@ -330,17 +421,23 @@ static inline __attribute__((always_inline)) bool turn(struct ox_loop *l)
 	run_ready(l);
 	if (!oxi_list_empty(&l->hooks))
 		run_hooks(&l->hooks);
-	return !oxi_list_empty(&l->ready) || !oxi_list_empty(&l->hooks);
+	return something_is_ready(l);
 }
 
 static bool poll_is_due(const struct ox_loop *l)
 {
-	return l->resumed >= POLL_RESUMES || oxi_ticks() - l->polled_at > oxi_ticks_short();
+	return l->figures.resumes - l->figures.polled_resumes >= POLL_RESUMES || oxi_ticks() - l->polled_at > oxi_ticks_short();
+}
+
+static void begin_turning(struct ox_loop *l)
+{
+	l->turning = true;
+	oxi_loop_awake(l);
 }
 
 void oxi_loop_turns(struct ox_loop *l, struct oxi_task *until)
 {
-	l->turning = true;
+	begin_turning(l);
 	while (until->future.origin == OX_ORIGIN_NONE) {
 		if (turn(l)) {
 			if (poll_is_due(l))
@@ -356,9 +453,9 @@ bool oxi_loop_some_turns(struct ox_loop *l, bool poll)
 {
 	bool more;
 
-	l->turning = true;
+	begin_turning(l);
 	if (poll)
-		oxi_reactor_poll(l->reactor, 0);
+		poll_reactor(l, 0);
 	polled(l);
 	do
 		more = turn(l);
@@ -408,6 +505,8 @@ void oxi_loop_hold(int delta)
 
 ox_loop *ox_loop_self(void)
 {
+	if (oxi_loop)
+		oxi_loop->handed_out = true;
 	return oxi_loop;
 }
 
@@ -425,6 +524,8 @@ void oxi_loop_init_lists(struct ox_loop *l)
 	oxi_list_init(&l->deliver_groups);
 	oxi_timer_init(&l->trim_timer, trim);
 	l->time = oxi_now();
+	l->polled_at = l->figures.begun_at = oxi_ticks();
+	l->figures.begun = oxi_real_now();
 }
 
 void oxi_loop_run_end_hooks(struct ox_loop *l)

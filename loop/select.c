@@ -112,13 +112,14 @@ static int arm(struct oxi_select *s, int *ret_result)
 	return OX_EBUSY;
 }
 
-static int park(struct oxi_select *s, const char *kind, const void *object, int *ret_result)
+static int park(struct oxi_select *s, const char *kind, const void *object, int fd, int *ret_result)
 {
 	int i = arm(s, ret_result), r;
 
 	if (i >= 0)
 		return i;
 	oxi_wait_init(&s->wait, kind, object, take_back);
+	s->wait.fd = fd;
 	r = oxi_park(&s->wait);
 	if (s->committed == NULL)
 		return r;
@@ -126,12 +127,22 @@ static int park(struct oxi_select *s, const char *kind, const void *object, int 
 	return (int)((ox_clause *)(void *)s->committed - s->clauses);
 }
 
-int oxi_clause_wait(struct oxi_clause *c)
+static int wait_alone(struct oxi_clause *c, int fd)
 {
 	struct oxi_select s = { .clauses = (ox_clause *)(void *)c, .n = 1 };
-	int r, i = park(&s, c->ops->kind, c->object, &r);
+	int r, i = park(&s, c->ops->kind, c->object, fd, &r);
 
 	return i < 0 ? i : r;
+}
+
+int oxi_clause_wait(struct oxi_clause *c)
+{
+	return wait_alone(c, -1);
+}
+
+int oxi_clause_wait_fd(struct oxi_clause *c)
+{
+	return wait_alone(c, c->fd);
 }
 
 int oxi_clause_run(struct oxi_clause *c)
@@ -157,7 +168,7 @@ int ox_select(ox_clause *clauses, size_t n, int *ret_result)
 		return r;
 	ret_result = ret_result ? ret_result : &ignored;
 	r = attempt(&s, ret_result);
-	return r == OX_EBUSY ? park(&s, "select", clauses, ret_result) : r;
+	return r == OX_EBUSY ? park(&s, "select", NULL, -1, ret_result) : r;
 }
 
 int ox_select_try(ox_clause *clauses, size_t n, int *ret_result)

@@ -87,6 +87,7 @@ void oxi_clause_commit(struct oxi_clause *c, int result);
 /* Attempts c, and waits for it. Returns its result; OX_ECANCELED. The caller has called oxi_checkpoint(). */
 int oxi_clause_run(struct oxi_clause *c);
 int oxi_clause_wait(struct oxi_clause *c);              /* without an attempt */
+int oxi_clause_wait_fd(struct oxi_clause *c);           /* the same, for c->fd: reports name it */
 
 /* The clause that has waited longest in a list of their links, taken out; NULL. */
 struct oxi_clause *oxi_clause_shift(struct oxi_list *clauses);

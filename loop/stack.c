@@ -23,6 +23,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -132,11 +133,16 @@ static int make_room(struct oxi_stack_class *c)
 	return 0;
 }
 
-static int guard(const struct oxi_stacks *s, char *base)
+static int guard(struct oxi_stacks *s, char *base)
 {
 	int r = s->mprotect ? mprotect(base, GUARD, PROT_NONE) : madvise(base, GUARD, MADV_GUARD_INSTALL);
 
-	return r < 0 ? OX_ENOMEM : 0;   /* mprotect: vm.max_map_count is reached */
+	if (r < 0 && s->mprotect && !s->told) {
+		s->told = true;
+		oxi_log(OX_LOG_ERROR, "no guard for the stack of another coroutine: %s. On this kernel each takes two "
+		        "mappings, and vm.max_map_count bounds them; raise it with sysctl", strerror(errno));
+	}
+	return r < 0 ? OX_ENOMEM : 0;
 }
 
 static int take_fresh(struct oxi_stacks *s, struct oxi_stack_class *c, char **ret)
@@ -195,6 +201,8 @@ static bool trim_class(struct oxi_stack_class *c)
 {
 	size_t keep = c->used_peak > c->used ? c->used_peak - c->used : 0;
 
+	if (c->used_peak > c->used_max)
+		c->used_max = c->used_peak;
 	c->used_peak = c->used;
 	while (c->cold + keep < c->free_len)
 		madvise(c->free[c->cold++] + GUARD, c->size - GUARD, MADV_DONTNEED);

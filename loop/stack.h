@@ -25,11 +25,12 @@ struct oxi_stack_class {
 	size_t free_len, free_cap;
 	size_t cold;                    /* free[0..cold) have no memory committed */
 	size_t used, used_peak;         /* now, and since the last trim */
+	size_t used_max;                /* before that */
 };
 
 struct oxi_stacks {
 	struct oxi_stack_class classes[OXI_STACK_CLASSES];
-	ox_time trimmed;
+	bool told;                      /* that guards have run out */
 	bool mprotect;                  /* guard by mprotect: the kernel has no MADV_GUARD_INSTALL, or a test says so */
 };
 

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "loop/inspect.h"
 #include "loop/loop.h"
 #include "loop/stack.h"
 #include "loop/switch.h"
@@ -68,12 +69,14 @@ struct oxi_task {
 	ox_coro *fn;
 	void *arg;
 	const char *name, *site;
+	uint64_t id;                    /* in order of spawning, from 1 */
 	struct oxi_stack stack;
 	int saved_errno;
 	struct oxi_binding *bindings;   /* task-locals; NULL: none */
 	struct oxi_deferred *deferred;  /* calls at its end, the first to be made; NULL: none */
 	unsigned operations;            /* since it was resumed */
 	bool ended;                     /* fn has returned: its status is known, its stack not yet free */
+	ox_time longest_run;            /* if that is measured */
 };
 
 /* Makes a task in g, or the main task for NULL. 0; OX_ENOMEM, OX_EINVAL (stack size). */
@@ -107,6 +110,9 @@ struct ox_group {
 	size_t errors_len, errors_cap;
 	int first_error;
 	bool fail_fast, reap;
+	bool joined, errors_asked;      /* somebody heard of first_error, or of any: see unheard.c */
+	const ox_future *first_failed;  /* only to be compared with */
+	const char *unheard_kind, *unheard_name, *unheard_site;
 	const char *name;
 };
 
@@ -129,6 +135,7 @@ bool oxi_reactor_turn_soon(struct oxi_reactor *r);      /* false: the base is ou
 void oxi_reactor_wake_at(struct oxi_reactor *r, ox_time at);
 /* Polls: until at on the monotonic clock, not at all (at 0), or for ever (OX_NEVER). Calls what is ready. */
 void oxi_reactor_poll(struct oxi_reactor *r, ox_time until);
+size_t oxi_reactor_descriptors(const struct oxi_reactor *r);    /* watched now, its own aside */
 struct event_base *oxi_reactor_base(struct oxi_reactor *r);
 
 /* ---- the loop ---- */
@@ -146,15 +153,15 @@ struct ox_loop {
 	uint64_t magic;
 	struct oxi_list ready;          /* tasks for the next turn */
 	struct oxi_task *current;       /* NULL: on the thread's own stack */
-	struct oxi_errand *errand;      /* that current has for that stack */
+	struct oxi_errand *errand;      /* that current has for that stack, */
+	struct oxi_task *errand_of;     /* and while it is done: whose it is. For reports */
 	struct oxi_task *main_task;
 	bool turning;                   /* inside the turns: a step in a step is refused */
-	bool keep_sigpipe, no_overflow_report;  /* as asked for */
+	bool keep_sigpipe;              /* as asked for */
 	struct oxi_context main;
 	ox_time time;                   /* of the last poll */
 	ox_time skew;                   /* virtual minus real time */
 	uint64_t polled_at;             /* ticks */
-	unsigned resumed;               /* coroutines since the last poll */
 	struct oxi_list hooks, end_hooks;
 	struct oxi_timers timers;
 	struct oxi_timer trim_timer;
@@ -176,6 +183,20 @@ struct ox_loop {
 	bool virtual;
 	uint64_t shuffle;               /* state of the generator; 0: FIFO */
 	struct oxi_wait *all_parked;
+	/* for those who look from outside */
+	struct ox_loop *next_loop;
+	int tid;
+	int report_fd;                  /* 0: none */
+	volatile bool asleep;           /* in a poll, until the first callback */
+	bool handed_out;                /* ox_loop_self() has given it away: anybody may post */
+	bool deadlock_cancels, deadlocked;
+	bool dump_on_sigquit;
+	uint64_t deadlock_at;           /* resumes at the last report */
+	struct oxi_figures figures;
+	struct oxi_measures measures;
+	struct oxi_watchdog watchdog;
+	ox_trace_fn *tracer;
+	void *tracer_arg;
 };
 
 extern _Thread_local struct ox_loop *oxi_loop __attribute__((tls_model("initial-exec")));
@@ -204,10 +225,19 @@ void oxi_loop_run_end_hooks(struct ox_loop *l);
 void oxi_tasks_destroy(struct ox_loop *l);
 void oxi_groups_destroy(struct ox_loop *l);
 
+/* What runs on the thread's own stack does so again: a watchdog that rests goes on. */
+static inline void oxi_loop_awake(struct ox_loop *l)
+{
+	l->asleep = false;
+	if (OXI_UNLIKELY(l->watchdog.resting))
+		oxi_watchdog_go_on(l);
+}
+
+/* An own stack for signal handlers of this thread, and a handler of SIGSEGV; see overflow.c. */
+void oxi_alt_stack(bool on);
+void oxi_overflow_report_install(void);
+
 /* From now on SIGINT cancels the main task's scope, if this is the process's first loop and the program has left it alone (signal.c). */
 int oxi_interrupt_open(void);
-
-/* Names an overflown coroutine of this thread's loop before the process dies; see overflow.c. */
-void oxi_overflow_report_thread(bool on);
 
 #endif

@@ -39,6 +39,23 @@ static void jump(struct oxi_context *from, struct oxi_context *to)
 	swapcontext(&from->uc, &to->uc);
 }
 
+bool oxi_context_registers(const struct oxi_context *c, struct oxi_registers *ret)
+{
+#if defined(__x86_64__)
+	const greg_t *regs = c->uc.uc_mcontext.gregs;
+
+	*ret = (struct oxi_registers){ (const char *)regs[REG_RIP], (const char *)regs[REG_RBP] };
+#elif defined(__aarch64__)
+	const mcontext_t *m = &c->uc.uc_mcontext;
+
+	*ret = (struct oxi_registers){ (const char *)m->pc, (const char *)m->regs[29] };
+#else
+	(void)c, (void)ret;
+	return false;
+#endif
+	return ret->pc != (const char *)(uintptr_t)enter;
+}
+
 #else
 
 /* In assembly: saves registers and the stack pointer in *from, loads those of to. */
@@ -79,6 +96,18 @@ static void prepare(struct oxi_context *c, char *bottom, size_t size, void (*ent
 static void jump(struct oxi_context *from, struct oxi_context *to)
 {
 	oxi_switch(&from->sp, to->sp);
+}
+
+bool oxi_context_registers(const struct oxi_context *c, struct oxi_registers *ret)
+{
+	const struct frame *f = c->sp;
+
+#ifdef __x86_64__
+	*ret = (struct oxi_registers){ (const char *)(uintptr_t)f->pc, f->rbp };
+#else
+	*ret = (struct oxi_registers){ (const char *)(uintptr_t)f->pc, f->fp };
+#endif
+	return f->pc != oxi_switch_start;
 }
 
 #endif

@@ -43,6 +43,12 @@ void oxi_context_switch(struct oxi_context *from, struct oxi_context *to, bool l
 /* What the first function on a new context calls first; from is where it came from. */
 void oxi_context_entered(struct oxi_context *from);
 
+/* Where a context goes on when it is switched to; false: it never ran, or that is not known on this machine. */
+struct oxi_registers {
+	const char *pc, *fp;
+};
+bool oxi_context_registers(const struct oxi_context *c, struct oxi_registers *ret);
+
 /* c has run for the last time, and its stack goes back. */
 void oxi_context_end(struct oxi_context *c);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "loop/state.h"
+#include "loop/trace.h"
 
 #undef ox_spawn
 
@@ -23,7 +24,7 @@ static void task_release(ox_future *f)
 	oxi_task_release(OXI_CONTAINER(f, struct oxi_task, future));
 }
 
-static const struct oxi_future_ops task_ops = { "task", task_cancel, task_release };
+static const struct oxi_future_ops task_ops = { .kind = "task", .cancel = task_cancel, .release = task_release };
 
 bool oxi_future_is_task(const ox_future *f)
 {
@@ -53,6 +54,7 @@ static void run(void *arg)
 	struct ox_loop *l = oxi_loop;
 
 	oxi_context_entered(&l->main);
+	oxi_trace_start(l, t);
 	t->future.status = t->fn(t->arg);
 	close_what_is_open(t);
 	while (OXI_UNLIKELY(t->deferred != NULL)) {
@@ -72,7 +74,11 @@ void oxi_task_finish(struct oxi_task *t)
 
 	if (OXI_UNLIKELY(t->starter != NULL))
 		status = oxi_start_failed(t, status);
+	l->figures.ended++;
+	oxi_trace_end(l, t);
 	oxi_context_end(&t->context);
+	if (OXI_UNLIKELY(l->measures.on))
+		oxi_measure_end(l, t);
 	oxi_stack_put(&l->stacks, &t->stack);
 	if (l->trim_timer.index == 0)
 		oxi_timer_set(&l->trim_timer, l->time + OX_SEC(1));     /* without memory for it: trimmed later */
@@ -134,12 +140,15 @@ int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_opti
 	t->site = o->site;
 	t->bindings = l->current ? oxi_bindings_ref(l->current->bindings) : NULL;
 	t->deferred = NULL;
+	t->id = ++l->figures.spawned;
+	t->longest_run = 0;
 	t->saved_errno = 0;
 	t->ended = false;
 	oxi_context_make(&t->context, t->stack.bottom, t->stack.size, t->stack.colour, run, t);
 	oxi_scope_enter(&t->root, t, OX_NEVER, false);
 	oxi_future_init(&t->future, g, &task_ops);
 	oxi_ready(t);
+	oxi_trace_spawn(l, t);
 	*ret = t;
 	return 0;
 }

@@ -45,6 +45,8 @@ static void notify(struct oxi_waiter *e, ox_future *f)
 
 	if (f->status < 0 && w->failure == 0)
 		w->failure = f->status;
+	if (w->owns)
+		oxi_future_heard(f);
 	w->left--;
 	if (w->wait.parked && (w->left == 0 || (w->at_failure && w->failure < 0)))
 		oxi_wake(&w->wait, 0);
@@ -119,7 +121,10 @@ static int wait_for(struct waiting *w)
 	if (w->timeout > 0)
 		r = oxi_timer_set(&w->timer, w->timeout < OX_NEVER - oxi_now() ? oxi_now() + w->timeout : OX_NEVER);
 	if (r == 0) {
-		oxi_wait_init(&w->wait, w->n == 1 ? w->fs[0]->ops->kind : "futures", w->fs, abort_waiting);
+		if (w->n == 1)
+			oxi_wait_init(&w->wait, w->fs[0]->ops->kind, w->fs[0], abort_waiting);
+		else
+			oxi_wait_init(&w->wait, "futures", NULL, abort_waiting);
 		r = oxi_park(&w->wait);
 	}
 	unlink_all(w);

@@ -19,12 +19,22 @@
 
 static bool job_cancel(ox_future *f, ox_cause cause);
 static void job_release(ox_future *f);
+static const char *job_name(const ox_future *f);
 
-static const struct oxi_future_ops job_ops = { .kind = "job", .cancel = job_cancel, .release = job_release };
+static const struct oxi_future_ops job_ops = {
+	.kind = "job", .cancel = job_cancel, .release = job_release, .name = job_name,
+};
 
 static struct ox_result *job_of(const ox_future *f)
 {
 	return f != NULL && f->ops == &job_ops ? OXI_CONTAINER(f, struct ox_result, future) : NULL;
+}
+
+static const char *job_name(const ox_future *f)
+{
+	const struct ox_result *j = job_of(f);
+
+	return j->pool->kinds[j->dispatch.index].copy.name;
 }
 
 /* ---- memory ---- */

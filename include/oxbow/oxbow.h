@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Oxbow: coroutines on an event loop, and a pool of worker processes, with one vocabulary. This header takes
- * in all of liboxbow; <oxbow/http.h> and <oxbow/http_server.h> belong to liboxbow-http.
+ * in all of liboxbow; <oxbow/http.h> and <oxbow/http_server.h> belong to liboxbow-http, <oxbow/pg.h> to
+ * liboxbow-pg, <oxbow/sqlite.h> to liboxbow-sqlite.
  */
 #ifndef OXBOW_OXBOW_H
 #define OXBOW_OXBOW_H
@@ -16,6 +17,7 @@
 #include <oxbow/file.h>
 #include <oxbow/future.h>
 #include <oxbow/group.h>
+#include <oxbow/inspect.h>
 #include <oxbow/job.h>
 #include <oxbow/log.h>
 #include <oxbow/pool.h>
@@ -31,6 +33,7 @@
 #include <oxbow/sync.h>
 #include <oxbow/task.h>
 #include <oxbow/thread.h>
+#include <oxbow/tls.h>
 #include <oxbow/udp.h>
 #include <oxbow/watch.h>
 

@@ -21,6 +21,11 @@ typedef struct ox_loop ox_loop;
 struct ox_test_options;
 struct event_base;
 
+typedef enum ox_deadlock {
+	OX_DEADLOCK_REPORT,             /* the log hook is told who waits for what */
+	OX_DEADLOCK_CANCEL,             /* and the main coroutine is cancelled; ox_run() returns -EDEADLK */
+} ox_deadlock;
+
 typedef struct ox_run_options {
 	size_t size;
 	size_t stack_size;              /* of the main coroutine, bytes; 0: 256 KiB */
@@ -29,6 +34,14 @@ typedef struct ox_run_options {
 	const struct ox_test_options *test;     /* virtual time and seeded order: see ox_test.h */
 	struct event_base *event_base;  /* libevent's, borrowed: the loop uses it, and its other events run too. NULL: an own one */
 	bool keep_sigint;               /* true: leave the action of SIGINT alone; see below */
+	ox_time stall;                  /* a coroutine that runs this long without giving way is reported while it does;
+	                                 * 0: 100 ms, OX_NEVER: off */
+	ox_deadlock deadlock;           /* what happens when every coroutine waits and nothing can wake any */
+	bool dump_on_sigquit;           /* SIGQUIT prints the tasks of every loop with this option to report_fd */
+	bool measure;                   /* time each run of a coroutine and look how much stack it used: for
+	                                 * ox_loop_get_functions(); costs some 10 us a task */
+	int report_fd;                  /* for what cannot wait for the log hook: SIGQUIT's dump, a stall while it lasts;
+	                                 * 0: standard error (a stall only if the hook is ox_log_stderr) */
 } ox_run_options;
 #define OX_RUN_OPTIONS(...) (&(ox_run_options){ .size = sizeof(ox_run_options), __VA_ARGS__ })
 OX_API void ox_run_options_init(ox_run_options *o);
@@ -45,7 +58,7 @@ OX_API void ox_run_options_init(ox_run_options *o);
  *
  * @fn, @arg: the main coroutine. @opts: NULL for the defaults.
  * Returns: what fn returned; OX_ESTATE inside a running loop; OX_ENOMEM or -errno when the loop could not be
- * made; OX_EFORKED.
+ * made; -EDEADLK when a deadlock ended it (OX_DEADLOCK_CANCEL, or the test clock); OX_EFORKED.
  * Call from: an ordinary thread. Threads: any, each has its own loop. After fork: no. Since: 0.1
  */
 OX_API int ox_run(ox_coro *fn, void *arg, const ox_run_options *opts);

@@ -31,6 +31,7 @@ typedef enum ox_cause {
 	OX_CAUSE_FAILURE,               /* another member of a fail-fast group failed */
 	OX_CAUSE_CLOSE,                 /* the group is being closed */
 	OX_CAUSE_INTERRUPT,             /* Ctrl-C: SIGINT came, see ox_run() */
+	OX_CAUSE_DEADLOCK,              /* nothing could run any more */
 } ox_cause;
 
 /**

@@ -20,7 +20,7 @@ typedef int ox_handler(ox_stream *s, void *arg);
 typedef struct ox_serve_options {
 	size_t size;
 	size_t max_connections;         /* at a time: further peers wait to be accepted; 0: no limit but that of descriptors */
-	ox_time grace;                  /* how long busy connections may take to end when the server drains; 0: as long as they like */
+	ox_time grace;                  /* how long busy connections may take to end when the server drains; 0: no limit */
 	size_t stack_size;              /* of a handler, as in ox_spawn_options */
 	const char *name;               /* static text, for reports; NULL: "connection" */
 } ox_serve_options;
@@ -32,11 +32,13 @@ OX_API void ox_serve_options_init(ox_serve_options *o);
  * connection has ended.
  *
  * Without a descriptor (EMFILE, ENFILE) or memory for another connection it says so once through the log hook, and
- * accepts again when a connection has ended, or 100 ms later: the peers wait.
+ * accepts again when a connection has ended, or 100 ms later: the peers wait, but the one whose coroutine the memory was not
+ * enough for is reset.
  *
  * @l: borrowed. @o: NULL for the defaults.
  * Returns: 0: drained; OX_ETIMEDOUT: drained, and handlers were cancelled after the grace; OX_ECANCELED; OX_EBUSY: another
- * coroutine accepts; what else accepting failed with (after draining). Cancel: cancels the handlers, waits for them. Since: 0.1
+ * coroutine accepts; what else accepting failed with (after draining). Cancel: cancels the handlers, waits for them.
+ * Since: 0.1
  */
 OX_API OX_YIELDS int ox_serve(ox_listener *l, ox_handler *handler, void *arg, const ox_serve_options *o);
 

@@ -237,7 +237,11 @@ OX_API OX_YIELDS int ox_accept(ox_listener *l, ox_stream **ret);
 /** Writes the bound address as a text that ox_connect() takes. Returns: 0; OX_ETOOBIG. Since: 0.1 */
 OX_API int ox_listener_address(const ox_listener *l, char *buf, size_t cap);
 
-/** Makes a listener of a listening socket. @fd: given, also on failure. Returns: 0; OX_EINVAL (it does not listen), -errno. Since: 0.1 */
+/**
+ * Makes a listener of a listening socket.
+ *
+ * @fd: given, also on failure. Returns: 0; OX_EINVAL (it does not listen), -errno, OX_ENOMEM. Since: 0.1
+ */
 OX_API int ox_listener_adopt(int fd, ox_listener **ret);
 
 /**

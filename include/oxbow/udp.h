@@ -31,7 +31,11 @@ OX_API void ox_udp_options_init(ox_udp_options *o);
  */
 OX_API int ox_udp_open(const char *local, const ox_udp_options *o, ox_udp **ret);
 
-/** Sets the one peer: sends without an address go there, datagrams of others are not received. Returns: 0; OX_EINVAL, -errno. Since: 0.1 */
+/**
+ * Sets the one peer: sends without an address go there, datagrams of others are not received.
+ *
+ * Returns: 0; OX_EINVAL, -errno. Since: 0.1
+ */
 OX_API int ox_udp_connect(ox_udp *u, const char *address);
 
 /**

@@ -33,6 +33,9 @@
 #define OXI_UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 
+/* A function that reads stacks which are not its own. */
+#define OXI_NO_SANITIZE __attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undefined")))
+
 #ifdef OXI_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif

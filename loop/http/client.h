@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of the HTTP client: client.c drives libcurl's multi handles of a loop, transfer.c is one transfer
- * in libcurl's words, request.c is the calls that make one, upload.c feeds it with a body, retry.c says whether to try
- * again, response.c is what is asked of the answer, cookies.c the jar.
+ * The inside of the HTTP client. On the coroutines' stacks: request.c is the calls that make a request, upload.c feeds
+ * it with a body, retry.c says whether to try again, response.c is what is asked of the answer, cookies.c the jar. On the
+ * thread's own: client.c drives libcurl's multi handles of a loop, prepare.c makes a handle of a request, transfer.c is
+ * what libcurl calls while it works.
  */
 #ifndef OXBOW_LOOP_HTTP_CLIENT_H
 #define OXBOW_LOOP_HTTP_CLIENT_H
@@ -138,10 +139,16 @@ void oxi_response_explain(const struct ox_response *res, int r);
 /* Parks until the transfer has something new for its coroutine, or is done. 0; OX_ECANCELED and other results. */
 int oxi_response_park(struct ox_response *res, const char *kind);
 
-/* ---- transfer.c: all on the thread's own stack ---- */
+/* ---- prepare.c and transfer.c: all on the thread's own stack ---- */
 
 /* Makes res->easy from res->request. 0; OX_EINVAL, OX_ENOMEM, with res->error written. */
 int oxi_transfer_prepare(struct ox_response *res);
+
+/* libcurl's callbacks; arg: the response. */
+size_t oxi_transfer_on_body(char *data, size_t size, size_t n, void *arg);
+size_t oxi_transfer_on_header(char *line, size_t size, size_t n, void *arg);
+curl_socket_t oxi_transfer_on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a);
+int oxi_transfer_on_request(void *arg, char *ip, char *local_ip, int port, int local_port);
 
 /* What the end of a transfer means in our codes. */
 int oxi_transfer_result(const struct ox_response *res, CURLcode code);

@@ -8,7 +8,6 @@
  * Small pieces are read into the reply and leave with its headers in one system call; larger ones go by sendfile(). A
  * file that shrinks meanwhile ends its connection, so that the client knows; a mapping would end the process (SIGBUS).
  */
-#include <curl/curl.h>
 #include <event2/util.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "loop/http/date.h"
 #include "loop/http/range.h"
 #include "loop/http/server.h"
 #include "loop/http/text.h"
@@ -34,19 +34,19 @@ struct content {
 
 /* ---- conditions ---- */
 
-/* True if the header is there and a date not before the file's change. An invalid date counts as no header. */
+/* An invalid date counts as no header: neither is true. */
 static bool is_unchanged_since(const struct content *c, const char *date)
 {
-	time_t t = date ? curl_getdate(date, NULL) : -1;
+	time_t t;
 
-	return t != -1 && c->changed <= t;
+	return date && oxi_http_date(date, &t) && c->changed <= t;
 }
 
 static bool is_changed_since(const struct content *c, const char *date)
 {
-	time_t t = date ? curl_getdate(date, NULL) : -1;
+	time_t t;
 
-	return t != -1 && c->changed > t;
+	return date && oxi_http_date(date, &t) && c->changed > t;
 }
 
 /* 0: go on; 304 or 412. In the order of RFC 9110 section 13.2.2. */

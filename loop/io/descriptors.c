@@ -33,12 +33,15 @@ static bool is_unix(const ox_stream *s)
 
 static ssize_t send_along(ox_stream *s, const void *buf, size_t len, const int *fds, size_t n)
 {
-	union control control = { .header = { .cmsg_len = CMSG_LEN(n * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	size_t size = n * sizeof(int);
+	union control control = {
+		.header = { .cmsg_len = CMSG_LEN(size), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS },
+	};
 	struct iovec v = { (void *)(uintptr_t)buf, len };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(size) };
 	ssize_t sent;
 
-	memcpy(CMSG_DATA(&control.header), fds, n * sizeof(int));
+	memcpy(CMSG_DATA(&control.header), fds, size);
 	do
 		sent = sendmsg(s->fd, &m, MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);

@@ -24,6 +24,7 @@ struct ox_listener {
 	struct oxi_fd *poll;
 	struct oxi_wait *acceptor;      /* in accept or pause, from parking until it runs again */
 	bool pausing;                   /* it is in pause */
+	struct oxi_list beginning;      /* waits: in the first step of accept */
 	bool made_file;                 /* of a Unix socket: it is removed in the end */
 	ox_address address;             /* as bound */
 };
@@ -51,6 +52,7 @@ static int listener_new(int fd, const ox_address *a, ox_listener **ret)
 
 	if (l) {
 		*l = (ox_listener){ .magic = LISTENER_MAGIC, .fd = fd, .address = *a };
+		oxi_list_init(&l->beginning);
 		r = oxi_fd_new(fd, ready, l, &l->poll);
 	}
 	if (r < 0) {
@@ -219,13 +221,14 @@ static bool of_one_connection(int error)
 
 int ox_accept(ox_listener *l, ox_stream **ret)
 {
-	int r = l ? oxi_checkpoint() : OX_ENOMEM;
+	int r;
 
-	if (r < 0)
-		return r;
+	if (l == NULL)
+		return OX_ENOMEM;
 	OXI_CHECK_OBJECT(l, LISTENER_MAGIC);
-	if (l->acceptor)
-		return OX_EBUSY;
+	r = oxi_checkpoint_at(&l->beginning);
+	if (r < 0 || l->acceptor)
+		return r < 0 ? r : OX_EBUSY;
 	while (l->fd >= 0) {
 		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -257,6 +260,7 @@ void ox_listener_stop(ox_listener *l)
 	if (l == NULL || oxi_forked())
 		return;
 	OXI_CHECK_OBJECT(l, LISTENER_MAGIC);
+	oxi_waits_end(&l->beginning, OX_ECLOSED);
 	if (l->fd < 0)
 		return;
 	if (l->made_file)

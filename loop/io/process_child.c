@@ -11,8 +11,8 @@
  * those of a sanitizer, which keep books in the memory that we share. All signals are blocked until their actions are the
  * default ones, so no handler of ours runs in it.
  *
- * What fails is told through a pipe that exec closes. Memory would do for that, but valgrind and qemu make a fork of
- * the clone: there the pipe is also what we wait for, and `shared` tells us that we have to. Otherwise the answer is
+ * What fails is told through a pipe that exec closes. Memory would do for that, but valgrind, qemu and ThreadSanitizer make a
+ * fork of the clone: there the pipe is also what we wait for, and `shared` tells us that we have to. Otherwise the answer is
  * there when clone returns, and we need not trust that nobody else holds the pipe's other end.
  */
 #include <errno.h>
@@ -31,11 +31,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "include/private/sanitize.h"
 #include "loop/io/process.h"
 
 #define STACK       OX_KIB(64)
 #define SIGSET_SIZE 8u                  /* of the kernel's sigset_t */
 #define IN_CHILD    __attribute__((no_sanitize("address", "thread", "undefined")))
+#ifdef OXI_TSAN
+#define BORROW      0                   /* it would settle its books after a fork in the memory that both have */
+#else
+#define BORROW      (CLONE_VM | CLONE_VFORK)
+#endif
 
 struct start {
 	struct oxi_plan *plan;
@@ -167,7 +173,6 @@ IN_CHILD static int run_child(void *arg)
 
 static pid_t start_on(char *stack, struct start *s, int *ret_pidfd)
 {
-	int flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
 	sigset_t all, before;
 	pid_t pid = -1;
 	int error;
@@ -175,9 +180,9 @@ static pid_t start_on(char *stack, struct start *s, int *ret_pidfd)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	if (!oxi_child_without_pidfd)
-		pid = clone(run_child, stack + STACK, flags | CLONE_PIDFD, s, ret_pidfd);
+		pid = clone(run_child, stack + STACK, BORROW | CLONE_PIDFD | SIGCHLD, s, ret_pidfd);
 	if (pid < 0 && (oxi_child_without_pidfd || errno == EINVAL))
-		pid = clone(run_child, stack + STACK, flags, s);
+		pid = clone(run_child, stack + STACK, BORROW | SIGCHLD, s);
 	error = errno;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return pid < 0 ? -error : pid;

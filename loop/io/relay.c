@@ -3,40 +3,57 @@
  * From one stream to another, through the first one's read buffer: no buffer in between, and what the second cannot
  * take holds the first back by its high-water mark.
  *
- * splice(2) would move a socket's bytes without a copy. It takes two descriptors and two system calls a chunk, as
- * reading and writing does, and was SPLICE_FIGURES; TLS, pairs in memory and cut reads would need this way all the same.
+ * Rejected: splice(2), which moves a socket's bytes through a pipe without a copy. Over TCP on loopback it took 0.31 s of
+ * CPU a GiB where reading and writing 64 KiB at a time took 0.37, but 4.5 against 1.9 with messages of 100 bytes: a pipe
+ * holds few of them. It costs two descriptors a way, and TLS, pairs in memory and cut reads need this way all the same.
  */
 #include <oxbow/group.h>
 
 #include "loop/io/stream.h"
 #include "loop/io/waits.h"
 
-/* What is buffered in from goes to the other; it is taken out before anything can fail or be cancelled half-way. */
-static int pass_on(ox_stream *from, ox_stream *to, ox_bytes chunk, uint64_t *moved)
+/*
+ * What is buffered in the first stream goes to the second; it is taken out before anything can fail or be cancelled
+ * half-way. source: present in the first, which may be closed meanwhile.
+ */
+static int pass_on(ox_stream *from, ox_stream *to, const struct oxi_wait *source, uint64_t *moved)
 {
-	struct oxi_wait presence;
-	int closed, r = oxi_stream_may_write(to);
+	int r = oxi_stream_may_write(to);
+	ox_bytes chunk;
 	ssize_t n;
 
-	if (r < 0)
-		return r;
-	ox_consume(from, chunk.len);
-	oxi_presence_enter(&presence, &from->flushers);
+	if (r < 0 || source->result < 0)
+		return r < 0 ? r : source->result;
+	chunk = oxi_stream_buffered(from);
+	oxi_buffer_skip(&from->in, chunk.len);
 	n = oxi_stream_write(to, &chunk, 1);
-	closed = oxi_presence_leave(&presence);
 	if (n >= 0 || n == OX_ECANCELED)
 		*moved += chunk.len;
-	return n < 0 ? (int)n : closed;
+	return n < 0 ? (int)n : source->result;
 }
 
 int ox_relay(ox_stream *from, ox_stream *to, uint64_t *ret_moved)
 {
+	struct oxi_wait source, target;
 	uint64_t moved = 0;
-	ox_bytes chunk;
-	int r;
+	ox_bytes ignored;
+	int r = 0;
 
-	while ((r = to ? ox_peek(from, 1, &chunk) : OX_ENOMEM) == 0 && (r = pass_on(from, to, chunk, &moved)) == 0)
-		;
+	if (from == NULL || to == NULL)
+		return OX_ENOMEM;
+	OXI_CHECK_OBJECT(from, OXI_STREAM_MAGIC);
+	OXI_CHECK_OBJECT(to, OXI_STREAM_MAGIC);
+	oxi_presence_enter(&source, &from->flushers);
+	oxi_presence_enter(&target, &to->flushers);
+	while (r == 0) {
+		r = ox_peek(from, 1, &ignored);
+		if (r == 0)
+			r = target.result;
+		if (r == 0)
+			r = pass_on(from, to, &source, &moved);
+	}
+	oxi_presence_leave(&source);
+	oxi_presence_leave(&target);
 	if (ret_moved)
 		*ret_moved = moved;
 	return r == OX_EINCOMPLETE ? 0 : r;

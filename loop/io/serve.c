@@ -71,14 +71,14 @@ static int run_connection(void *arg)
 static int start_connection(struct server *v, ox_stream *s)
 {
 	struct connection *c = oxi_alloc(sizeof(*c));
-	size_t before = ox_group_pending(v->group);
+	ox_future *f = NULL;
 
 	if (c) {
 		*c = (struct connection){ v, s };
-		ox_spawn_with(v->group, run_connection, c, OX_SPAWN_OPTIONS(.name = v->o->name ? v->o->name : "connection",
+		f = ox_spawn_with(v->group, run_connection, c, OX_SPAWN_OPTIONS(.name = v->o->name ? v->o->name : "connection",
 		              .site = OX_SITE, .stack_size = v->o->stack_size));
 	}
-	if (ox_group_pending(v->group) > before) {      /* the future itself may have been reaped already */
+	if (!ox_future_done(f)) {
 		v->connections++;
 		return 0;
 	}
@@ -92,14 +92,12 @@ int ox_serve_next(ox_stream *s)
 	struct server *v = ox_local_get(&server_of);
 	struct idle idle;
 	ox_bytes ignored;
-	int r = oxi_checkpoint();
+	int r;
 
-	if (r < 0)
-		return r;
 	if (v == NULL)
 		return OX_ESTATE;
 	if (v->draining)
-		return 0;
+		return ox_cancelled() ? OX_ECANCELED : 0;
 	oxi_list_append(&v->idle, &idle.link);
 	ox_scope_enter(&idle.scope, OX_NEVER);
 	r = ox_peek(s, 1, &ignored);

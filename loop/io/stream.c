@@ -274,11 +274,10 @@ int ox_close(ox_stream *s)
 	if (s->closing)
 		return OX_ECLOSED;
 	tell = s->transport->shut_first && !s->write_over;
-	s->write_over = true;
+	s->write_over = s->closing = true;
 	r = oxi_checkpoint();
 	lost = r < 0 && (s->out.len || s->holding);
 	if (r == 0) {
-		s->closing = true;
 		r = say_goodbye(s, tell);
 		lost = r < 0;
 	}

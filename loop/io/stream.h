@@ -73,6 +73,7 @@ struct ox_stream {
 	struct oxi_wait *reader;        /* from parking until it runs again */
 	struct oxi_buffer in, out;
 	struct oxi_list writers, flushers;      /* waits, from parking until they run again */
+	size_t chunk;                   /* of reads into in: grows while they come back full; 0: as at first */
 	size_t high_water;              /* bytes in out above which writers park */
 	struct oxi_cut cut;
 	void (*above)(void *arg, unsigned events);      /* the transport that stands on this stream; NULL: none */
@@ -102,8 +103,8 @@ int oxi_stream_wait(ox_stream *s, struct oxi_list *waits, const char *kind);
 /* ---- between the files of the upper half, and those that read and write past it (descriptors.c) ---- */
 
 /* The first step of each call: 0, and who calls may read (write) now; a negative code. */
-int oxi_stream_may_read(const ox_stream *s);
-int oxi_stream_may_write(const ox_stream *s);
+int oxi_stream_may_read(ox_stream *s);
+int oxi_stream_may_write(ox_stream *s);
 
 /* Parks until the transport may have something to read. 0; OX_ECLOSED, OX_ECANCELED. */
 int oxi_stream_wait_readable(ox_stream *s);
@@ -113,6 +114,9 @@ int oxi_stream_wait_empty(ox_stream *s, const char *kind);
 
 /* Reads into the buffer, parking until something is there: the number of bytes; 0 at the end; a negative code. */
 ssize_t oxi_stream_fill(ox_stream *s);
+
+/* What ox_peek() shows. */
+ox_bytes oxi_stream_buffered(const ox_stream *s);
 
 /* Once, without waiting, past the buffers; as recv and send. */
 ssize_t oxi_stream_receive(ox_stream *s, void *buf, size_t cap);

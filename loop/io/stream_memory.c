@@ -97,7 +97,9 @@ static void end(ox_stream *s, bool abort)
 	oxi_free(m);
 }
 
-static const struct oxi_transport transport = { .name = "memory", .recv = receive, .send = transmit, .shut = shut, .close = end };
+static const struct oxi_transport transport = {
+	.name = "memory", .recv = receive, .send = transmit, .shut = shut, .close = end,
+};
 
 static struct memory_stream *memory_stream_new(const ox_test_stream_options *o)
 {

@@ -64,7 +64,9 @@ static void end(ox_stream *s, bool abort)
 	oxi_free(s);
 }
 
-static const struct oxi_transport transport = { .name = "pipe", .recv = receive, .send = transmit, .shut = shut, .close = end };
+static const struct oxi_transport transport = {
+	.name = "pipe", .recv = receive, .send = transmit, .shut = shut, .close = end,
+};
 
 static void ready(void *arg, unsigned events)
 {

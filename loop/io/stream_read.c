@@ -4,16 +4,18 @@
 
 #include "loop/io/stream.h"
 
-#define READ_CHUNK OX_KIB(16)
+#define CHUNK      OX_KIB(16)           /* room for a read into the buffer, */
+#define MOST_CHUNK OX_KIB(256)          /* while bytes come faster than they are taken */
 
-int oxi_stream_may_read(const ox_stream *s)
+int oxi_stream_may_read(ox_stream *s)
 {
-	int r = s ? oxi_checkpoint() : OX_ENOMEM;
+	int r;
 
-	if (r < 0)
-		return r;
+	if (s == NULL)
+		return OX_ENOMEM;
 	OXI_CHECK_OBJECT(s, OXI_STREAM_MAGIC);
-	return s->reader || s->above ? OX_EBUSY : 0;
+	r = oxi_checkpoint_at(&s->writers);
+	return r < 0 ? r : s->reader || s->above ? OX_EBUSY : 0;
 }
 
 /* Reads from the transport into memory, parking until something is there: the number; 0 at the end; a negative code. */
@@ -33,22 +35,27 @@ static ssize_t receive(ox_stream *s, void *buf, size_t cap)
 
 ssize_t oxi_stream_fill(ox_stream *s)
 {
-	for (;;) {
-		uint8_t *room = s->readable ? oxi_buffer_room(&s->in, READ_CHUNK) : NULL;
-		ssize_t n = !s->readable ? -EAGAIN : room ? oxi_stream_receive(s, room, READ_CHUNK) : OX_ENOMEM;
+	size_t chunk = s->chunk ? s->chunk : CHUNK;
 
-		if (n > 0)
+	for (;;) {
+		uint8_t *room = s->readable ? oxi_buffer_room(&s->in, chunk) : NULL;
+		ssize_t n = !s->readable ? -EAGAIN : room ? oxi_stream_receive(s, room, chunk) : OX_ENOMEM;
+
+		if (n > 0) {
 			s->in.len += (size_t)n;
+			s->chunk = (size_t)n < chunk ? chunk : chunk < MOST_CHUNK ? 2 * chunk : MOST_CHUNK;
+		}
 		if (n != -EAGAIN)
 			return n;
 		oxi_buffer_release(&s->in);     /* thousands may wait here for their next request */
+		chunk = s->chunk = CHUNK;
 		n = oxi_stream_wait_readable(s);
 		if (n < 0)
 			return n;
 	}
 }
 
-static ox_bytes buffered(const ox_stream *s)
+ox_bytes oxi_stream_buffered(const ox_stream *s)
 {
 	return (ox_bytes){ s->in.data + s->in.start, s->in.len };
 }
@@ -138,11 +145,11 @@ static int read_until(ox_stream *s, const ox_bytes *separators, size_t n, size_t
 		return OX_EINVAL;
 	for (;;) {
 		struct match m = { 0, 0 };
-		bool found = find(buffered(s), separators, n, searched, &m);
+		bool found = find(oxi_stream_buffered(s), separators, n, searched, &m);
 		ssize_t k;
 
 		if (found ? m.at > limit : s->in.len >= longest && s->in.len - longest >= limit) {
-			*ret = (ox_bytes){ buffered(s).data, m.end };
+			*ret = (ox_bytes){ oxi_stream_buffered(s).data, m.end };
 			return OX_EOVERRUN;
 		}
 		searched = s->in.len < longest ? 0 : s->in.len - longest + 1;
@@ -150,7 +157,7 @@ static int read_until(ox_stream *s, const ox_bytes *separators, size_t n, size_t
 		if (k < 0)
 			return (int)k;
 		if (k == 0) {
-			*ret = buffered(s);
+			*ret = oxi_stream_buffered(s);
 			ret->len = found ? m.end : ret->len;
 			*ret_separator = m.end - m.at;
 			oxi_buffer_skip(&s->in, ret->len);      /* the bytes stay where they are until the next read */
@@ -199,7 +206,7 @@ int ox_peek(ox_stream *s, size_t n, ox_bytes *ret)
 			r = OX_EINCOMPLETE;
 	}
 	if (r == 0 || r == OX_EINCOMPLETE)
-		*ret = buffered(s);
+		*ret = oxi_stream_buffered(s);
 	return r;
 }
 

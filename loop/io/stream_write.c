@@ -8,13 +8,16 @@
 
 #define PARTS 16                        /* of a writev, sent by one call */
 
-int oxi_stream_may_write(const ox_stream *s)
+int oxi_stream_may_write(ox_stream *s)
 {
-	int r = s ? oxi_checkpoint() : OX_ENOMEM;
+	int r;
 
+	if (s == NULL)
+		return OX_ENOMEM;
+	OXI_CHECK_OBJECT(s, OXI_STREAM_MAGIC);
+	r = oxi_checkpoint_at(&s->writers);
 	if (r < 0)
 		return r;
-	OXI_CHECK_OBJECT(s, OXI_STREAM_MAGIC);
 	if (s->above)
 		return OX_EBUSY;
 	if (s->write_error)
@@ -147,12 +150,13 @@ int oxi_stream_wait_empty(ox_stream *s, const char *kind)
 
 int ox_flush(ox_stream *s)
 {
-	int r = s ? oxi_checkpoint() : OX_ENOMEM;
+	int r;
 
-	if (r < 0)
-		return r;
+	if (s == NULL)
+		return OX_ENOMEM;
 	OXI_CHECK_OBJECT(s, OXI_STREAM_MAGIC);
-	return oxi_stream_flush(s);
+	r = oxi_checkpoint_at(&s->writers);
+	return r < 0 ? r : oxi_stream_flush(s);
 }
 
 int oxi_stream_finish(ox_stream *s)

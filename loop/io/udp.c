@@ -117,16 +117,15 @@ int ox_udp_connect(ox_udp *u, const char *address)
 
 /* ---- datagrams ---- */
 
-static int may_use(const ox_udp *u)
+static int may_use(ox_udp *u)
 {
-	int r = u ? oxi_checkpoint() : OX_ENOMEM;
-
-	if (r == 0)
-		OXI_CHECK_OBJECT(u, UDP_MAGIC);
-	return r;
+	if (u == NULL)
+		return OX_ENOMEM;
+	OXI_CHECK_OBJECT(u, UDP_MAGIC);
+	return oxi_checkpoint_at(&u->writers);
 }
 
-static int may_receive(const ox_udp *u)
+static int may_receive(ox_udp *u)
 {
 	int r = may_use(u);
 

@@ -66,11 +66,11 @@ static inline int oxi_waits_park(struct oxi_list *waits, const char *kind, const
  */
 static inline void oxi_presence_enter(struct oxi_wait *w, struct oxi_list *waits)
 {
-	oxi_wait_init(w, NULL, NULL, NULL);
+	*w = (struct oxi_wait){ .result = 0 };
 	oxi_list_append(waits, &w->link);
 }
 
-/* 0; OX_ECLOSED: the object is gone. */
+/* 0; OX_ECLOSED: the object is gone. w->result says so before, too. */
 static inline int oxi_presence_leave(struct oxi_wait *w)
 {
 	oxi_list_remove(&w->link);

@@ -293,6 +293,42 @@ START_TEST(curl_resumes_a_download)
 }
 END_TEST
 
+/* ---- memory ---- */
+
+static int file_without_memory(void *arg)
+{
+	static const char *const headers[] = { "Range: bytes=0-1,5-100000", NULL };
+	OX_AUTO_RESPONSE *res = NULL;
+	char buf[1000];
+	ssize_t n = 0;
+	int r = ox_http_serve("127.0.0.1:0", serve_folder, NULL, &site.server);
+
+	if (r < 0)
+		return r;
+	ox_http_server_url(site.server, site.url, sizeof(site.url));
+	r = ox_http_open("GET", at(arg), OX_HTTP_OPTIONS(.headers = headers), &res);
+	if (r == -ECONNRESET || (r == 0 && ox_response_status(res) >= 500))     /* the server's share of it */
+		r = OX_ENOMEM;
+	while (r == 0 && (n = ox_response_read(res, buf, sizeof(buf))) > 0)
+		;
+	ox_response_free(res);
+	res = NULL;
+	ox_http_server_close(site.server);
+	return n < 0 ? (int)n : r;
+}
+
+START_TEST(each_allocation_of_a_reply_with_a_file_fails_once)
+{
+	if (under_valgrind())
+		SKIP("valgrind does not know openat2()");
+	folder_make(site.folder);
+	file_write(site.folder, "index.html", (char[200000]){ 0 }, 200000);
+	fails_cleanly_real(file_without_memory, (void *)(uintptr_t) "/");
+	fails_cleanly_real(file_without_memory, (void *)(uintptr_t) "/index.html");
+	folder_remove(site.folder);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("http files");
@@ -303,5 +339,6 @@ int main(void)
 	tcase_add_test(c, a_range_is_sent_alone);
 	tcase_add_test(c, several_ranges_are_sent_as_parts);
 	tcase_add_test(c, curl_resumes_a_download);
+	tcase_add_test(c, each_allocation_of_a_reply_with_a_file_fails_once);
 	return run_suite(s);
 }

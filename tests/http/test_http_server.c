@@ -18,7 +18,7 @@ struct site {
 	char url[80], folder[64];
 	char address[80];               /* for ox_connect() */
 	ox_future *go;                  /* slow_handler waits for it */
-	int started, ended, result;
+	int started, ended, result, resets;
 	ox_group *group;
 };
 
@@ -104,6 +104,7 @@ static int slow_handler(ox_request *q, void *arg)
 		t->result = ox_request_reply(q, 200, NULL, "late", 4);
 	EXPECT_STR(ox_request_path(q), "/slow");        /* still there, whatever became of the connection */
 	EXPECT_STR(ox_request_header(q, "Host"), t->address);
+	t->resets += t->result == -ECONNRESET;
 	t->ended++;
 	return t->result;
 }
@@ -309,7 +310,7 @@ static int go_away(void *arg)
 	ox_promise_resolve(t.go, 0, NULL, 0);
 	while (t.ended < 3 && ox_sleep(OX_MS(1)) == 0)
 		;
-	EXPECT_EQ(t.result, -ECONNRESET);
+	EXPECT_EQ(t.resets, 2);                         /* the closed one may only have shut down its sending side */
 	expect_status(&t, "/fast", 200);
 	ox_http_server_close(t.server);
 	return 0;

@@ -390,6 +390,25 @@ START_TEST(every_allocation_may_fail_and_nothing_leaks)
 }
 END_TEST
 
+/* Each of 100 that could not be made can be looked at; memory is the leak checker's. */
+static int stillborn(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT, .reap = true));
+
+	(void)arg;
+	for (int i = 0; i < 100; i++)
+		EXPECT_EQ(ox_future_status(ox_spawn_with(g, stillborn, NULL, OX_SPAWN_OPTIONS(.stack_size = SIZE_MAX / 2))), OX_EINVAL);
+	ox_group_cancel(g);
+	EXPECT_EQ(ox_future_status(ox_promise(g)), OX_ECANCELED);
+	return 0;
+}
+
+START_TEST(what_failed_from_the_start_can_be_asked_in_a_reaping_group)
+{
+	run_virtual(stillborn, NULL);
+}
+END_TEST
+
 /* ---- S32 ---- */
 
 static int ready_then_7(void *arg)
@@ -485,6 +504,7 @@ int main(void)
 
 	tcase_add_test(c, first_failure_cancels_siblings_and_body_and_is_what_join_returns_S24);
 	tcase_add_test(c, later_failures_can_be_asked_for_in_order_S24);
+	tcase_add_test(c, what_failed_from_the_start_can_be_asked_in_a_reaping_group);
 	tcase_add_test(c, start_returns_when_the_task_is_ready_or_has_failed_S32);
 	tcase_add_test(c, every_allocation_of_a_start_fails_cleanly);
 	tcase_add_test(c, failing_body_ends_the_children_first_whether_they_ran_or_not_S25);

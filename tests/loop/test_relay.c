@@ -314,6 +314,11 @@ static int both_ways(void *arg)
 	return 0;
 }
 
+static int memory_pair(ox_stream **a, ox_stream **b)
+{
+	return ox_test_stream_pair(NULL, a, b);
+}
+
 /* The stream read from goes while its relay waits for the other one. */
 static int closed_source(void *arg)
 {
@@ -336,6 +341,17 @@ static int closed_source(void *arg)
 	EXPECT_EQ(r.moved, 3);
 	ox_close(a);
 	ox_close(r.to);
+	ox_close(d);
+
+	EXPECT_EQ(memory_pair(&a, &r.from), 0);
+	EXPECT_EQ(memory_pair(&r.to, &d), 0);
+	f = ox_spawn(g, relay, &r);
+	EXPECT_EQ(ox_wait_all_parked(), 0);
+	ox_close(r.to);                                 /* learned of with the next bytes */
+	EXPECT_EQ(ox_write(a, "abc", 3), 3);
+	EXPECT_EQ(ox_await(f), OX_ECLOSED);
+	ox_close(a);
+	ox_close(r.from);
 	ox_close(d);
 	return 0;
 }

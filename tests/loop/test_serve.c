@@ -441,7 +441,7 @@ static bool raise_descriptors(int n)
 
 START_TEST(ten_thousand_connections_echo_at_once)
 {
-	struct crowd c = { .n = under_sanitizer || under_valgrind() ? 1000 : 10000 };
+	struct crowd c = { .n = under_sanitizer || under_valgrind() ? 300 : 10000 };
 	struct rlimit before;
 	ox_address a;
 
@@ -503,6 +503,8 @@ static int plain_listener(void)
 	return fd;
 }
 
+static const char *program;             /* this one; /proc/self/exe is valgrind under valgrind */
+
 /* As a service manager does it: descriptors from 3 on, and the variables with the pid of the process itself. */
 static void start_activated(const char *pid)
 {
@@ -518,7 +520,7 @@ static void start_activated(const char *pid)
 	setenv("LISTEN_FDS", "3", 1);
 	setenv("LISTEN_PID", pid ? pid : own, 1);
 	setenv("LISTEN_FDNAMES", "web:file", 1);
-	execl("/proc/self/exe", "test_serve", "--activated", (char *)NULL);
+	execl(program, program, "--activated", (char *)NULL);
 	_exit(99);
 }
 
@@ -541,6 +543,27 @@ START_TEST(sockets_are_taken_from_the_service_manager_once_by_name)
 	if (pid == 0)
 		start_activated("1");
 	ck_assert_int_eq(status_of(pid), 1);            /* they are not for this process */
+}
+END_TEST
+
+static int shared_port(void *arg)
+{
+	ox_listener *first, *second, *third;
+	char address[OX_ADDRESS_TEXT];
+
+	(void)arg;
+	EXPECT_EQ(ox_listen("127.0.0.1:0", OX_LISTEN_OPTIONS(.reuse_port = true), &first), 0);
+	EXPECT_EQ(ox_listener_address(first, address, sizeof(address)), 0);
+	EXPECT_EQ(ox_listen(address, OX_LISTEN_OPTIONS(.reuse_port = true), &second), 0);
+	EXPECT_EQ(ox_listen(address, NULL, &third), -EADDRINUSE);
+	ox_listener_close(first);
+	ox_listener_close(second);
+	return 0;
+}
+
+START_TEST(several_listeners_share_a_port)
+{
+	run_real(shared_port, NULL);
 }
 END_TEST
 
@@ -575,6 +598,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "--activated") == 0)
 		return ox_run(activated_main, NULL, NULL);
+	program = argv[0];
 	s = suite_create("serve");
 	c = new_case(s, "serve", 30);
 	tcase_add_test(c, draining_refuses_new_ends_idle_and_waits_for_busy_connections_S59);
@@ -584,6 +608,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, a_server_without_memory_drops_a_connection_and_goes_on);
 	tcase_add_test(c, ten_thousand_connections_echo_at_once);
 	tcase_add_test(c, sockets_are_taken_from_the_service_manager_once_by_name);
+	tcase_add_test(c, several_listeners_share_a_port);
 	tcase_add_test(c, listening_descriptors_are_adopted_others_refused);
 	return run_suite(s);
 }

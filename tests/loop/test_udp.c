@@ -180,6 +180,36 @@ static int much(void *arg)
 	return 0;
 }
 
+static bool begun;
+
+static int send_on(void *arg)
+{
+	ox_address to;
+	int r;
+
+	EXPECT_EQ(ox_address_parse("127.0.0.1:9", &to), 0);
+	while ((r = (int)ox_udp_send(arg, "x", 1, &to)) == 1)
+		begun = true;
+	return r;
+}
+
+static int closed_while_busy(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	ox_future *f;
+	ox_udp *u;
+
+	(void)arg;
+	EXPECT_EQ(ox_udp_open("127.0.0.1:0", NULL, &u), 0);
+	begun = false;
+	f = ox_spawn(g, send_on, u);
+	while (!begun)
+		EXPECT_EQ(ox_yield(), 0);
+	ox_udp_close(u);
+	EXPECT_EQ(ox_await(f), OX_ECLOSED);
+	return 0;
+}
+
 static int without_memory(void *arg)
 {
 	ox_udp *u;
@@ -200,6 +230,7 @@ END_TEST
 START_TEST(one_receiver_waits_and_is_cancelled_or_closed)
 {
 	run_real(waiting, NULL);
+	run_real(closed_while_busy, NULL);
 }
 END_TEST
 

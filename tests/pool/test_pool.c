@@ -83,6 +83,33 @@ START_TEST(a_status_passes_through_unchanged_and_is_told_from_the_pools_own)
 }
 END_TEST
 
+static char logged[256];
+
+static void remember(void *arg, ox_log_level level, const char *text)
+{
+	(void)arg, (void)level;
+	snprintf(logged, sizeof logged, "%s", text);
+}
+
+static int fail_unheard(void *arg)
+{
+	static const int code = -EIO;
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	ox_submit(g, pool, &status_job, &code, sizeof code);
+	return ox_group_join(g);
+}
+
+START_TEST(a_failure_that_nobody_asks_for_is_reported_with_the_jobs_name)
+{
+	logged[0] = '\0';
+	ox_log_set(remember, NULL);
+	with_pool(fail_unheard, POOL_OPTIONS(.jobs = OX_JOBS(&status_job), .workers = 1));
+	ox_log_set(NULL, NULL);
+	ck_assert_str_eq(logged, "job status_job failed and nobody asked: Input/output error");
+}
+END_TEST
+
 static int call_sizes(void *arg)
 {
 	static const size_t sizes[] = { 1, 15, 16, 17, 72, 73, 4095, 4096, 4097, 65536, OX_MIB(1) + 1, OX_MIB(5) };
@@ -839,6 +866,7 @@ int main(int argc, char **argv)
 	TCase *c = new_pool_case(s, "calls", 30);
 	tcase_add_test(c, a_call_returns_what_the_job_replied);
 	tcase_add_test(c, a_status_passes_through_unchanged_and_is_told_from_the_pools_own);
+	tcase_add_test(c, a_failure_that_nobody_asks_for_is_reported_with_the_jobs_name);
 	tcase_add_test(c, payloads_of_all_sizes_come_back_as_they_went);
 	tcase_add_test(c, a_reply_grows_by_small_writes_and_can_be_cut);
 	tcase_add_test(c, f30_a_result_over_its_limit_fails_its_job_and_the_worker_stays);
