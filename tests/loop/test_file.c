@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Files: reading, writing, locking, replacing, and paths. */
+#include "tests/loop/actor.h"
 #include "tests/loop/folder.h"
 #include "tests/loop/threads.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #define MODE 0644
 
@@ -454,18 +453,6 @@ static int replace_by_name(void *arg)
 	if (mkdir("d", 0755) < 0 || ox_file_save("d", "new", 3, 0) != -EISDIR || rmdir("d") < 0 || count_names(".") != 1)
 		return 4;
 	return 0;
-}
-
-/* Runs this program again as an actor, and gives its status. */
-static int play(const char *part)
-{
-	char *const argv[] = { "test_file", (char *)(uintptr_t)part, NULL };
-	pid_t pid;
-	int status;
-
-	ck_assert_int_eq(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ), 0);
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	return status;
 }
 
 static int keep_old(void *arg)
