@@ -18,6 +18,7 @@ static const struct {
 	{ "sync", "N", 1, bench_sync },
 	{ "idle", "N [STACK_KIB]", 1, bench_idle },
 	{ "timers", "N", 1, bench_timers },
+	{ "tls", "CERT.pem", 1, bench_tls },
 	{ "echo", "PORT SIZE", 1, bench_echo },
 	{ "pool-small", "N WORKERS", 2, bench_pool_small },
 	{ "pool-rtt", "N WORKERS", 2, bench_pool_rtt },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * PostgreSQL: round trips beside blocking libpq in the same run, a pool, and inserts one at a time beside a pipeline and COPY.
+ * PostgreSQL: round trips beside blocking libpq in the same run, a pool, and inserts one at a time beside a
+ * pipeline and COPY.
  *
  *	make bench-db with_server && ./with_server ./bench-db
  *
@@ -147,7 +148,8 @@ static double insert_by_copy(ox_pg *db)
 
 	must(ox_pg_copy_in(db, "copy t from stdin"), "copy");
 	for (int i = 0; i < INSERTS; i++)
-		must(ox_pg_copy_write(db, line, (size_t)snprintf(line, sizeof(line), "%d\tsome text\n", i)), "copy");
+		must(ox_pg_copy_write(db, line, (size_t)snprintf(line, sizeof(line), "%d\tsome text\n", i)),
+		     "copy");
 	must(ox_pg_copy_end(db, NULL), "copy");
 	return seconds_since(began);
 }

@@ -11,9 +11,9 @@
  *		puts(ox_pg_value(res, i, 0).data);
  *
  * What holds for every call that takes a connection:
- * - One coroutine uses a connection at a time: another one's call fails with OX_EBUSY. (A transaction that two
- *   coroutines mix would be nobody's; for many coroutines there are pools.) Only ox_pg_notification() may wait
- *   while another coroutine queries.
+ * - One coroutine uses a connection at a time: another one's call fails with OX_EBUSY. (A transaction that
+ *   two coroutines mix would be nobody's; for many coroutines there are pools.) Only ox_pg_notification() may
+ *   wait while another coroutine queries.
  * - When the server reports an error, the result is OX_EDB, and ox_pg_last_error() has the story.
  * - A connection that breaks during a call makes it fail with -ECONNRESET; later calls fail with OX_ECLOSED.
  *   Whether the statement took effect is then not known. Close the connection and open another.
@@ -21,7 +21,8 @@
  *   the statement has ended; then the connection can be used again. (If it takes longer, the connection is
  *   closed.) A statement that ends well before the request has arrived is a success: nothing that was
  *   committed is reported as cancelled. Deadlines of scopes travel this way, not as statement_timeout, which
- *   would cost a round trip for each statement; set it on the server if it should hold for clients that vanish.
+ *   would cost a round trip for each statement; set it on the server if it should hold for clients that
+ *   vanish.
  * - In a failed transaction block the server refuses everything until it is rolled back.
  */
 #ifndef OXBOW_PG_H
@@ -50,14 +51,15 @@ OX_API void ox_pg_options_init(ox_pg_options *o);
  * Connects to a server.
  *
  * Host names are looked up by this library, without blocking; TLS is libpq's and as sslmode says. Several
- * hosts are tried in order. The environment (PGHOST and so on), service and password files count as for any
+ * hosts are tried in order; one that does not answer at all for connect_timeout (of conninfo; 10 s if it does
+ * not say) is passed over. The environment (PGHOST and so on), service and password files count as for any
  * program of libpq. The server's notices go to the log hook.
  *
  * @conninfo: libpq's "host=... dbname=..." or "postgresql://...", or the name of a
  * database; "" for the defaults. @o: NULL for the defaults. @ret: owned: ox_pg_close() or OX_AUTO_PG.
  * Returns: 0; OX_EINVAL (conninfo), OX_EDNS, -ECONNREFUSED, -ENOENT (no such Unix socket) and what else
- * connect() says, OX_EAUTH (password, role), OX_ETLS, OX_EDB (the server refused: too many connections, no such
- * database), -ECONNRESET, OX_ETIMEDOUT, OX_ECANCELED, OX_ENOMEM, OX_ESTATE, OX_EFORKED.
+ * connect() says, OX_EAUTH (password, role), OX_ETLS, OX_EDB (the server refused: too many connections, no
+ * such database), -ECONNRESET, OX_ETIMEDOUT, OX_ECANCELED, OX_ENOMEM, OX_ESTATE, OX_EFORKED.
  * Yields: always. Cancel: closes. Since: 0.1
  */
 OX_API OX_YIELDS int ox_pg_connect(const char *conninfo, const ox_pg_options *o, ox_pg **ret);
@@ -75,7 +77,7 @@ static inline void ox_pg_auto_(ox_pg **db) { ox_pg_close(*db); }
 
 /** What the server said. Members are "" where it said nothing. */
 typedef struct ox_pg_error {
-	const char *sqlstate;           /* five characters, "23505" for instance; "": it was not the server who failed */
+	const char *sqlstate;           /* five characters, "23505" for instance; "": libpq failed, not the server */
 	const char *severity;           /* "ERROR", "FATAL" */
 	const char *message, *detail, *hint, *context;
 	const char *schema, *table, *column, *constraint;
@@ -104,16 +106,21 @@ OX_API int ox_pg_server_pid(const ox_pg *db);
  * OX_ENOMEM, OX_EFORKED.
  * Yields: always. Cancel: see the top. Since: 0.1
  */
-OX_API OX_YIELDS int ox_pg_query(ox_pg *db, const char *sql, const ox_value *params, size_t n, ox_pg_result **ret);
+OX_API OX_YIELDS int ox_pg_query(ox_pg *db, const char *sql, const ox_value *params, size_t n,
+                                 ox_pg_result **ret);
 
-/** As ox_pg_query() of one statement, with the values of the result in the types' binary formats. Since: 0.1 */
-OX_API OX_YIELDS int ox_pg_query_binary(ox_pg *db, const char *sql, const ox_value *params, size_t n, ox_pg_result **ret);
+/**
+ * As ox_pg_query() of one statement, with the values of the result in the types' binary formats. Since: 0.1
+ */
+OX_API OX_YIELDS int ox_pg_query_binary(ox_pg *db, const char *sql, const ox_value *params, size_t n,
+                                        ox_pg_result **ret);
 
 /** Prepares a statement for ox_pg_execute(), on this connection. Otherwise as ox_pg_query(). Since: 0.1 */
 OX_API OX_YIELDS int ox_pg_prepare(ox_pg *db, const char *name, const char *sql);
 
 /** Runs a prepared statement. Otherwise as ox_pg_query(). Since: 0.1 */
-OX_API OX_YIELDS int ox_pg_execute(ox_pg *db, const char *name, const ox_value *params, size_t n, ox_pg_result **ret);
+OX_API OX_YIELDS int ox_pg_execute(ox_pg *db, const char *name, const ox_value *params, size_t n,
+                                   ox_pg_result **ret);
 
 /* ---- results: what is borrowed from one lives until it is freed ---- */
 
@@ -126,8 +133,8 @@ OX_API const char *ox_pg_column_name(const ox_pg_result *res, size_t column);
 /** The OID of a column's type; 0: no such column. Since: 0.1 */
 OX_API uint32_t ox_pg_column_type(const ox_pg_result *res, size_t column);
 /**
- * A value: its text, or its binary format if that was asked for; a NUL that is not counted follows. Of null, and
- * where there is no such value, data is NULL. Borrowed. Since: 0.1
+ * A value: its text, or its binary format if that was asked for; a NUL that is not counted follows. Of null,
+ * and where there is no such value, data is NULL. Borrowed. Since: 0.1
  */
 OX_API ox_bytes ox_pg_value(const ox_pg_result *res, size_t row, size_t column);
 /** A value's text read as a whole number; 0: null, or no number. Since: 0.1 */
@@ -144,8 +151,8 @@ static inline void ox_pg_result_auto_(ox_pg_result **res) { ox_pg_result_free(*r
 /* ---- large results, in constant memory ---- */
 
 /**
- * Starts a query whose rows ox_pg_next() gives as they come. Until its end, or ox_pg_abandon(), the connection
- * does nothing else. Returns: as ox_pg_query(). Since: 0.1
+ * Starts a query whose rows ox_pg_next() gives as they come. Until its end, or ox_pg_abandon(), the
+ * connection does nothing else. Returns: as ox_pg_query(). Since: 0.1
  */
 OX_API OX_YIELDS int ox_pg_stream(ox_pg *db, const char *sql, const ox_value *params, size_t n);
 
@@ -154,8 +161,8 @@ OX_API OX_YIELDS int ox_pg_stream(ox_pg *db, const char *sql, const ox_value *pa
  *
  * @ret: owned, with at least one row of a stream; NULL if not wanted.
  * Returns: 1: a result. 0: the end of the stream, or a sync of the pipeline. OX_EDB: the stream has ended, or
- * this query of the pipeline failed; OX_EINCOMPLETE: it was skipped, for an earlier one had failed. OX_ESTATE:
- * nothing is under way; as ox_pg_query().
+ * this query of the pipeline failed; OX_EINCOMPLETE: it was skipped, for an earlier one had failed.
+ * OX_ESTATE: nothing is under way; as ox_pg_query().
  * Yields: while nothing is there. Cancel: ends the stream or the pipeline on the server too. Since: 0.1
  */
 OX_API OX_YIELDS int ox_pg_next(ox_pg *db, ox_pg_result **ret);
@@ -172,8 +179,8 @@ OX_API OX_YIELDS int ox_pg_abandon(ox_pg *db);
 
 /**
  * Begins a pipeline: from now on ox_pg_send() and ox_pg_send_execute() send queries, and ox_pg_next() gives
- * their results in order. A failure skips what follows it up to the next sync; what lies between two syncs is one
- * transaction, unless it says otherwise itself.
+ * their results in order. A failure skips what follows it up to the next sync; what lies between two syncs is
+ * one transaction, unless it says otherwise itself.
  *
  * Returns: 0; OX_EBUSY, OX_ESTATE, OX_ECLOSED. Since: 0.1
  */
@@ -201,18 +208,23 @@ OX_API OX_YIELDS int ox_pg_pipeline_end(ox_pg *db);
 
 /* ---- COPY ---- */
 
-/** Starts a COPY ... FROM STDIN; ox_pg_copy_write() and ox_pg_copy_end() follow. Returns: as ox_pg_query(). Since: 0.1 */
+/**
+ * Starts a COPY ... FROM STDIN; ox_pg_copy_write() and ox_pg_copy_end() follow. Returns: as ox_pg_query().
+ * Since: 0.1
+ */
 OX_API OX_YIELDS int ox_pg_copy_in(ox_pg *db, const char *sql);
 
 /**
  * Writes data, cut wherever it suits.
  *
- * Returns: 0; an error of the server shows at the end. Yields: while more than 64 KiB wait to be sent. Cancel:
- * the COPY has failed. Since: 0.1
+ * Returns: 0; an error of the server shows at the end. Yields: while more than 64 KiB wait to be sent.
+ * Cancel: the COPY has failed. Since: 0.1
  */
 OX_API OX_YIELDS int ox_pg_copy_write(ox_pg *db, const void *data, size_t len);
 
-/** Ends a COPY in. @ret_rows: how many it brought; NULL if not wanted. Returns: as ox_pg_query(). Since: 0.1 */
+/**
+ * Ends a COPY in. @ret_rows: how many it brought; NULL if not wanted. Returns: as ox_pg_query(). Since: 0.1
+ */
 OX_API OX_YIELDS int ox_pg_copy_end(ox_pg *db, uint64_t *ret_rows);
 
 /** Starts a COPY ... TO STDOUT; ox_pg_copy_read() follows. Returns: as ox_pg_query(). Since: 0.1 */
@@ -260,12 +272,15 @@ OX_API OX_YIELDS int ox_pg_begin(ox_pg *db);
  */
 OX_API OX_YIELDS int ox_pg_commit(ox_pg *db);
 
-/** Rolls back what the last ox_pg_begin() began; nothing if that is over. Shielded, at most cancel_limit. Since: 0.1 */
+/**
+ * Rolls back what the last ox_pg_begin() began; nothing if that is over. Shielded, at most cancel_limit.
+ * Since: 0.1
+ */
 OX_API OX_YIELDS int ox_pg_rollback(ox_pg *db);
 
 typedef struct ox_pg_transaction_options {
 	size_t size;
-	const char *mode;               /* of the outermost: "isolation level serializable", say; NULL: the server's default */
+	const char *mode;               /* of the outermost: "isolation level serializable", say */
 	unsigned retries;               /* how often it is run again after a serialization failure or deadlock */
 } ox_pg_transaction_options;
 #define OX_PG_TRANSACTION_OPTIONS(...) \
@@ -273,11 +288,11 @@ typedef struct ox_pg_transaction_options {
 OX_API void ox_pg_transaction_options_init(ox_pg_transaction_options *o);
 
 /**
- * Runs fn in a transaction, or inside one in a savepoint: commits if it returns 0 or more, rolls back otherwise,
- * and when it was cancelled.
+ * Runs fn in a transaction, or inside one in a savepoint: commits if it returns 0 or more, rolls back
+ * otherwise, and when it was cancelled.
  *
- * With retries fn is run again, from a new beginning and after a growing pause, when it or the commit failed by
- * SQLSTATE 40001 or 40P01. Inside another transaction that would be of no use, and is not done.
+ * With retries fn is run again, from a new beginning and after a growing pause, when it or the commit failed
+ * by SQLSTATE 40001 or 40P01. Inside another transaction that would be of no use, and is not done.
  *
  * @fn: its result is returned. @o: NULL for the defaults.
  * Returns: what fn returned; a failure of begin or commit. Since: 0.1
@@ -289,13 +304,13 @@ OX_API OX_YIELDS int ox_pg_transaction(ox_pg *db, int (*fn)(ox_pg *db, void *arg
 
 typedef struct ox_pg_pool_options {
 	size_t size;
-	unsigned min;                   /* connections that are opened with the pool and kept when idle; 0: none */
+	unsigned min;                   /* opened with the pool, and kept when idle */
 	unsigned max;                   /* 0: 10 */
 	ox_time max_idle;               /* idle ones above min are closed after it; 0: 10 min; OX_NEVER: kept */
 	ox_time max_age;                /* older ones are not used again; 0: 1 h; OX_NEVER: no limit */
-	ox_time check_after;            /* one idle for longer is asked for a sign of life first; 0: 30 s; OX_NEVER: none is */
-	bool discard_all;               /* a connection that comes back forgets all its state, prepared statements too */
-	int (*init)(ox_pg *db, void *arg);      /* a coroutine's code, for each new connection; negative: it is not used */
+	ox_time check_after;            /* one idle for longer is asked for a sign of life; 0: 30 s; OX_NEVER */
+	bool discard_all;               /* what comes back forgets all its state, prepared statements too */
+	int (*init)(ox_pg *db, void *arg);      /* sets a new connection up; negative: it failed */
 	void *init_arg;
 	const ox_pg_options *connect;   /* for each connection, without error_text; NULL: the defaults. Copied */
 	char *error_text;               /* as in ox_pg_options, for ox_pg_pool_open() */
@@ -306,7 +321,8 @@ OX_API void ox_pg_pool_options_init(ox_pg_pool_options *o);
 /**
  * Opens a pool of connections, for the coroutines of this loop.
  *
- * A connection that broke is replaced when one is wanted; an idle one that the server closes is noticed at once.
+ * A connection that broke is replaced when one is wanted; an idle one that the server closes is noticed at
+ * once.
  *
  * @conninfo: copied. @o: NULL for the defaults. @ret: owned: ox_pg_pool_close() or OX_AUTO_PG_POOL.
  * Returns: 0; OX_EINVAL (max below min); as ox_pg_connect() if one of min failed. Since: 0.1
@@ -317,8 +333,8 @@ OX_API OX_YIELDS int ox_pg_pool_open(const char *conninfo, const ox_pg_pool_opti
  * Takes a connection: an idle one, a new one, or the next that comes back. ox_pg_close() gives it back: an
  * open transaction is then rolled back, what is under way abandoned, LISTEN ended.
  *
- * Returns: 0; OX_ECLOSED, OX_ECANCELED; as ox_pg_connect(). Yields: until there is one; who waits is served in
- * order. Cancel: takes nothing. Since: 0.1
+ * Returns: 0; OX_ECLOSED, OX_ECANCELED; as ox_pg_connect(). Yields: until there is one; who waits is served
+ * in order. Cancel: takes nothing. Since: 0.1
  */
 OX_API OX_YIELDS int ox_pg_pool_get(ox_pg_pool *p, ox_pg **ret);
 

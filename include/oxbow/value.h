@@ -14,7 +14,13 @@
 
 OX_BEGIN
 
-typedef enum ox_value_kind { OX_VALUE_NULL, OX_VALUE_INT, OX_VALUE_REAL, OX_VALUE_TEXT, OX_VALUE_BINARY } ox_value_kind;
+typedef enum ox_value_kind {
+	OX_VALUE_NULL,
+	OX_VALUE_INT,
+	OX_VALUE_REAL,
+	OX_VALUE_TEXT,
+	OX_VALUE_BINARY
+} ox_value_kind;
 
 typedef struct ox_value {
 	ox_value_kind kind;

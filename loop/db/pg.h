@@ -2,7 +2,8 @@
 /*
  * The inside of liboxbow-pg. The files, lowest first:
  *
- *	pg.c             a connection between libpq and the loop: waiting, the end of a statement, cancelling
+ *	pg.c             a connection between libpq and the loop: waiting, calls, closing
+ *	pg_finish.c      the end of a statement, cancelling
  *	pg_result.c      results and errors, looked at
  *	pg_query.c       statements, their parameters, streams of rows
  *	pg_pipeline.c    many queries in flight
@@ -43,7 +44,7 @@ struct ox_pg {
 	struct oxi_wait *waiter;        /* of the call; NULL: not parked here */
 	unsigned wanted;                /* its events */
 	struct oxi_wait *listener;      /* of ox_pg_notification(); NULL: not parked */
-	void (*idle_ready)(struct ox_pg *db);   /* the socket is readable and nobody waits; NULL: of no interest */
+	void (*idle_ready)(struct ox_pg *db);   /* readable, and nobody waits; NULL: so what */
 	ox_time cancel_limit;
 	PGresult *failed;               /* what error points into; NULL: into text */
 	char text[512];
@@ -63,16 +64,16 @@ struct ox_pg {
 /* ---- pg.c ---- */
 
 /*
- * Begins a call on a connection that must be in a state: 0, or what is wrong. Each is ended by oxi_pg_leave(),
- * which gives its result back; db may be gone then.
+ * Begins a call on a connection that must be in a state: 0, or what is wrong. Each is ended by
+ * oxi_pg_leave(), which gives its result back; db may be gone then.
  */
 int oxi_pg_enter(ox_pg *db, enum oxi_pg_state state);
 int oxi_pg_leave(ox_pg *db, int r);
 int oxi_pg_leave_listening(ox_pg *db, int r);
 
 /*
- * The same in any state, for calls that must get through in a cancelled scope too (they shield themselves) and keep the story
- * of the failure that led to them.
+ * The same in any state, for calls that must get through in a cancelled scope too (they shield themselves)
+ * and keep the story of the failure that led to them.
  */
 int oxi_pg_enter_any(ox_pg *db);
 
@@ -88,20 +89,6 @@ int oxi_pg_flush(ox_pg *db);
 /* Waits for libpq's next result. 0, with NULL at the end of a statement. */
 int oxi_pg_get(ox_pg *db, PGresult **ret);
 
-/*
- * Waits for the end of the statement under way, and when the caller is cancelled, ends it on the server.
- *
- * @ret: its last result, owned; NULL if not wanted. Returns: 0; OX_EDB, OX_EINVAL (a COPY), OX_ECANCELED...
- */
-int oxi_pg_finish(ox_pg *db, PGresult **ret);
-int oxi_pg_finish_from(ox_pg *db, PGresult *res, PGresult **ret);       /* res: its first result, given; NULL: none yet */
-
-/* Ends the statement under way on the server, in a shield: 0; OX_EDB, OX_ECANCELED (so it has ended), -ECONNRESET. */
-int oxi_pg_cancel(ox_pg *db, PGresult **ret);
-
-/* Cancels on the server while rest() waits for the end, in a shield: what rest() said; OX_ECANCELED: in vain, lost. */
-int oxi_pg_end_by_cancel(ox_pg *db, int (*rest)(ox_pg *db, void *arg), void *arg);
-
 /* The connection is of no use any more; keeps its last words. Returns: -ECONNRESET. */
 int oxi_pg_lost(ox_pg *db);
 
@@ -110,6 +97,29 @@ int oxi_pg_not_sent(ox_pg *db);
 
 int oxi_pg_watch(ox_pg *db);            /* its socket, from now on: 0; OX_ENOMEM */
 void oxi_pg_destroy(ox_pg *db);
+
+/* ---- pg_finish.c ---- */
+
+/*
+ * Waits for the end of the statement under way, and when the caller is cancelled, ends it on the server.
+ *
+ * @ret: its last result, owned; NULL if not wanted. Returns: 0; OX_EDB, OX_EINVAL (a COPY), OX_ECANCELED...
+ */
+int oxi_pg_finish(ox_pg *db, PGresult **ret);
+/* @res: its first result, given; NULL: none has come yet. */
+int oxi_pg_finish_from(ox_pg *db, PGresult *res, PGresult **ret);
+
+/*
+ * Ends the statement under way on the server, in a shield: 0; OX_EDB, OX_ECANCELED (so it has ended),
+ * -ECONNRESET.
+ */
+int oxi_pg_cancel(ox_pg *db, PGresult **ret);
+
+/*
+ * Cancels on the server while rest() waits for the end, in a shield: what rest() said; OX_ECANCELED: in vain,
+ * lost.
+ */
+int oxi_pg_end_by_cancel(ox_pg *db, int (*rest)(ox_pg *db, void *arg), void *arg);
 
 /* ---- pg_result.c ---- */
 
@@ -148,6 +158,9 @@ int oxi_pg_end_all(ox_pg *db);
 int oxi_pg_roll_back(ox_pg *db, bool all);
 
 /* ---- pg_connect.c, pg_pool.c ---- */
+
+/* PQconnectStartParams(), where there is stack enough. */
+PGconn *oxi_pg_start(const char *const *keywords, const char *const *values);
 
 /* Makes a connection; error_text as in ox_pg_options. */
 int oxi_pg_connect(const char *conninfo, const ox_pg_options *o, ox_pg **ret);

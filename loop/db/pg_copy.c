@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * COPY. In: libpq's buffer takes pieces of up to 64 KiB and is then emptied into the socket, which is where a fast writer waits for a
- * slow server. Out: libpq holds what one read of the socket brought; nothing is read while nobody asks.
+ * COPY. In: libpq's buffer takes pieces of up to 64 KiB and is then emptied into the socket, which is where a
+ * fast writer waits for a slow server. Out: libpq holds what one read of the socket brought; nothing is read
+ * while nobody asks.
  */
 #include "loop/db/pg.h"
 
@@ -45,7 +46,8 @@ int oxi_pg_copy_fail(ox_pg *db)
 	int r;
 
 	ox_scope_shield(&s, db->cancel_limit);
-	r = PQputCopyEnd(db->conn, "canceled by the client") < 0 ? oxi_pg_not_sent(db) : oxi_pg_finish(db, NULL);
+	r = PQputCopyEnd(db->conn, "canceled by the client") < 0 ? oxi_pg_not_sent(db)
+	                                                         : oxi_pg_finish(db, NULL);
 	ox_scope_leave(&s, 0);
 	if (r == OX_ENOMEM)
 		r = oxi_pg_lost(db);

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libpq looks host names up by itself, and blocks meanwhile. So each name is looked up here, and libpq gets one host
- * for each of its addresses, with the address as hostaddr and the name as host, which the password file and the check
- * of certificates want.
+ * libpq looks host names up by itself, and blocks meanwhile. So each name is looked up here, and libpq gets
+ * one host for each of its addresses, with the address as hostaddr and the name as host, which the password
+ * file and the check of certificates want.
  *
  *	host=a,/run/postgresql,b port=5432,5433,5434
  *	becomes
  *	host=a,a,/run/postgresql,b hostaddr=10.0.0.1,fd00::1,,10.0.0.2 port=5432,5432,5433,5434
  *
- * Which hosts are meant is known to libpq alone: they may come from conninfo, the environment or a service file. It tells
- * when it is given a connection that it must refuse before it looks at the network: one with an sslmode that does not
- * exist.
+ * Which hosts are meant is known to libpq alone: they may come from conninfo, the environment or a service
+ * file. It tells when it is given a connection that it must refuse before it looks at the network: one with
+ * an sslmode that does not exist.
  */
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <oxbow/dns.h>
 
@@ -80,17 +82,14 @@ void oxi_pg_hosts_free(struct oxi_pg_hosts *h)
 static bool is_name(struct item host)
 {
 	char text[64];
-	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST }, *found;
+	struct in6_addr address;
 
 	if (host.len == 0 || host.text[0] == '/' || host.text[0] == '@')
 		return false;
 	if ((size_t)host.len >= sizeof(text))
 		return true;
 	snprintf(text, sizeof(text), "%.*s", host.len, host.text);
-	if (getaddrinfo(text, NULL, &hints, &found) != 0)
-		return true;
-	freeaddrinfo(found);
-	return false;
+	return inet_pton(AF_INET, text, &address) != 1 && inet_pton(AF_INET6, text, &address) != 1;
 }
 
 static int look_up(struct oxi_pg_hosts *h, struct item name, struct item port)
@@ -105,7 +104,8 @@ static int look_up(struct oxi_pg_hosts *h, struct item name, struct item port)
 	for (size_t i = 0; r == 0 && i < found->len; i++) {
 		const ox_address *a = &found->list[i];
 
-		if (getnameinfo((const struct sockaddr *)&a->storage, a->len, address, sizeof(address), NULL, 0, NI_NUMERICHOST) == 0)
+		if (getnameinfo((const struct sockaddr *)&a->storage, a->len, address, sizeof(address), NULL,
+		                0, NI_NUMERICHOST) == 0)
 			r = add(h, name, (struct item){ address, (int)strlen(address) }, port);
 	}
 	return r;
@@ -132,11 +132,14 @@ static int look_all_up(const struct lists *l, struct oxi_pg_hosts *h, char *erro
 		struct item port = item_of(l->ports, count(l->ports) > 1 ? i : 0);
 
 		if (address.len > 0 || !is_name(name)) {
-			r = add(h, name, address.len > 0 || name.len == 0 || strchr("/@", name.text[0]) ? address : name, port);
+			bool numeric = address.len == 0 && name.len > 0 && strchr("/@", name.text[0]) == NULL;
+
+			r = add(h, name, numeric ? name : address, port);
 		} else {
 			r = look_up(h, name, port);
 			if (r == OX_EDNS && error_text)
-				snprintf(error_text, 256, "the host name \"%.*s\" could not be resolved", name.len, name.text);
+				snprintf(error_text, 256, "the host name \"%.*s\" could not be resolved",
+				         name.len, name.text);
 			r = r == OX_EDNS ? 0 : r;       /* the others may do */
 		}
 		if (r < 0)
@@ -157,12 +160,14 @@ static const char *value_of(const PQconninfoOption *options, const char *keyword
 
 int oxi_pg_hosts_find(const char *conninfo, struct oxi_pg_hosts *ret, char *error_text)
 {
-	PGconn *refused = PQconnectStartParams((const char *[]){ "dbname", "sslmode", NULL },
-	                                       (const char *[]){ conninfo, "refuse", NULL }, 1);
+	PGconn *refused = oxi_pg_start((const char *[]){ "dbname", "sslmode", NULL },
+	                               (const char *[]){ conninfo, "refuse", NULL });
 	PQconninfoOption *options = PQconninfo(refused);
-	struct lists l = { value_of(options, "host"), value_of(options, "hostaddr"), value_of(options, "port") };
-	int r = refused ? 0 : OX_ENOMEM;
+	struct lists l = { value_of(options, "host"), value_of(options, "hostaddr"),
+		           value_of(options, "port") };
+	int r = refused ? 0 : OX_ENOMEM, seconds = atoi(value_of(options, "connect_timeout"));
 
+	ret->timeout = seconds > 0 ? OX_SEC(seconds) : OX_SEC(10);
 	if (r == 0 && wants_look_up(&l))
 		r = look_all_up(&l, ret, error_text);
 	if (r < 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Notifications. libpq keeps those that come, in order, whatever it was reading at that moment; so the one who waits
- * looks there, and is woken when something was read: by the call under way, or by the socket when there is none.
+ * Notifications. libpq keeps those that come, in order, whatever it was reading at that moment; so the one
+ * who waits looks there, and is woken when something was read: by the call under way, or by the socket when
+ * there is none.
  */
 #include "loop/db/pg.h"
 
@@ -32,7 +33,9 @@ static oxi_abort_answer stop_listening(struct oxi_wait *w)
 	return OXI_ABORTED;
 }
 
-/* Waits until something may have come. While another coroutine uses the connection, it is the one who reads. */
+/*
+ * Waits until something may have come. While another coroutine uses the connection, it is the one who reads.
+ */
 static int wait_for_input(ox_pg *db)
 {
 	struct oxi_wait w;
@@ -83,6 +86,6 @@ int ox_pg_notification(ox_pg *db, ox_pg_note *ret)
 	while (r == 0 && (db->note = PQnotifies(db->conn)) == NULL)
 		r = read_input(db);
 	if (r == 0)
-		*ret = (ox_pg_note){ .channel = db->note->relname, .payload = db->note->extra, .pid = db->note->be_pid };
+		*ret = (ox_pg_note){ db->note->relname, db->note->extra, db->note->be_pid };
 	return oxi_pg_leave_listening(db, r);
 }

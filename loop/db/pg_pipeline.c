@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Pipelines: libpq's pipeline mode. Each query that was sent is answered by one result and an empty one
- * behind it, each sync by one result; so counting what is not answered yet tells whether there is anything to wait for.
+ * behind it, each sync by one result; so counting what is not answered yet tells whether there is anything to
+ * wait for.
  *
  * The server keeps its answers in a buffer until a sync. Whoever waits for one before that has it send them
  * (PQsendFlushRequest), else both sides would wait for ever.
@@ -16,7 +17,7 @@ int ox_pg_pipeline_begin(ox_pg *db)
 		return r;
 	if (db->state != OXI_PG_IDLE)
 		return oxi_pg_leave(db, OX_ESTATE);
-	PQsendQuery(db->conn, NULL);    /* sends nothing, and ends a single-row mode that libpq 15 would carry over */
+	PQsendQuery(db->conn, NULL);    /* sends nothing; ends a single-row mode that libpq 15 would carry over */
 	if (!PQenterPipelineMode(db->conn))
 		return oxi_pg_leave(db, OX_ESTATE);
 	db->state = OXI_PG_PIPELINE;

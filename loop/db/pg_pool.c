@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pools. A connection is idle here or out with a coroutine; `open` counts both, and those that are being made. Who finds
- * none idle and all places taken parks in a FIFO, and is woken with a connection that came back, or, when one was
- * lost, with its place, to make a new one. A waiter that is woken owns what it was woken with, so nothing is lost when it
- * is cancelled afterwards.
+ * Pools. A connection is idle here or out with a coroutine; `open` counts both, and those that are being
+ * made. Who finds none idle and all places taken parks in a FIFO, and is woken with a connection that came
+ * back, or, when one was lost, with its place, to make a new one. A waiter that is woken owns what it was
+ * woken with, so nothing is lost when it is cancelled afterwards.
  *
  * The connection that came back last is handed out first: the others grow old, and are closed after max_idle.
  *
- * Health. An idle connection's socket is watched: a server that closes it (a restart, pg_terminate_backend) is
- * noticed at once. A peer that vanished without a word is found by a question, which costs a round trip and is therefore asked only
- * after check_after. There is no task of the pool's own: it would need a group, and nothing here needs to
- * happen while nobody uses the pool but closing idle connections, which a timer can do.
+ * Health. An idle connection's socket is watched: a server that closes it (a restart, pg_terminate_backend)
+ * is noticed at once. A peer that vanished without a word is found by a question, which costs a round trip
+ * and is therefore asked only after check_after. There is no task of the pool's own: it would need a group,
+ * and nothing here needs to happen while nobody uses the pool but closing idle connections, which a timer can
+ * do.
  *
  * Giving back happens in the coroutine that used the connection, so that whoever left a mess pays for it.
  */

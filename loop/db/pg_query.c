@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Statements and their parameters. Numbers travel as text, so that the server reads them as whatever type the
- * statement wants; binary values travel as they are. A statement without parameters goes by the simple protocol,
- * which takes several at once; all others by the extended one.
+ * statement wants; binary values travel as they are. A statement without parameters goes by the simple
+ * protocol, which takes several at once; all others by the extended one.
  */
 #include <stdio.h>
 
@@ -49,7 +49,8 @@ static int check(const ox_value *v, size_t n, size_t *ret_texts)
 			return OX_EINVAL;
 		if (bytes && v[i].bytes.len > INT32_MAX - 1)
 			return OX_ETOOBIG;
-		if (v[i].kind == OX_VALUE_TEXT && v[i].bytes.len > 0 && memchr(v[i].bytes.data, 0, v[i].bytes.len))
+		if (v[i].kind == OX_VALUE_TEXT && v[i].bytes.len > 0 &&
+		    memchr(v[i].bytes.data, 0, v[i].bytes.len))
 			return OX_EINVAL;
 		texts += text_len(&v[i]);
 	}
@@ -112,9 +113,11 @@ int oxi_pg_send(ox_pg *db, const struct oxi_pg_statement *st)
 	if (r < 0)
 		return r;
 	if (st->name)
-		sent = PQsendQueryPrepared(db->conn, st->name, (int)st->n, p.values, p.lengths, p.formats, st->binary);
+		sent = PQsendQueryPrepared(db->conn, st->name, (int)st->n, p.values, p.lengths, p.formats,
+		                           st->binary);
 	else
-		sent = PQsendQueryParams(db->conn, st->sql, (int)st->n, p.types, p.values, p.lengths, p.formats, st->binary);
+		sent = PQsendQueryParams(db->conn, st->sql, (int)st->n, p.types, p.values, p.lengths,
+		                         p.formats, st->binary);
 	oxi_free(p.values);
 	return sent ? 0 : oxi_pg_not_sent(db);
 }
@@ -136,7 +139,8 @@ static int run(ox_pg *db, const struct oxi_pg_statement *st, ox_pg_result **ret)
 
 int ox_pg_query(ox_pg *db, const char *sql, const ox_value *params, size_t n, ox_pg_result **ret)
 {
-	return run(db, &(struct oxi_pg_statement){ .sql = sql, .params = params, .n = n, .several = true }, ret);
+	return run(db, &(struct oxi_pg_statement){ .sql = sql, .params = params, .n = n, .several = true },
+	           ret);
 }
 
 int ox_pg_query_binary(ox_pg *db, const char *sql, const ox_value *params, size_t n, ox_pg_result **ret)

@@ -64,7 +64,8 @@ ox_bytes ox_pg_value(const ox_pg_result *r, size_t row, size_t column)
 
 	if (row >= ox_pg_rows(r) || column >= ox_pg_columns(r) || PQgetisnull(r->res, (int)row, (int)column))
 		return none;
-	return (ox_bytes){ PQgetvalue(r->res, (int)row, (int)column), (size_t)PQgetlength(r->res, (int)row, (int)column) };
+	return (ox_bytes){ PQgetvalue(r->res, (int)row, (int)column),
+		           (size_t)PQgetlength(r->res, (int)row, (int)column) };
 }
 
 int64_t ox_pg_int(const ox_pg_result *r, size_t row, size_t column)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Transactions. A begin inside a transaction is a savepoint, named by its depth; what the server says about its
- * state is believed before our own count, since anybody may send BEGIN and COMMIT as statements.
+ * Transactions. A begin inside a transaction is a savepoint, named by its depth; what the server says about
+ * its state is believed before our own count, since anybody may send BEGIN and COMMIT as statements.
  */
 #include <stdio.h>
 

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection and its thread. SQLite blocks: on the disk, on locks, on the query itself. So each connection belongs to a
- * thread of its own from open to close, and a call hands it one piece of work and parks.
+ * A connection and its thread. SQLite blocks: on the disk, on locks, on the query itself. So each connection
+ * belongs to a thread of its own from open to close, and a call hands it one piece of work and parks.
  *
  *	loop                                      thread
  *	fill in db->work, handed_over = true ---> does it
  *	parks                                     writes to done_fd
  *	woken by the watch of done_fd <---------- waits for handed_over
  *
- * One piece is under way at a time, so one place for it is enough, and nothing is allocated to hand it over. Whoever
- * has the work owns the fields that belong to it; the mutex passes them on.
+ * One piece is under way at a time, so one place for it is enough, and nothing is allocated to hand it over.
+ * Whoever has the work owns the fields that belong to it; the mutex passes them on.
  *
- * A cancel cannot take the work back: it sets a flag, which SQLite's progress and busy handlers look at, and the call waits
- * on. So it returns only when the thread has let go of everything that the caller owns, and tells how the statement
- * ended.
+ * A cancel cannot take the work back: it sets a flag, which SQLite's progress and busy handlers look at, and
+ * the call waits on. So it returns only when the thread has let go of everything that the caller owns, and
+ * tells how the statement ended.
  *
- * Rejected: sqlite3_interrupt() (lost when it comes before the statement begins, and when it comes late the rows of an open
- * stream fail, in a scope that nobody cancelled); ox_thread_call() for each call (a connection would change threads, its calls compete for the limit of all threads,
- * and a wake-up costs an allocation); a thread for all connections (one waiting for a lock would hold up the others).
+ * Rejected: sqlite3_interrupt() (lost when it comes before the statement begins, and when it comes late the
+ * rows of an open stream fail, in a scope that nobody cancelled); ox_thread_call() for each call (a
+ * connection would change threads, its calls compete for the limit of all threads, and a wake-up costs an
+ * allocation); a thread for all connections (one waiting for a lock would hold up the others).
  */
 #include "loop/db/sqlite.h"
 

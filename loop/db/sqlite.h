@@ -21,9 +21,14 @@
 
 #define OXI_SQLITE_MAGIC 0x6574696c71730001ull
 
-enum oxi_sqlite_op { OXI_SQLITE_OPEN, OXI_SQLITE_QUERY, OXI_SQLITE_STREAM, OXI_SQLITE_NEXT, OXI_SQLITE_ABANDON, OXI_SQLITE_CLOSE };
+enum oxi_sqlite_op {
+	OXI_SQLITE_OPEN, OXI_SQLITE_QUERY, OXI_SQLITE_STREAM, OXI_SQLITE_NEXT, OXI_SQLITE_ABANDON, OXI_SQLITE_CLOSE
+};
 
-/* The work under way: written by the loop before it is handed over, the results by the thread before it is handed back. */
+/*
+ * The work under way: written by the loop before it is handed over, the results by the thread before it is
+ * handed back.
+ */
 struct oxi_sqlite_work {
 	enum oxi_sqlite_op op;
 	const char *sql;                /* OPEN: the path */
@@ -56,7 +61,7 @@ struct ox_sqlite {
 	pthread_t thread;
 	int done_fd;                    /* an eventfd: the work is done */
 	pthread_mutex_t lock;
-	pthread_cond_t wake;            /* for the thread: work, or a cancel while it waits for a lock of the database */
+	pthread_cond_t wake;            /* for the thread: work, or a cancel while it waits for a lock */
 	bool handed_over;               /* under lock */
 	_Atomic bool cancelled;
 	struct oxi_sqlite_work work;
@@ -75,7 +80,10 @@ struct ox_sqlite {
 
 /* ---- sqlite.c ---- */
 
-/* Begins a call: 0, or what is wrong. Ended by oxi_sqlite_leave(), which gives its result back; db may be gone then. */
+/*
+ * Begins a call: 0, or what is wrong. Ended by oxi_sqlite_leave(), which gives its result back; db may be
+ * gone then.
+ */
 int oxi_sqlite_enter(ox_sqlite *db, bool stream);
 int oxi_sqlite_enter_any(ox_sqlite *db);        /* in a cancelled scope too, and in any state; keeps the story */
 int oxi_sqlite_leave(ox_sqlite *db, int r);

@@ -38,7 +38,9 @@ int ox_sqlite_stream(ox_sqlite *db, const char *sql, const ox_value *params, siz
 		return r;
 	r = check(sql, params, n);
 	if (r == 0) {
-		db->work = (struct oxi_sqlite_work){ .op = OXI_SQLITE_STREAM, .sql = sql, .params = params, .n = n };
+		db->work = (struct oxi_sqlite_work){
+			.op = OXI_SQLITE_STREAM, .sql = sql, .params = params, .n = n
+		};
 		r = oxi_sqlite_do(db, true);
 		db->stream = r == 0;
 	}

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Results of SQLite: copied out of the statement in its thread, so that the loop can look at them whenever it likes. */
+/*
+ * Results of SQLite: copied out of the statement in its thread, so that the loop can look at them whenever it
+ * likes.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,7 +88,8 @@ static int add_cell(ox_sqlite_result *res, struct cell *c, sqlite3_stmt *stmt, i
 		return 0;
 	c->integer = sqlite3_column_int64(stmt, column);
 	c->real = sqlite3_column_double(stmt, column);
-	data = c->kind == OX_VALUE_BINARY ? sqlite3_column_blob(stmt, column) : sqlite3_column_text(stmt, column);
+	data = c->kind == OX_VALUE_BINARY ? sqlite3_column_blob(stmt, column)
+	                                  : sqlite3_column_text(stmt, column);
 	c->len = (size_t)sqlite3_column_bytes(stmt, column);
 	if (data == NULL && c->len > 0)
 		return OX_ENOMEM;
@@ -159,7 +163,8 @@ static const struct cell *cell(const ox_sqlite_result *res, size_t row, size_t c
 {
 	static const struct cell none;
 
-	return row < ox_sqlite_rows(res) && column < res->columns ? &res->cells[row * res->columns + column] : &none;
+	return row < ox_sqlite_rows(res) && column < res->columns ? &res->cells[row * res->columns + column]
+	                                                          : &none;
 }
 
 ox_value_kind ox_sqlite_kind(const ox_sqlite_result *res, size_t row, size_t column)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What runs in a connection's thread. A statement that was used is kept, prepared, under its text, the least recently used
- * one making room; a statement in use is not among the kept.
+ * What runs in a connection's thread. A statement that was used is kept, prepared, under its text, the least
+ * recently used one making room; a statement in use is not among the kept.
  */
 #include <string.h>
 
@@ -52,7 +52,10 @@ static struct timespec after(struct timespec t, ox_time d)
 	return t;
 }
 
-/* Called again and again while others hold a lock: waits a little, or gives up (0). A cancel ends the little wait. */
+/*
+ * Called again and again while others hold a lock: waits a little, or gives up (0). A cancel ends the little
+ * wait.
+ */
 static int wait_for_lock(void *arg, int count)
 {
 	ox_sqlite *db = arg;
@@ -62,7 +65,8 @@ static int wait_for_lock(void *arg, int count)
 	if (count == 0)
 		db->busy_until = after(now, db->o.busy_timeout);
 	soon = after(now, count < 5 ? OX_MS(1) : OX_MS(10));
-	if (now.tv_sec > db->busy_until.tv_sec || (now.tv_sec == db->busy_until.tv_sec && now.tv_nsec >= db->busy_until.tv_nsec))
+	if (now.tv_sec > db->busy_until.tv_sec ||
+	    (now.tv_sec == db->busy_until.tv_sec && now.tv_nsec >= db->busy_until.tv_nsec))
 		return 0;
 	pthread_mutex_lock(&db->lock);
 	if (!atomic_load(&db->cancelled))
@@ -251,7 +255,10 @@ static int start_stream(ox_sqlite *db)
 	return r;
 }
 
-/* A statement that is done would begin anew if it were stepped again: so the last rows are followed by a call that does not. */
+/*
+ * A statement that is done would begin anew if it were stepped again: so the last rows are followed by a call
+ * that does not.
+ */
 static int next(ox_sqlite *db)
 {
 	struct oxi_sqlite_work *w = &db->work;
@@ -279,9 +286,12 @@ static int run(ox_sqlite *db, const char *sql)
 
 static int open_file(ox_sqlite *db)
 {
-	int flags = db->o.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | (db->o.must_exist ? 0 : SQLITE_OPEN_CREATE);
-	int code = sqlite3_open_v2(db->work.sql, &db->handle, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL), r;
+	int flags = db->o.read_only ? SQLITE_OPEN_READONLY
+	                            : SQLITE_OPEN_READWRITE | (db->o.must_exist ? 0 : SQLITE_OPEN_CREATE);
+	int code, r;
 
+	flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	code = sqlite3_open_v2(db->work.sql, &db->handle, flags, NULL);
 	if (db->handle == NULL)
 		return OX_ENOMEM;
 	if (code != SQLITE_OK)

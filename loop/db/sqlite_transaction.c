@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Transactions of SQLite. A begin inside a transaction is a savepoint, named by its depth. SQLite may roll a whole transaction back
- * by itself (a full disk, an interrupted write); oxi_sqlite_leave() hears of it after each statement.
+ * Transactions of SQLite. A begin inside a transaction is a savepoint, named by its depth. SQLite may roll a
+ * whole transaction back by itself (a full disk, an interrupted write); oxi_sqlite_leave() hears of it after
+ * each statement.
  */
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +26,8 @@ static int begin(ox_sqlite *db, const char *mode)
 
 	if (r < 0)
 		return r;
-	if (mode && strcmp(mode, "deferred") != 0 && strcmp(mode, "immediate") != 0 && strcmp(mode, "exclusive") != 0)
+	if (mode && strcmp(mode, "deferred") != 0 && strcmp(mode, "immediate") != 0 &&
+	    strcmp(mode, "exclusive") != 0)
 		return oxi_sqlite_leave(db, OX_EINVAL);
 	snprintf(sql, sizeof(sql), "BEGIN %s", mode ? mode : "");
 	r = db->in_transaction ? run_at(db, "SAVEPOINT ox_%u", db->depth, true) : oxi_sqlite_run(db, sql, true);
@@ -47,7 +49,8 @@ int ox_sqlite_commit(ox_sqlite *db)
 		return r;
 	if (db->depth == 0)
 		return oxi_sqlite_leave(db, OX_ESTATE);
-	r = db->depth > 1 ? run_at(db, "RELEASE ox_%u", db->depth - 1, true) : oxi_sqlite_run(db, "COMMIT", true);
+	r = db->depth > 1 ? run_at(db, "RELEASE ox_%u", db->depth - 1, true)
+	                  : oxi_sqlite_run(db, "COMMIT", true);
 	if (r == 0)
 		db->depth--;
 	return oxi_sqlite_leave(db, r);
@@ -111,8 +114,8 @@ int ox_sqlite_transaction(ox_sqlite *db, int (*fn)(ox_sqlite *db, void *arg), vo
 		} else {
 			depth = db ? db->depth + 1 : 1;
 		}
-		if (o == NULL || retry >= o->retries || depth > 1 || r != OX_EDB || (db->error.code & 0xff) != SQLITE_BUSY ||
-		    pause_before(retry) < 0)
+		if (o == NULL || retry >= o->retries || depth > 1 || r != OX_EDB ||
+		    (db->error.code & 0xff) != SQLITE_BUSY || pause_before(retry) < 0)
 			return r;
 	}
 }

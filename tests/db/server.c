@@ -70,12 +70,15 @@ static void make_cluster(void)
 	snprintf(data, sizeof(data), "%s/data", server_folder);
 	snprintf(password, sizeof(password), "--pwfile=%s/password", server_folder);
 	file("password", "w", "secret\n");
-	waitpid(start((const char *[]){ "initdb", "-D", data, "-U", "ox", "-E", "UTF8", "--locale=C", "-A", "trust",
-	                                "--no-sync", "--no-instructions", password, NULL }), &status, 0);
+	waitpid(start((const char *[]){ "initdb", "-D", data, "-U", "ox", "-E", "UTF8", "--locale=C", "-A",
+	                                "trust", "--no-sync", "--no-instructions", password, NULL }),
+	        &status, 0);
 	or_die(status == 0, "initdb");
 	file("data/postgresql.conf", "a",
-	     "fsync = off\nfull_page_writes = off\nshared_buffers = 16MB\nmax_connections = 24\nmax_wal_senders = 0\n"
-	     "wal_level = minimal\ndeadlock_timeout = 100ms\nlisten_addresses = '127.0.0.1'\nautovacuum = off\n");
+	     "fsync = off\nfull_page_writes = off\nshared_buffers = 16MB\nmax_connections = "
+	     "24\nmax_wal_senders = 0\n"
+	     "wal_level = minimal\ndeadlock_timeout = 100ms\nlisten_addresses = '127.0.0.1'\nautovacuum = "
+	     "off\n");
 	file("data/pg_hba.conf", "w", "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n");
 }
 
@@ -85,7 +88,8 @@ static unsigned free_port(void)
 	socklen_t len = sizeof(a);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	or_die(bind(fd, (struct sockaddr *)&a, len) == 0 && getsockname(fd, (struct sockaddr *)&a, &len) == 0, "bind");
+	or_die(bind(fd, (struct sockaddr *)&a, len) == 0 && getsockname(fd, (struct sockaddr *)&a, &len) == 0,
+	       "bind");
 	close(fd);
 	return ntohs(a.sin_port);
 }
@@ -163,7 +167,8 @@ static bool find_programs(void)
 	bool found = glob("/usr/lib/postgresql/*/bin/postgres", 0, NULL, &g) == 0;
 
 	if (found)
-		snprintf(programs, sizeof(programs), "%.*s", (int)(strrchr(g.gl_pathv[g.gl_pathc - 1], '/') - g.gl_pathv[g.gl_pathc - 1]),
+		snprintf(programs, sizeof(programs), "%.*s",
+		         (int)(strrchr(g.gl_pathv[g.gl_pathc - 1], '/') - g.gl_pathv[g.gl_pathc - 1]),
 		         g.gl_pathv[g.gl_pathc - 1]);
 	globfree(&g);
 	return found;
@@ -207,7 +212,8 @@ bool server_start(void)
 	close(fds[1]);
 	waitpid(pid, NULL, 0);
 	keeper = fds[0];
-	or_die(read(keeper, &server_port, sizeof(server_port)) == sizeof(server_port), "the server did not start");
+	or_die(read(keeper, &server_port, sizeof(server_port)) == sizeof(server_port),
+	       "the server did not start");
 	return true;
 }
 
@@ -255,7 +261,8 @@ const char *server_conninfo_tcp(void)
 {
 	static char text[256];
 
-	snprintf(text, sizeof(text), "host=127.0.0.1 port=%u user=ox dbname=postgres password=secret", server_port);
+	snprintf(text, sizeof(text), "host=127.0.0.1 port=%u user=ox dbname=postgres password=secret",
+	         server_port);
 	return text;
 }
 
@@ -266,7 +273,8 @@ const char *psql(const char *sql)
 	size_t len;
 	FILE *f;
 
-	snprintf(command, sizeof(command), "%s/psql -XqAt -v ON_ERROR_STOP=1 '%s' -c \"$SQL\" 2>&1", programs, server_conninfo());
+	snprintf(command, sizeof(command), "%s/psql -XqAt -v ON_ERROR_STOP=1 '%s' -c \"$SQL\" 2>&1", programs,
+	         server_conninfo());
 	setenv("SQL", sql, 1);
 	f = popen(command, "re");
 	len = fread(out, 1, sizeof(out) - 1, f);

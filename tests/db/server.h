@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A real PostgreSQL server for the tests: in a folder of its own, on a Unix socket there and on loopback with a port that
- * the kernel chose, under an ordinary user. A process between it and the test starts it, and ends it and removes
- * the folder when the test program has ended, however it ended.
+ * A real PostgreSQL server for the tests: in a folder of its own, on a Unix socket there and on loopback with
+ * a port that the kernel chose, under an ordinary user. A process between it and the test starts it, and ends
+ * it and removes the folder when the test program has ended, however it ended.
  */
 #ifndef OXBOW_TESTS_DB_SERVER_H
 #define OXBOW_TESTS_DB_SERVER_H
@@ -34,7 +34,10 @@ extern unsigned server_port;
 const char *server_conninfo(void);
 const char *server_conninfo_tcp(void);
 
-/* Runs psql; its output, unaligned and without decoration, without the last newline. Valid until the next call. Blocks. */
+/*
+ * Runs psql; its output, unaligned and without decoration, without the last newline. Valid until the next
+ * call. Blocks.
+ */
 const char *psql(const char *sql);
 
 /* The process of a connection is gone from the server's list, within five seconds. In a coroutine. */

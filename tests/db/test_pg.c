@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The PostgreSQL client: connecting, statements, results, errors, cancelling, a server that dies. */
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests/db/server.h"
 
@@ -39,10 +42,12 @@ static int connects(void *arg)
 			snprintf(conninfo, sizeof(conninfo), "%s", server_conninfo_tcp());
 			break;
 		case 2:                 /* a URL, a name that is looked up */
-			snprintf(conninfo, sizeof(conninfo), "postgresql://ox:secret@localhost:%u/postgres", server_port);
+			snprintf(conninfo, sizeof(conninfo), "postgresql://ox:secret@localhost:%u/postgres",
+			         server_port);
 			break;
 		default:                /* the first of two hosts is not there; the second is a Unix socket */
-			snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1,%s port=1,%u user=ox dbname=postgres", server_folder,
+			snprintf(conninfo, sizeof(conninfo),
+			         "host=127.0.0.1,%s port=1,%u user=ox dbname=postgres", server_folder,
 			         server_port);
 		}
 		EXPECT_EQ(ox_pg_connect(conninfo, NULL, &db), 0);
@@ -70,14 +75,17 @@ static int refused(void *arg)
 	EXPECT_EQ(failing_connect("host=/nowhere-at-all", "No such file"), -ENOENT);
 	EXPECT_EQ(failing_connect("no_such_option=1", "no_such_option"), OX_EINVAL);
 	EXPECT_EQ(failing_connect("host=name.invalid user=ox", "name.invalid"), OX_EDNS);
-	snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=ox dbname=postgres password=wrong", server_port);
+	snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=ox dbname=postgres password=wrong",
+	         server_port);
 	EXPECT_EQ(failing_connect(conninfo, "28P01"), OX_EAUTH);
 	snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=ox dbname=postgres", server_port);
 	EXPECT_EQ(failing_connect(conninfo, "password"), OX_EAUTH);
-	snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=ox dbname=postgres password=secret sslmode=require",
+	snprintf(conninfo, sizeof(conninfo),
+	         "host=127.0.0.1 port=%u user=ox dbname=postgres password=secret sslmode=require",
 	         server_port);
 	EXPECT_EQ(failing_connect(conninfo, "SSL"), OX_ETLS);
-	snprintf(conninfo, sizeof(conninfo), "host=%s port=%u user=ox dbname=nothing", server_folder, server_port);
+	snprintf(conninfo, sizeof(conninfo), "host=%s port=%u user=ox dbname=nothing", server_folder,
+	         server_port);
 	EXPECT_EQ(failing_connect(conninfo, "3D000"), OX_EDB);
 	return 0;
 }
@@ -112,6 +120,40 @@ START_TEST(one_connection_too_many_is_refused_with_its_sqlstate)
 }
 END_TEST
 
+/* A listener whose queue is full answers no further SYN, like a host that is not there. */
+static int silent_host(void *arg)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(a);
+	int full = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fillers[4];
+	char conninfo[300];
+	ox_pg *db = NULL;
+
+	(void)arg;
+	EXPECT(bind(full, (struct sockaddr *)&a, len) == 0 && listen(full, 0) == 0);
+	EXPECT_EQ(getsockname(full, (struct sockaddr *)&a, &len), 0);
+	for (int i = 0; i < 4; i++) {
+		fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		EXPECT(connect(fillers[i], (struct sockaddr *)&a, len) == 0 || errno == EINPROGRESS);
+	}
+	snprintf(conninfo, sizeof(conninfo),
+	         "host=127.0.0.1,%s port=%d,%u user=ox dbname=postgres connect_timeout=1", server_folder,
+	         ntohs(a.sin_port), server_port);
+	EXPECT_EQ(ox_pg_connect(conninfo, NULL, &db), 0);
+	EXPECT_EQ(one_int(db, "select 1"), 1);
+	ox_pg_close(db);
+	for (int i = 0; i < 4; i++)
+		close(fillers[i]);
+	close(full);
+	return 0;
+}
+
+START_TEST(a_host_that_does_not_answer_is_passed_over)
+{
+	run_real(silent_host, NULL);
+}
+END_TEST
+
 static int accept_and_say_nothing(void *arg)
 {
 	ox_stream *s = NULL;
@@ -138,7 +180,9 @@ static int mute(void *arg)
 	snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%s user=ox", strrchr(address, ':') + 1);
 	g = ox_group_open();
 	ox_spawn(g, accept_and_say_nothing, l);
-	EXPECT_EQ(ox_pg_connect(conninfo, OX_PG_OPTIONS(.connect_timeout = OX_MS(50), .error_text = text), &db), OX_ETIMEDOUT);
+	EXPECT_EQ(
+	        ox_pg_connect(conninfo, OX_PG_OPTIONS(.connect_timeout = OX_MS(50), .error_text = text), &db),
+	        OX_ETIMEDOUT);
 	EXPECT_STR(text, "timed out");
 	EXPECT_EQ(ox_group_join(g), 0);
 	ox_spawn(g, accept_and_say_nothing, l);
@@ -161,9 +205,13 @@ DB_TEST(parameters_of_every_kind_arrive_and_come_back)
 {
 	OX_AUTO_PG_RESULT *res = NULL;
 
-	EXPECT_EQ(ox_pg_query(db, "select $1::int8, $2::float8, $3::text, $4::bytea, $5::text, $6::int4, $7::text",
-	                      OX_VALUES(ox_int(INT64_MIN), ox_real(0.1), ox_text("öx"), ox_binary("a\0b", 3), ox_null(),
-	                                ox_text("42"), ox_text("")), &res), 0);
+	EXPECT_EQ(
+	        ox_pg_query(db,
+	                    "select $1::int8, $2::float8, $3::text, $4::bytea, $5::text, $6::int4, $7::text",
+	                    OX_VALUES(ox_int(INT64_MIN), ox_real(0.1), ox_text("öx"), ox_binary("a\0b", 3),
+	                              ox_null(), ox_text("42"), ox_text("")),
+	                    &res),
+	        0);
 	EXPECT_EQ(ox_pg_rows(res), 1);
 	EXPECT_EQ(ox_pg_columns(res), 7);
 	EXPECT_EQ(ox_pg_int(res, 0, 0), INT64_MIN);
@@ -184,7 +232,9 @@ DB_TEST(binary_results_come_as_they_are_with_nuls_in_them)
 	OX_AUTO_PG_RESULT *res = NULL;
 	ox_bytes v;
 
-	EXPECT_EQ(ox_pg_query_binary(db, "select $1::bytea, 258::int4", OX_VALUES(ox_binary("\0\1\0", 3)), &res), 0);
+	EXPECT_EQ(ox_pg_query_binary(db, "select $1::bytea, 258::int4", OX_VALUES(ox_binary("\0\1\0", 3)),
+	                             &res),
+	          0);
 	v = ox_pg_value(res, 0, 0);
 	EXPECT(v.len == 3 && memcmp(v.data, "\0\1\0", 3) == 0);
 	v = ox_pg_value(res, 0, 1);
@@ -246,7 +296,8 @@ DB_TEST(results_without_rows_columns_or_statement_are_results)
 	EXPECT_EQ(ox_pg_query(db, "create temp table t (a int)", NULL, 0, &res), 0);
 	EXPECT_EQ(ox_pg_affected(res), 0);
 	ox_pg_result_free(res);
-	EXPECT_EQ(ox_pg_query(db, "insert into t select generate_series(1, $1)", OX_VALUES(ox_int(5)), &res), 0);
+	EXPECT_EQ(ox_pg_query(db, "insert into t select generate_series(1, $1)", OX_VALUES(ox_int(5)), &res),
+	          0);
 	EXPECT_EQ(ox_pg_affected(res), 5);
 	ox_pg_result_free(res);
 	EXPECT_EQ(ox_pg_query(db, "select a as \"the name\" from t where false", NULL, 0, &res), 0);
@@ -259,11 +310,17 @@ DB_TEST(several_statements_give_the_last_result_and_end_at_the_first_failure)
 {
 	ox_pg_result *res = NULL;
 
-	EXPECT_EQ(ox_pg_query(db, "create temp table t (a int); insert into t values (1), (2); select sum(a) from t", NULL, 0, &res), 0);
+	EXPECT_EQ(ox_pg_query(
+	                  db,
+	                  "create temp table t (a int); insert into t values (1), (2); select sum(a) from t",
+	                  NULL, 0, &res),
+	          0);
 	EXPECT_EQ(ox_pg_int(res, 0, 0), 3);
 	ox_pg_result_free(res);
 	res = NULL;
-	EXPECT_EQ(ox_pg_query(db, "insert into t values (3); select 1/0; insert into t values (4)", NULL, 0, &res), OX_EDB);
+	EXPECT_EQ(ox_pg_query(db, "insert into t values (3); select 1/0; insert into t values (4)", NULL, 0,
+	                      &res),
+	          OX_EDB);
 	EXPECT(res == NULL);
 	EXPECT_STR(ox_pg_last_error(db)->sqlstate, "22012");
 	EXPECT_EQ(one_int(db, "select sum(a) from t"), 3);
@@ -275,7 +332,8 @@ DB_TEST(copy_in_a_query_is_refused_and_does_not_hang)
 {
 	EXPECT_EQ(ox_pg_query(db, "create temp table t (a int)", NULL, 0, NULL), 0);
 	EXPECT_EQ(ox_pg_query(db, "copy t from stdin", NULL, 0, NULL), OX_EINVAL);
-	EXPECT_EQ(ox_pg_query(db, "copy (select generate_series(1, 10000000)) to stdout", NULL, 0, NULL), OX_EINVAL);
+	EXPECT_EQ(ox_pg_query(db, "copy (select generate_series(1, 10000000)) to stdout", NULL, 0, NULL),
+	          OX_EINVAL);
 	EXPECT_EQ(ox_pg_query(db, "copy t to stdout; select 1", NULL, 0, NULL), OX_EINVAL);
 	EXPECT_EQ(one_int(db, "select 7"), 7);
 }
@@ -300,9 +358,17 @@ DB_TEST(prepared_statements_run_and_know_their_errors)
 DB_TEST(the_same_query_by_psql_gives_the_same)
 {
 	static const char *const queries[] = {
-		"select 1", "select null", "select 1.5::numeric, true, 'a b'", "select '{1,2}'::int[]", "select '2024-02-29'::date",
-		"select pi()", "select repeat('x', 300)", "select '\\xdeadbeef'::bytea", "select i, i * i from generate_series(1, 5) i",
-		"select 'Straße', U&'\\1F600'", "select interval '1 day 2 hours'",
+		"select 1",
+		"select null",
+		"select 1.5::numeric, true, 'a b'",
+		"select '{1,2}'::int[]",
+		"select '2024-02-29'::date",
+		"select pi()",
+		"select repeat('x', 300)",
+		"select '\\xdeadbeef'::bytea",
+		"select i, i * i from generate_series(1, 5) i",
+		"select 'Straße', U&'\\1F600'",
+		"select interval '1 day 2 hours'",
 	};
 
 	for (size_t q = 0; q < sizeof(queries) / sizeof(queries[0]); q++) {
@@ -385,7 +451,9 @@ static void wait_until_active(int pid)
 {
 	char sql[160];
 
-	snprintf(sql, sizeof(sql), "select count(*) from pg_stat_activity where pid = %d and state = 'active' and wait_event = 'PgSleep'",
+	snprintf(sql, sizeof(sql),
+	         "select count(*) from pg_stat_activity where pid = %d and state = 'active' and wait_event = "
+	         "'PgSleep'",
 	         pid);
 	for (int i = 0; i < 200 && strcmp(psql(sql), "1") != 0; i++)
 		ox_sleep(OX_MS(10));
@@ -513,7 +581,7 @@ DB_TEST(a_killed_server_process_is_a_reset_and_then_closed)
 {
 	ox_group *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
 	ox_future *f = ox_spawn(g, query_sleep, db);
-	ox_pg *other = NULL;
+	ox_pg *other = open_db();
 
 	wait_until_active(ox_pg_server_pid(db));
 	kill(ox_pg_server_pid(db), SIGKILL);            /* which makes the server restart all its processes */
@@ -523,6 +591,9 @@ DB_TEST(a_killed_server_process_is_a_reset_and_then_closed)
 	EXPECT_EQ(ox_pg_next(db, NULL), OX_ECLOSED);
 	EXPECT_EQ(ox_pg_rollback(db), OX_ECLOSED);
 	ox_group_close(g);
+	for (int i = 0; i < 500 && ox_pg_query(other, "select 1", NULL, 0, NULL) == 0; i++)
+		ox_sleep(OX_MS(20));
+	ox_pg_close(other);                             /* it was among them */
 	for (int i = 0; i < 500 && ox_pg_connect(server_conninfo(), NULL, &other) < 0; i++)
 		ox_sleep(OX_MS(20));
 	EXPECT_EQ(one_int(other, "select 5"), 5);
@@ -586,7 +657,8 @@ START_TEST(every_failing_allocation_is_an_error_and_no_leak)
 	char conninfo[200];
 
 	fails_cleanly_real(scenario, (void *)(uintptr_t)server_conninfo());
-	snprintf(conninfo, sizeof(conninfo), "host=localhost port=%u user=ox dbname=postgres password=secret", server_port);
+	snprintf(conninfo, sizeof(conninfo), "host=localhost port=%u user=ox dbname=postgres password=secret",
+	         server_port);
 	fails_cleanly_real(scenario, conninfo);
 }
 END_TEST
@@ -599,6 +671,7 @@ static Suite *make(void)
 	tcase_add_test(c, connects_by_socket_address_name_and_to_the_second_of_two_hosts);
 	tcase_add_test(c, a_connect_that_fails_says_why);
 	tcase_add_test(c, one_connection_too_many_is_refused_with_its_sqlstate);
+	tcase_add_test(c, a_host_that_does_not_answer_is_passed_over);
 	tcase_add_test(c, connecting_to_a_mute_server_ends_at_the_limit_and_at_the_deadline);
 	c = new_case(s, "statements", 30);
 	tcase_add_test(c, parameters_of_every_kind_arrive_and_come_back);

@@ -72,7 +72,9 @@ DB_TEST(committing_what_has_failed_is_an_error_and_rolls_back)
 
 DB_TEST(a_deferred_constraint_fails_the_commit)
 {
-	EXPECT_EQ(ox_pg_query(db, "create temp table t (a int unique deferrable initially deferred)", NULL, 0, NULL), 0);
+	EXPECT_EQ(ox_pg_query(db, "create temp table t (a int unique deferrable initially deferred)", NULL, 0,
+	                      NULL),
+	          0);
 	EXPECT_EQ(ox_pg_begin(db), 0);
 	EXPECT_EQ(put(db, 1), 0);
 	EXPECT_EQ(put(db, 1), 0);
@@ -163,8 +165,9 @@ static int run_serial(void *arg)
 {
 	struct serial *s = arg;
 
-	return ox_pg_transaction(s->db, sum_and_put, s,
-	                         OX_PG_TRANSACTION_OPTIONS(.mode = "isolation level serializable", .retries = 20));
+	return ox_pg_transaction(
+	        s->db, sum_and_put, s,
+	        OX_PG_TRANSACTION_OPTIONS(.mode = "isolation level serializable", .retries = 20));
 }
 
 DB_TEST(serialization_failures_are_run_again)
@@ -172,7 +175,8 @@ DB_TEST(serialization_failures_are_run_again)
 	struct serial a = { .db = db }, b = { .db = open_db() };
 	ox_group *g = ox_group_open();
 
-	EXPECT_EQ(ox_pg_query(db, "drop table if exists shared; create table shared (a int)", NULL, 0, NULL), 0);
+	EXPECT_EQ(ox_pg_query(db, "drop table if exists shared; create table shared (a int)", NULL, 0, NULL),
+	          0);
 	ox_spawn(g, run_serial, &a);
 	ox_spawn(g, run_serial, &b);
 	EXPECT_EQ(ox_group_join(g), 0);
@@ -263,7 +267,8 @@ POOL_TEST(the_minimum_is_open_from_the_start, .min = 2, .max = 4)
 {
 	EXPECT_EQ(stats(p).open, 2);
 	EXPECT_EQ(stats(p).idle, 2);
-	EXPECT_STR(psql("select count(*) from pg_stat_activity where client_port = -1 and state = 'idle'"), "2");
+	EXPECT_STR(psql("select count(*) from pg_stat_activity where client_port = -1 and state = 'idle'"),
+	           "2");
 }
 
 POOL_TEST(a_connection_comes_back_clean, .max = 1)
@@ -323,7 +328,8 @@ POOL_TEST(idle_connections_that_the_server_closes_are_dropped_at_once, .min = 2,
 {
 	ox_pg *db;
 
-	psql("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'");
+	psql("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and "
+	     "backend_type = 'client backend'");
 	for (int i = 0; i < 500 && stats(p).open > 0; i++)
 		ox_sleep(OX_MS(10));
 	EXPECT_EQ(stats(p).open, 0);
@@ -411,6 +417,33 @@ POOL_TEST(cancelled_waiters_lose_nothing, .max = 1)
 	ox_group_close(g);
 }
 
+static int cancelled_connect(void *arg)
+{
+	OX_AUTO_LISTENER *l = NULL;
+	char address[64], conninfo[128];
+	ox_pg_pool *p = NULL;
+	ox_scope s;
+
+	(void)arg;
+	EXPECT_EQ(ox_listen("127.0.0.1:0", NULL, &l), 0);
+	ox_listener_address(l, address, sizeof(address));
+	snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%s user=ox", strrchr(address, ':') + 1);
+	EXPECT_EQ(ox_pg_pool_open(conninfo, OX_PG_POOL_OPTIONS(.max = 1), &p), 0);
+	for (int i = 0; i < 3; i++) {           /* the place is free again each time */
+		ox_scope_enter(&s, OX_MS(10));
+		EXPECT_EQ(ox_scope_leave(&s, get_one(p)), OX_ETIMEDOUT);
+		EXPECT_EQ(stats(p).open, 0);
+	}
+	ox_pg_pool_close(p);
+	return 0;
+}
+
+START_TEST(a_cancelled_connect_frees_its_place)
+{
+	run_real(cancelled_connect, NULL);
+}
+END_TEST
+
 POOL_TEST(closing_the_pool_wakes_waiters_and_closes_what_comes_back, .max = 1)
 {
 	ox_group *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
@@ -444,7 +477,9 @@ static int with_init(void *arg)
 	int n = 0;
 
 	(void)arg;
-	EXPECT_EQ(ox_pg_pool_open(server_conninfo(), OX_PG_POOL_OPTIONS(.min = 1, .init = set_up, .init_arg = &n), &p), 0);
+	EXPECT_EQ(ox_pg_pool_open(server_conninfo(),
+	                          OX_PG_POOL_OPTIONS(.min = 1, .init = set_up, .init_arg = &n), &p),
+	          0);
 	db = get(p);
 	EXPECT_EQ(ox_pg_query(db, "show application_name", NULL, 0, &res), 0);
 	EXPECT_STR(ox_pg_value(res, 0, 0).data, "mine");
@@ -472,7 +507,9 @@ static int bad_pools(void *arg)
 	(void)arg;
 	EXPECT_EQ(ox_pg_pool_open("", OX_PG_POOL_OPTIONS(.min = 3, .max = 2), &p), OX_EINVAL);
 	EXPECT_EQ(ox_pg_pool_open(NULL, NULL, &p), OX_EINVAL);
-	EXPECT_EQ(ox_pg_pool_open("host=127.0.0.1 port=1", OX_PG_POOL_OPTIONS(.min = 1, .error_text = text), &p), -ECONNREFUSED);
+	EXPECT_EQ(ox_pg_pool_open("host=127.0.0.1 port=1", OX_PG_POOL_OPTIONS(.min = 1, .error_text = text),
+	                          &p),
+	          -ECONNREFUSED);
 	EXPECT(strstr(text, "refused") != NULL);
 	EXPECT(p == NULL);
 	EXPECT_EQ(ox_pg_pool_open("host=127.0.0.1 port=1", NULL, &p), 0);
@@ -538,6 +575,7 @@ static Suite *make(void)
 	tcase_add_test(c, what_is_too_old_or_idle_for_too_long_is_closed);
 	tcase_add_test(c, a_long_idle_connection_is_asked_for_a_sign_of_life);
 	tcase_add_test(c, cancelled_waiters_lose_nothing);
+	tcase_add_test(c, a_cancelled_connect_frees_its_place);
 	tcase_add_test(c, closing_the_pool_wakes_waiters_and_closes_what_comes_back);
 	tcase_add_test(c, each_new_connection_is_set_up);
 	tcase_add_test(c, a_pool_that_cannot_connect_says_why);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SQLite through a thread for each connection. */
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,8 +83,10 @@ DB_TEST(values_of_every_kind_go_in_and_come_back)
 
 	EXPECT_EQ(run(db, "create table t (a, b, c, d, e, f)"), 0);
 	EXPECT_EQ(ox_sqlite_query(db, "insert into t values (?, ?, ?, ?, ?, ?)",
-	                          OX_VALUES(ox_int(INT64_MIN), ox_real(0.5), ox_text("öx"), ox_binary("a\0b", 3), ox_null(),
-	                                    ox_binary(NULL, 0)), &res), 0);
+	                          OX_VALUES(ox_int(INT64_MIN), ox_real(0.5), ox_text("öx"),
+	                                    ox_binary("a\0b", 3), ox_null(), ox_binary(NULL, 0)),
+	                          &res),
+	          0);
 	EXPECT_EQ(ox_sqlite_affected(res), 1);
 	EXPECT_EQ(ox_sqlite_last_id(res), 1);
 	EXPECT_EQ(ox_sqlite_columns(res), 0);
@@ -119,7 +122,10 @@ DB_TEST(several_statements_give_the_last_result_and_end_at_the_first_failure)
 {
 	OX_AUTO_SQLITE_RESULT *res = NULL;
 
-	EXPECT_EQ(one_int(db, "create table t (a); insert into t values (1), (2); select sum(a) from t; -- done\n"), 3);
+	EXPECT_EQ(
+	        one_int(db,
+	                "create table t (a); insert into t values (1), (2); select sum(a) from t; -- done\n"),
+	        3);
 	EXPECT_EQ(run(db, "insert into t values (3); selct; insert into t values (4)"), OX_EDB);
 	EXPECT_EQ(one_int(db, "select sum(a) from t"), 6);
 	EXPECT_EQ(ox_sqlite_query(db, "", NULL, 0, &res), 0);
@@ -174,14 +180,17 @@ static int bad_opens(void *arg)
 	FILE *f;
 
 	(void)arg;
-	EXPECT_EQ(failing_open("/nowhere/at/all.db", OX_SQLITE_OPTIONS(.size = sizeof(ox_sqlite_options)), "unable to open"), OX_EDB);
+	EXPECT_EQ(failing_open("/nowhere/at/all.db", OX_SQLITE_OPTIONS(.size = sizeof(ox_sqlite_options)),
+	                       "unable to open"),
+	          OX_EDB);
 	unlink(path);
 	EXPECT_EQ(failing_open(path, OX_SQLITE_OPTIONS(.must_exist = true), "unable to open"), OX_EDB);
 	f = fopen(path, "we");
 	for (int i = 0; i < 1000; i++)
 		fputs("this is not a database\n", f);
 	fclose(f);
-	EXPECT_EQ(failing_open(path, OX_SQLITE_OPTIONS(.size = sizeof(ox_sqlite_options)), "not a database"), OX_EDB);
+	EXPECT_EQ(failing_open(path, OX_SQLITE_OPTIONS(.size = sizeof(ox_sqlite_options)), "not a database"),
+	          OX_EDB);
 	EXPECT_EQ(ox_sqlite_open(NULL, NULL, &db), OX_EINVAL);
 	unlink(path);
 	db = open_db(path);
@@ -211,7 +220,9 @@ DB_TEST(a_stream_gives_rows_in_batches)
 	ox_sqlite_result *res;
 	int r;
 
-	EXPECT_EQ(ox_sqlite_stream(db, SERIES("?") "select i, ? from s", OX_VALUES(ox_int(10000), ox_text("x"))), 0);
+	EXPECT_EQ(ox_sqlite_stream(db, SERIES("?") "select i, ? from s",
+	                           OX_VALUES(ox_int(10000), ox_text("x"))),
+	          0);
 	EXPECT_EQ(run(db, "select 1"), OX_ESTATE);
 	while ((r = ox_sqlite_next(db, &res)) == 1) {
 		for (size_t i = 0; i < ox_sqlite_rows(res); i++, rows++)
@@ -277,7 +288,8 @@ static int interrupted(void *arg)
 	EXPECT_EQ(ox_scope_leave(&s, run_long(db)), OX_ETIMEDOUT);
 	EXPECT_EQ(run(db, "create table t (a)"), 0);
 	ox_scope_enter(&s, OX_MS(20));          /* what it had done is undone */
-	EXPECT_EQ(ox_scope_leave(&s, run(db, "insert into t " SERIES("1000000000") "select i from s")), OX_ETIMEDOUT);
+	EXPECT_EQ(ox_scope_leave(&s, run(db, "insert into t " SERIES("1000000000") "select i from s")),
+	          OX_ETIMEDOUT);
 	EXPECT_EQ(one_int(db, "select count(*) from t"), 0);
 	f = ox_spawn(g, run_long, db);
 	EXPECT_EQ(ox_wait_all_parked(), 0);
@@ -390,9 +402,12 @@ DB_TEST(transactions_commit_roll_back_and_nest)
 	EXPECT_EQ(run(db, "rollback"), 0);              /* by hand */
 	EXPECT_EQ(ox_sqlite_commit(db), OX_ESTATE);
 	EXPECT_EQ(ox_sqlite_transaction(db, put_and, &fine, NULL), 7);
-	EXPECT_EQ(ox_sqlite_transaction(db, put_and, &fail, OX_SQLITE_TRANSACTION_OPTIONS(.mode = "immediate")), -EIO);
+	EXPECT_EQ(
+	        ox_sqlite_transaction(db, put_and, &fail, OX_SQLITE_TRANSACTION_OPTIONS(.mode = "immediate")),
+	        -EIO);
 	EXPECT_EQ(one_int(db, SUM), 10);
-	EXPECT_EQ(ox_sqlite_transaction(db, put_and, &fine, OX_SQLITE_TRANSACTION_OPTIONS(.mode = "bogus")), OX_EINVAL);
+	EXPECT_EQ(ox_sqlite_transaction(db, put_and, &fine, OX_SQLITE_TRANSACTION_OPTIONS(.mode = "bogus")),
+	          OX_EINVAL);
 	ox_scope_enter(&s, OX_MS(20));
 	EXPECT_EQ(ox_scope_leave(&s, ox_sqlite_transaction(db, put_and_run_long, NULL, NULL)), OX_ETIMEDOUT);
 	EXPECT_EQ(one_int(db, SUM), 10);
@@ -418,7 +433,8 @@ static int add_many(void *arg)
 	int r = 0;
 
 	for (int i = 0; r >= 0 && i < a->rounds; i++)
-		r = ox_sqlite_transaction(a->db, add_one, NULL, OX_SQLITE_TRANSACTION_OPTIONS(.mode = "immediate", .retries = 50));
+		r = ox_sqlite_transaction(a->db, add_one, NULL,
+		                          OX_SQLITE_TRANSACTION_OPTIONS(.mode = "immediate", .retries = 50));
 	return r < 0 ? r : 0;
 }
 
@@ -470,6 +486,64 @@ START_TEST(every_failing_allocation_is_an_error_and_no_leak)
 }
 END_TEST
 
+/*
+ * The same in the connection's thread, where the results are filled: fail_next(n) lets the n-th allocation
+ * there fail.
+ */
+static void fail_next(sqlite3_context *context, int n, sqlite3_value **values)
+{
+	(void)n;
+	sqlite3_result_int64(context,
+	                     (sqlite3_int64)ox_test_fail_allocation((size_t)sqlite3_value_int64(values[0])));
+}
+
+static int add_fail_next(sqlite3 *handle, char **error, const struct sqlite3_api_routines *api)
+{
+	(void)error;
+	(void)api;
+	return sqlite3_create_function(handle, "fail_next", 1, SQLITE_UTF8, NULL, fail_next, NULL, NULL);
+}
+
+static int failing_in_the_thread(void *arg)
+{
+	ox_sqlite *db = open_db(arg);
+	int failures = 0;
+	char sql[64];
+	bool more = true;
+
+	for (int n = 1; more && n < 50; n++) {
+		ox_sqlite_result *res = NULL;
+		int r, next = 0;
+
+		snprintf(sql, sizeof(sql), "select fail_next(%d)", n);
+		EXPECT_EQ(run(db, sql), 0);
+		r = ox_sqlite_query(db, SERIES("9") "select i, 'text' from s", NULL, 0, &res);
+		if (r == 0)
+			r = ox_sqlite_stream(db, "select 1", NULL, 0);
+		while (r == 0 && (next = ox_sqlite_next(db, NULL)) == 1)
+			;
+		EXPECT(r == OX_ENOMEM || (r == 0 && (next == 0 || next == OX_ENOMEM)));
+		EXPECT(r == 0 || res == NULL);
+		failures += r < 0 || next < 0;
+		ox_sqlite_result_free(res);
+		res = NULL;
+		more = ox_sqlite_query(db, "select fail_next(0)", NULL, 0, &res) == 0 &&
+		       ox_sqlite_int(res, 0, 0) >= n;
+		ox_sqlite_result_free(res);     /* that the failure hit this means that it hit nothing before */
+	}
+	EXPECT(!more && failures >= 5);
+	ox_sqlite_close(db);
+	return 0;
+}
+
+START_TEST(every_failing_allocation_in_the_thread_is_an_error_and_no_leak)
+{
+	sqlite3_auto_extension((void (*)(void))add_fail_next);
+	run_real(failing_in_the_thread, path);
+	sqlite3_reset_auto_extension();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sqlite");
@@ -490,5 +564,6 @@ int main(void)
 	tcase_add_test(c, transactions_commit_roll_back_and_nest);
 	tcase_add_test(c, several_connections_write_one_after_the_other);
 	tcase_add_test(c, every_failing_allocation_is_an_error_and_no_leak);
+	tcase_add_test(c, every_failing_allocation_in_the_thread_is_an_error_and_no_leak);
 	return run_suite(s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * with_server PROGRAM ARGUMENTS...: runs a program with the environment pointing to a PostgreSQL server made for it. Its status; 77 where
- * there is no PostgreSQL.
+ * with_server PROGRAM ARGUMENTS...: runs a program with the environment pointing to a PostgreSQL server made
+ * for it. Its status; 77 where there is no PostgreSQL.
  */
 #include <spawn.h>
 #include <stdio.h>
