@@ -13,7 +13,10 @@ struct oxi_signals {
 	void (*fn)(struct oxi_signals *s, const ox_signal *event);      /* on the thread's own stack */
 };
 
-/* fn is called for every signal of the set from now on. OX_EBUSY: another loop receives signals; OX_EINVAL, OX_ENOMEM, -errno. */
+/*
+ * fn is called for every signal of the set from now on. OX_EBUSY: another loop receives signals; OX_EINVAL,
+ * OX_ENOMEM, -errno.
+ */
 int oxi_signals_take(struct oxi_signals *s, const int *signos, size_t n);
 
 /* No more. Nothing if it was taken back before, as happens to all at the end of the loop. */

@@ -133,7 +133,11 @@ OX_API OX_YIELDS int ox_process_wait(ox_process *p, ox_process_status *ret);
 OX_API ox_clause ox_clause_exited(ox_process *p, ox_process_status *ret);
 #define OX_EXITED(p, ret) ox_clause_exited(p, ret)
 
-/** Sends a signal to the child, never to another process. Returns: 0; -ESRCH: it has ended; OX_EINVAL, -EPERM. Since: 0.1 */
+/**
+ * Sends a signal to the child, never to another process.
+ *
+ * Returns: 0; -ESRCH: it has ended; OX_EINVAL, -EPERM. Since: 0.1
+ */
 OX_API int ox_process_signal(ox_process *p, int signo);
 
 /**
@@ -157,9 +161,10 @@ OX_API int ox_process_kill_tree(ox_process *p, int signo);
 OX_API OX_YIELDS int ox_process_stop(ox_process *p, ox_process_status *ret);
 
 /**
- * Ends the child as ox_process_stop(), ends what it left behind in its group, closes the streams, frees. Takes NULL.
+ * Ends the child as ox_process_stop(), and what it left behind in its group; closes the streams, frees.
+ * Takes NULL. What is open when the loop ends is killed then.
  *
- * What is open when the loop ends is killed then. Yields: while something of it is there. Cancel: not heeded. Since: 0.1
+ * Yields: while something of it is there. Cancel: not heeded. Since: 0.1
  */
 OX_API OX_YIELDS void ox_process_close(ox_process *p);
 static inline void ox_process_auto_(ox_process **p) { ox_process_close(*p); }
@@ -177,12 +182,16 @@ typedef struct ox_process_result {
  * What is no pipe is left out; a terminal is read into .out. A child that does not read its input is no error.
  *
  * @input: {0} for none. @ret: owned: ox_process_result_free(). Also written on failure, with what came until then.
- * Returns: 0, whatever the child's exit code; OX_ETOOBIG: more than .max_output; OX_ECANCELED, OX_ENOMEM, -errno. After a
- * failure the child has ended as by ox_process_stop(). Since: 0.1
+ * Returns: 0, whatever the child's exit code; OX_ETOOBIG: more than .max_output; OX_ECANCELED, OX_ENOMEM,
+ * -errno. After a failure the child has ended as by ox_process_stop(). Since: 0.1
  */
 OX_API OX_YIELDS int ox_process_communicate(ox_process *p, ox_bytes input, ox_process_result **ret);
 
-/** Runs a program to its end: spawn, communicate with .input, close. Returns: as these. @ret: as communicate's. Since: 0.1 */
+/**
+ * Runs a program to its end: spawn, communicate with .input, close.
+ *
+ * @ret: as ox_process_communicate(). Returns: as these. Since: 0.1
+ */
 OX_API OX_YIELDS int ox_process_run(const char *const *argv, const ox_process_options *o, ox_process_result **ret);
 
 /** Frees a result. Takes NULL. Since: 0.1 */

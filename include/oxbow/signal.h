@@ -51,9 +51,9 @@ OX_API int ox_signals_open(const int *signos, size_t n, ox_signals **ret);
 /**
  * Waits for the next signal.
  *
- * In order of arrival. A signal that comes again before it was reported is counted and reported once; the real-time
- * signals are kept apart, up to 256 of them. Two that are always pending are thus reported in turns. Several coroutines may wait, each event
- * goes to one; several streams may have the same signal, each gets it.
+ * In order of arrival. A signal that comes again before it was reported is counted and reported once; so two
+ * that are always pending are reported in turns. The real-time signals are kept apart, up to 256 of them.
+ * Several coroutines may wait, each event goes to one; several streams may have the same signal, each gets it.
  *
  * @ret: the event; NULL if the number is enough.
  * Returns: the signal's number; OX_ECLOSED, OX_ECANCELED, OX_ENOMEM (s is NULL).

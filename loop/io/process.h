@@ -41,7 +41,10 @@ struct oxi_plan {
 int oxi_plan_init(struct oxi_plan *plan, const char *const *argv, const ox_process_options *o, const int *fds);
 void oxi_plan_destroy(struct oxi_plan *plan);
 
-/* Starts the child. 0: it has begun with its program; *ret_pidfd is -1 where the kernel has none. Else the error, and nothing is left. */
+/*
+ * Starts the child. 0: it has begun with its program; *ret_pidfd is -1 where the kernel has none. Else the error,
+ * and nothing is left.
+ */
 int oxi_child_start(struct oxi_plan *plan, pid_t *ret_pid, int *ret_pidfd);
 
 /* For tests: as on a kernel without pidfds. */
@@ -52,7 +55,7 @@ struct ox_process {
 	pid_t pid;
 	int pidfd;                      /* -1: none, or closed */
 	ox_process_group group;
-	bool ended;                     /* its status is known; it is a zombie until reaped, so that its number stays its own */
+	bool ended;                     /* its status is known; a zombie until reaped: its number stays its own */
 	bool reaped;
 	int wait_result;                /* of ox_process_wait() */
 	ox_process_status status;

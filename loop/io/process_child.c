@@ -2,18 +2,19 @@
 /*
  * The child between clone and exec.
  *
- * clone(CLONE_VM | CLONE_VFORK): the child borrows our memory and we stand still until it has execed, so starting
- * costs the same whatever our size, and there is no copy of the loop that could do harm. CLONE_PIDFD: from its first
- * moment on the child has a name that is never another's. Not posix_spawn(): the one of glibc 2.36 gives no pidfd and sets
- * no limits, death signal or terminal.
+ * clone(CLONE_VM | CLONE_VFORK): the child borrows our memory and we stand still until it has execed, so
+ * starting costs the same whatever our size, and there is no copy of the loop that could do harm.
+ * CLONE_PIDFD: from its first moment on the child has a name that is never another's. Not posix_spawn(): the
+ * one of glibc 2.36 gives no pidfd and sets no limits, death signal or terminal.
  *
- * The child runs on a stack of its own and makes system calls only, raw ones: libc's functions may be replaced by
- * those of a sanitizer, which keep books in the memory that we share. All signals are blocked until their actions are the
- * default ones, so no handler of ours runs in it.
+ * The child runs on a stack of its own and makes system calls only, raw ones: libc's functions may be
+ * replaced by those of a sanitizer, which keep books in the memory that we share. All signals are blocked
+ * until their actions are the default ones, so no handler of ours runs in it.
  *
- * What fails is told through a pipe that exec closes. Memory would do for that, but valgrind, qemu and ThreadSanitizer make a
- * fork of the clone: there the pipe is also what we wait for, and `shared` tells us that we have to. Otherwise the answer is
- * there when clone returns, and we need not trust that nobody else holds the pipe's other end.
+ * What fails is told through a pipe that exec closes. Memory would do for that, but valgrind and qemu make a
+ * fork of the clone, and under ThreadSanitizer we do: then the pipe is also what we wait for, and `shared`
+ * tells that we have to. Otherwise the answer is there when clone returns, and we need not trust that nobody
+ * else holds the pipe's other end.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -26,7 +26,7 @@ static int size_and_change(void *arg)
 	ox_stream *t;
 
 	(void)arg;
-	EXPECT_EQ(ox_process_spawn(SH("trap 'stty size; exit 3' WINCH; tty >/dev/null && test -t 0 -a -t 1 -a -t 2 && stty size; "
+	EXPECT_EQ(ox_process_spawn(SH("trap 'stty size; exit 3' WINCH; test -t 0 -a -t 1 -a -t 2 && stty size;"
 	                              "while :; do sleep 0.01; done"),
 	                           OX_PROCESS_OPTIONS(.window = &window), &p), 0);
 	t = ox_process_terminal(p);
@@ -54,7 +54,8 @@ static int typing(void *arg)
 	ox_stream *t;
 
 	(void)arg;
-	EXPECT_EQ(ox_process_spawn(SH("stty -echo; echo name?; read x; echo hello $x; cat; exec sleep 60"), OX_PROCESS_OPTIONS(.window = &window), &p), 0);
+	EXPECT_EQ(ox_process_spawn(SH("stty -echo; echo name?; read x; echo hello $x; cat; exec sleep 60"),
+	                           OX_PROCESS_OPTIONS(.window = &window), &p), 0);
 	t = ox_process_terminal(p);
 	expect_line(t, "name?");
 	EXPECT_EQ(ox_write(t, "you\n", 4), 4);
@@ -80,7 +81,8 @@ static int run_on_terminal(void *arg)
 	OX_AUTO_PROCESS_RESULT *apart = NULL;
 
 	(void)arg;
-	EXPECT_EQ(ox_process_run(SH("stty size; echo problem >&2; i=0; while [ $i -lt 5000 ]; do echo 0123456789; i=$((i + 1)); done"),
+	EXPECT_EQ(ox_process_run(SH("stty size; echo problem >&2;"
+	                            "i=0; while [ $i -lt 5000 ]; do echo 0123456789; i=$((i + 1)); done"),
 	                         OX_PROCESS_OPTIONS(.window = &window), &res), 0);
 	EXPECT_EQ(res->out.len, 7 + 9 + 5000 * 12);
 	EXPECT(memcmp(res->out.data, "33 77\r\nproblem\r\n01", 18) == 0);

@@ -126,7 +126,8 @@ START_TEST(event_says_who_sent_it_and_the_value)
 }
 END_TEST
 
-/* More than the pipe holds, while the loop does not look: nothing is forgotten, the real-time ones are apart as far as room is. */
+/* More than the pipe holds, while the loop does not look:
+ * nothing is forgotten, the real-time ones are apart while there is room. */
 static int storm(void *arg)
 {
 	OX_AUTO_SIGNALS *s = NULL;
@@ -448,30 +449,33 @@ static int clean_up_for_ever(void *arg)
 	return ox_scope_leave(&s, 0);
 }
 
+static const char *program;             /* this one; /proc/self/exe is valgrind under valgrind */
+
 START_TEST(second_ctrl_c_ends_the_process)
 {
 	char c;
 	int fds[2], status;
 	pid_t pid;
 
-	if (under_valgrind())
-		SKIP("/proc/self/exe is valgrind");
 	ck_assert_int_eq(pipe(fds), 0);
 	pid = fork();
 	if (pid == 0) {
 		dup2(fds[1], 1);
-		execl("/proc/self/exe", "test_signal", "clean up", NULL);
+		execl(program, program, "clean up", NULL);
 		_exit(127);
 	}
 	close(fds[1]);
 	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(read(fds[0], &c, 1), 1);
+		if (read(fds[0], &c, 1) != 1)
+			break;
 		ck_assert_int_eq(c, '1' + i);
 		kill(pid, SIGINT);
 	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
 	close(fds[0]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		SKIP("the system does not start this program, an emulator does");
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
 }
 END_TEST
 
@@ -587,6 +591,7 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "clean up") == 0)
 		return ox_run(clean_up_for_ever, NULL, NULL);
+	program = argv[0];
 
 	Suite *s = suite_create("signal");
 	TCase *c = new_case(s, "signals", 20);
