@@ -2,13 +2,13 @@
 /*
  * Backtraces, without memory or locks, for they are made in signal handlers too.
  *
- * Of what runs now: by the compiler's unwinder, which reads the tables that every function has and passes through a
- * signal's frame. It can begin only where it is called.
+ * Of what runs now: by the compiler's unwinder, which reads the tables that every function has and passes
+ * through a signal's frame. It can begin only where it is called.
  *
- * Of a parked coroutine: by frame pointers, from the registers that its switch saved. Oxbow itself keeps them. Code
- * that was compiled without (the default of most distributions) still passes the register on, because a callee saves
- * it: what is lost are the callers of such functions, and a value that is no frame ends the walk. Each step must lie
- * inside the stack and go up. (The gdb script has no such limits.)
+ * Of a parked coroutine: by frame pointers, from the registers that its switch saved. Oxbow itself keeps
+ * them. Code that was compiled without (the default of most distributions) still passes the register on,
+ * because a callee saves it: what is lost are the callers of such functions, and a value that is no frame
+ * ends the walk. Each step must lie inside the stack and go up. (The gdb script has no such limits.)
  */
 #include "loop/backtrace.h"
 
@@ -31,10 +31,15 @@ static void add(struct oxi_backtrace *b, const char *pc)
 		b->pc[b->len++] = pc;
 }
 
+static bool may_be_frame(const char *fp, const char *low, const char *high)
+{
+	return fp >= low && fp <= high - sizeof(struct frame) && (uintptr_t)fp % sizeof(void *) == 0;
+}
+
 OXI_NO_SANITIZE
 static void walk(struct oxi_backtrace *b, const char *fp, const char *low, const char *high)
 {
-	while (b->len < OXI_FRAMES && fp >= low && fp <= high - sizeof(struct frame) && (uintptr_t)fp % sizeof(void *) == 0) {
+	while (b->len < OXI_FRAMES && may_be_frame(fp, low, high)) {
 		const struct frame *f = (const void *)fp;
 
 		if (f->return_to == NULL)
@@ -93,7 +98,10 @@ static _Unwind_Reason_Code unwound(struct _Unwind_Context *c, void *arg)
 	return u->b->len < OXI_FRAMES ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
-/* ThreadSanitizer makes up a context and calls handlers later: then the place is not found, and the handler is in the trace. */
+/*
+ * ThreadSanitizer makes up a context and calls handlers later: then the place is not found, and the handler
+ * is in the trace.
+ */
 void oxi_backtrace_running(struct oxi_backtrace *b, const void *context)
 {
 	struct unwinding from_signal = { .b = b, .from = context ? interrupted(context) : NULL };
@@ -106,7 +114,10 @@ void oxi_backtrace_running(struct oxi_backtrace *b, const void *context)
 		_Unwind_Backtrace(unwound, &from_caller);
 }
 
-/* Without what the compiler appended to the name of a part or a copy of a function: ".part.0", ".localalias". */
+/*
+ * Without what the compiler appended to the name of a part or a copy of a function: ".part.0",
+ * ".localalias".
+ */
 static void print_function(struct oxi_print *p, const char *name)
 {
 	char text[128];

@@ -10,7 +10,9 @@ struct oxi_task;
 
 #define OXI_FRAMES 40u
 
-/* Addresses in code, the innermost first. Those of callers lie inside the call, so that they name its line. */
+/*
+ * Addresses in code, the innermost first. Those of callers lie inside the call, so that they name its line.
+ */
 struct oxi_backtrace {
 	const char *pc[OXI_FRAMES];
 	unsigned len;
@@ -19,7 +21,10 @@ struct oxi_backtrace {
 /* Of a coroutine that does not run now. */
 void oxi_backtrace_parked(struct oxi_backtrace *b, const struct oxi_task *t);
 
-/* Of what runs now in this thread. context: what a signal handler was given as its third argument; NULL: the caller. */
+/*
+ * Of what runs now in this thread. context: what a signal handler was given as its third argument; NULL: the
+ * caller.
+ */
 void oxi_backtrace_running(struct oxi_backtrace *b, const void *context);
 
 /* One line a frame: "    function+0x1c (module+0x1139)", the latter for addr2line. */

@@ -2,15 +2,17 @@
 /*
  * Deadlocks. Two things are found:
  *
- * - Nothing can run any more: every coroutine is parked, no timer is set, nothing real is pending (the count that
- *   oxi_loop_hold() keeps), and nobody outside could wake anything: no other thread can post to a loop that was never
- *   handed out by ox_loop_self(), and an embedded loop never comes here. The loop would sleep for ever.
- * - A cycle of owners: the first waits for a lock of the second, the second for one of the first. That is found
- *   when the last of them parks, while others may still run.
+ * - Nothing can run any more: every coroutine is parked, no timer is set, nothing real is pending (the count
+ *   that oxi_loop_hold() keeps), and nobody outside could wake anything: no other thread can post to a loop
+ *   that was never handed out by ox_loop_self(), and an embedded loop never comes here. The loop would sleep
+ *   for ever.
+ * - A cycle of owners: the first waits for a lock of the second, the second for one of the first. That is
+ *   found when the last of them parks, while others may still run.
  *
- * Both are told to the log hook. A cycle can end by a timeout around one of the waits, so it is a report and no more.
- * The standstill can only be ended from here: under the test clock, where a hanging test helps nobody, and where
- * OX_DEADLOCK_CANCEL asks for it, the main coroutine is cancelled, and if that was not enough every shield as well.
+ * Both are told to the log hook. A cycle can end by a timeout around one of the waits, so it is a report and
+ * no more. The standstill can only be ended from here: under the test clock, where a hanging test helps
+ * nobody, and where OX_DEADLOCK_CANCEL asks for it, the main coroutine is cancelled, and if that was not
+ * enough every shield as well.
  */
 #include "loop/dump.h"
 #include "loop/state.h"

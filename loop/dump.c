@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tree of tasks, for a person. All that is alive hangs in the tree of scopes (scope.c): a task by its outermost
- * scope, below the scope of its group. So no list of tasks is kept, and the tree is walked up and down by its own
- * links, without a stack or memory.
+ * The tree of tasks, for a person. All that is alive hangs in the tree of scopes (scope.c): a task by its
+ * outermost scope, below the scope of its group. So no list of tasks is kept, and the tree is walked up and
+ * down by its own links, without a stack or memory.
  *
  *	#1 main: parked 1.203 s: group 0x5581
  *	    ox_group_join+0x5c (liboxbow.so.0+0xb21c)
  *	  group "handlers": 2 tasks
  *	    #7 serve: parked 0.020 s: read 0x5590 fd 7; spawned at server.c:31
  *
- * It may be printed in a signal handler that interrupts the loop anywhere, in the middle of a change of the tree as
- * well. Elements are linked in such an order that a walk forwards meets only whole ones; their memory stays while
- * the loop runs (tasks and groups are used again, never freed), and each is known by its magic word: at the first
- * that is not, the walk ends and says so.
+ * It may be printed in a signal handler that interrupts the loop anywhere, in the middle of a change of the
+ * tree as well. Elements are linked in such an order that a walk forwards meets only whole ones; their
+ * memory stays while the loop runs (tasks and groups are used again, never freed), and each is known by its
+ * magic word: at the first that is not, the walk ends and says so.
  */
 #include "loop/dump.h"
 
@@ -92,11 +92,16 @@ void oxi_print_wait(struct oxi_print *p, const struct oxi_wait *w)
 	}
 }
 
+static bool runs(const struct ox_loop *l, const struct oxi_task *t)
+{
+	return t == l->current || t == l->errand_of;
+}
+
 static void print_state(struct oxi_print *p, const struct ox_loop *l, const struct oxi_task *t)
 {
 	const struct oxi_wait *w = t->wait;
 
-	if (t == l->current) {
+	if (runs(l, t)) {
 		oxi_print(p, "running");
 	} else if (w && w->parked) {
 		oxi_print(p, "parked ");
@@ -126,7 +131,7 @@ static void print_where(struct oxi_print *p, struct oxi_symbols *symbols, const 
 {
 	struct oxi_backtrace b;
 
-	if (t == l->current)
+	if (runs(l, t))
 		oxi_backtrace_running(&b, context);
 	else
 		oxi_backtrace_parked(&b, t);
@@ -179,7 +184,7 @@ void oxi_dump(struct oxi_print *p, const struct ox_loop *l, const void *context)
 
 	oxi_print(p, "oxbow: the loop of thread ");
 	oxi_print_number(p, (uint64_t)l->tid);
-	oxi_print(p, l->current ? ": " : " (no task runs): ");
+	oxi_print(p, l->current || l->errand_of ? ": " : " (no task runs): ");
 	oxi_print_number(p, l->figures.spawned - l->figures.ended);
 	oxi_print(p, " tasks\n");
 	for (; s && s->magic == OXI_SCOPE_MAGIC; s = oxi_scope_next(top, s, &depth))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parts of a loop by which it is seen from outside: figures (stats.c), measurements (measure.c), the watchdog
- * (watchdog.c), deadlocks (deadlock.c), errors that nobody received (unheard.c), SIGQUIT (quit.c), tracers (trace.h).
+ * The parts of a loop by which it is seen from outside: figures (stats.c), measurements (measure.c), the
+ * watchdog (watchdog.c), deadlocks (deadlock.c), errors that nobody received (unheard.c), SIGQUIT (quit.c),
+ * tracers (trace.h).
  */
 #ifndef OXBOW_LOOP_INSPECT_H
 #define OXBOW_LOOP_INSPECT_H

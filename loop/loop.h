@@ -13,6 +13,7 @@
  *	group.c task.c         ownership; coroutines
  *	select.c               waiting at an object, for one thing or for the first of several: select.h
  *	queue.c post.c ...     built on the above
+ *	inspect.h              what looks at all this from outside: dumps, the watchdog, deadlocks, figures
  *
  * A turn: run every coroutine that is ready now, in order; run the hooks armed meanwhile; poll, fire timers.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Measurements by function, where ox_run_options.measure asks for them: the longest run, and how much of its stack
- * each task used. A new stack is all zeros, so the lowest byte of it that is not zero is how far it was used; what
- * was used is set to zeros again for the next. (Looking through 256 KiB takes some 10 us.)
+ * Measurements by function, where ox_run_options.measure asks for them: the longest run, and how much of its
+ * stack each task used. A new stack is all zeros, so the lowest byte of it that is not zero is how far it
+ * was used; what was used is set to zeros again for the next. (Looking through 256 KiB takes some 10 us.)
  */
 #include "include/private/sanitize.h"
 #include "loop/state.h"
@@ -42,7 +42,7 @@ void oxi_measure_run(struct ox_loop *l, struct oxi_task *t, ox_time d)
 OXI_NO_SANITIZE
 static size_t used(const struct oxi_stack *st)
 {
-	const uint64_t *low = (const uint64_t *)(const void *)st->bottom, *top = low + st->size / sizeof(*low), *p = low;
+	const uint64_t *p = (const uint64_t *)(const void *)st->bottom, *top = p + st->size / sizeof(*p);
 
 	while (p < top && *p == 0)
 		p++;

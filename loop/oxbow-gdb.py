@@ -56,7 +56,7 @@ class Task:
     def __init__(self, loop, value, depth):
         self.loop, self.value, self.depth = loop, value, depth
         self.id, self.name, self.site = int(value["id"]), quiet(value["name"]), quiet(value["site"])
-        self.running = loop["current"] == value.address
+        self.running = value.address in (loop["current"], loop["errand_of"])
 
     def state(self):
         wait = self.value["wait"]

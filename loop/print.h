@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text for reports that may be made in a signal handler: no memory, no locale, no stdio. What does not fit into
- * the buffer is written to the descriptor, or cut where there is none.
+ * Text for reports that may be made in a signal handler: no memory, no locale, no stdio. What does not fit
+ * into the buffer is written to the descriptor, or cut where there is none.
  */
 #ifndef OXBOW_LOOP_PRINT_H
 #define OXBOW_LOOP_PRINT_H

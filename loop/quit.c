@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loops of the process, and SIGQUIT (ox_run_options.dump_on_sigquit), which has each print its tasks: in the
- * handler, so that it works while a coroutine holds up its loop, which is when it is wanted. The signal comes to some
- * thread; that one prints its own loop's tasks and passes the signal on to the threads of the others.
+ * The loops of the process, and SIGQUIT (ox_run_options.dump_on_sigquit), which has each print its tasks: in
+ * the handler, so that it works while a coroutine holds up its loop, which is when it is wanted. The signal
+ * comes to some thread; that one prints its own loop's tasks and passes the signal on to the threads of the
+ * others.
  *
- * The list is read by the handler and by a debugger. Who changes it has the signal blocked, so a handler never waits
- * for the thread that it interrupts, and for others only as long as they change a link.
+ * The list is read by the handler and by a debugger. Who changes it has the signal blocked, so a handler
+ * never waits for the thread that it interrupts, and for others only as long as they change a link.
  */
 #include <pthread.h>
 #include <signal.h>

@@ -86,7 +86,7 @@ static void handler(int signo, siginfo_t *info, void *context)
 		record.uid = info->si_uid;
 	}
 	if (info->si_code == SI_QUEUE || info->si_code == SI_TIMER || info->si_code == SI_MESGQ)
-		record.value = info->si_value;
+		record.value.as_pointer = info->si_value.sival_ptr;     /* one union, whichever member was set */
 	atomic_fetch_add(&inside, 1);
 	if (atomic_load(&a->once))
 		sigaction(signo, &a->before, NULL);

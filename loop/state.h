@@ -153,7 +153,8 @@ struct ox_loop {
 	uint64_t magic;
 	struct oxi_list ready;          /* tasks for the next turn */
 	struct oxi_task *current;       /* NULL: on the thread's own stack */
-	struct oxi_errand *errand;      /* that current has for that stack */
+	struct oxi_errand *errand;      /* that current has for that stack, */
+	struct oxi_task *errand_of;     /* and while it is done: whose it is. For reports */
 	struct oxi_task *main_task;
 	bool turning;                   /* inside the turns: a step in a step is refused */
 	bool keep_sigpipe;              /* as asked for */

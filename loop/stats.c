@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Figures of a loop. What is always on costs a few additions a turn and nothing a coroutine: the depth of the ready
- * queue is the number of resumes of a turn; times are the CPU's counter, read where it is read anyway, and turned
- * into nanoseconds when somebody asks, by the rate that it had since the loop began. The latency from ready to
- * running is sampled: at every 16th poll the last in line is noted, and the clock read when its turn comes.
+ * Figures of a loop. What is always on costs a few additions a turn and nothing a coroutine: the depth of
+ * the ready queue is the number of resumes of a turn; times are the CPU's counter, read where it is read
+ * anyway, and turned into nanoseconds when somebody asks, by the rate that it had since the loop began. The
+ * latency from ready to running is sampled: at every 16th poll the last in line is noted, and the clock read
+ * when its turn comes.
  */
 #include "include/private/ticks.h"
 #include "loop/state.h"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names for addresses of code, found without memory: in a signal handler too. The dynamic linker knows which file
- * an address belongs to; what it calls functions are exported names only, and a coroutine is nearly always a static
- * function. So the file's own symbol table is read, if it was not stripped: the file is mapped, the table searched
- * from end to end, and a few files stay mapped while one report is made.
+ * Names for addresses of code, found without memory: in a signal handler too. The dynamic linker knows which
+ * file an address belongs to; what it calls functions are exported names only, and a coroutine is nearly
+ * always a static function. So the file's own symbol table is read, if it was not stripped: the file is
+ * mapped, the table searched from end to end, and a few files stay mapped while one report is made.
  *
  * The file comes from outside (it may have been replaced since): each offset in it is checked.
  *
- * dladdr() takes the dynamic linker's lock. It is one that a thread may take again, so a handler that interrupts
- * the linker is not stuck.
+ * dladdr() takes the dynamic linker's lock. It is one that a thread may take again, so a handler that
+ * interrupts the linker is not stuck.
  */
 #include "loop/symbol.h"
 

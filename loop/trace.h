@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The events of a loop, told to two kinds of listeners: the function that ox_instrument() set (a branch that is
- * nearly never taken), and probes for bpftrace, perf, SystemTap and gdb (a no-op instruction in the code and a note
- * beside it that says where it is; nothing without <sys/sdt.h>).
+ * The events of a loop, told to two kinds of listeners: the function that ox_instrument() set (a branch that
+ * is nearly never taken), and probes for bpftrace, perf, SystemTap and gdb (a no-op instruction in the code
+ * and a note beside it that says where it is; nothing without <sys/sdt.h>).
  */
 #ifndef OXBOW_LOOP_TRACE_H
 #define OXBOW_LOOP_TRACE_H
@@ -20,11 +20,12 @@
 #define OXI_PROBE3(name, a, b, c) ((void)0)
 #endif
 
-/* In stats.c: t, w: NULL where there is none. */
-__attribute__((cold)) void oxi_trace(struct ox_loop *l, ox_trace_kind kind, const struct oxi_task *t, const struct oxi_wait *w, int status);
+/* In stats.c. t, w: NULL where there is none. */
+__attribute__((cold)) void oxi_trace(struct ox_loop *l, ox_trace_kind kind, const struct oxi_task *t,
+                                     const struct oxi_wait *w, int status);
 
-static inline void oxi_trace_if(struct ox_loop *l, ox_trace_kind kind, const struct oxi_task *t, const struct oxi_wait *w,
-                                int status)
+static inline void oxi_trace_if(struct ox_loop *l, ox_trace_kind kind, const struct oxi_task *t,
+                                const struct oxi_wait *w, int status)
 {
 	if (OXI_UNLIKELY(l->tracer != NULL))
 		oxi_trace(l, kind, t, w, status);

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Errors that nobody can receive any more are told to the log hook, with the task's name and where it was spawned.
+ * Errors that nobody can receive any more are told to the log hook, with the task's name and where it was
+ * spawned.
  *
- * An error is a negative status other than OX_ECANCELED. It is heard when somebody asks the future (its status, an
- * await, a gather; being given out by ox_group_next() counts) or, in a fail-fast group, asks the group: join gives
- * the first failure, ox_group_error() any. What is unheard when its future is released is reported:
+ * An error is a negative status other than OX_ECANCELED. It is heard when somebody asks the future (its
+ * status, an await, a gather; being given out by ox_group_next() counts) or, in a fail-fast group, asks the
+ * group: join gives the first failure, ox_group_error() any. What is unheard when its future is released is
+ * reported:
  *
  *	group       the first failure                        the others
  *	fail-fast   unless joined or asked, at the close     unless the group was asked, at the close
  *	collect     at the close                             at the close
  *	reaping     as above if fail-fast, else at its end   at its end
  *
- * A body that is cancelled because a task of its group failed, and returns OX_ECANCELED without a join, is what this
- * finds: the error would be gone. Futures of no group (ox_call) are in the hand of who made them.
+ * A body that is cancelled because a task of its group failed, and returns OX_ECANCELED without a join, is
+ * what this finds: the error would be gone. Futures of no group (ox_call) are in the hand of who made them.
  */
 #include "loop/state.h"
 

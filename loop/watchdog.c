@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stall watchdog: a coroutine that runs for long without giving way holds up all the others, and is named while
- * it does, with the place where it is.
+ * The stall watchdog: a coroutine that runs for long without giving way holds up all the others, and is
+ * named while it does, with the place where it is.
  *
- * It is a timer of the kernel that signals the loop's thread twice in a threshold, not a thread: a process with one
- * thread stays one (a pool's spawner must be forked from such), and who is signalled can tell where it is. Each tick
- * compares the loop's count of resumes and polls with the one before. Ticks are counted, not time: a process that
- * was stopped for long and continued gets one tick, and is not accused. The hot path does nothing for it.
+ * It is a timer of the kernel that signals the loop's thread twice in a threshold, not a thread: a process
+ * with one thread stays one (a pool's spawner must be forked from such), and who is signalled can tell where
+ * it is. Each tick compares the loop's count of resumes and polls with the one before. Ticks are counted,
+ * not time: a process that was stopped for long and continued gets one tick, and is not accused. The hot
+ * path does nothing for it.
  *
  *	            tick: progress                    2 ticks without
  *	TICKING -------------------> TICKING,  TICKING ----------------> CAUGHT: reported, next look in 9 times as long
@@ -15,13 +16,13 @@
  *	   ^       the loop wakes or polls again   |                        | hears how long it took
  *	   '---------------------------------------+------------------------'
  *
- * An idle loop is so woken by one tick and then left alone; waking up costs a system call after a tick of sleep, and
- * none otherwise. The signal is SIGURG, which is ignored by default: one that comes too late harms nobody. A
- * blocking system call in a coroutine (which is a stall) is interrupted by it, and restarted by the kernel where it
- * restarts any.
+ * An idle loop is so woken by one tick and then left alone; waking up costs a system call after a tick of
+ * sleep, and none otherwise. The signal is SIGURG, which is ignored by default: one that comes too late
+ * harms nobody. A blocking system call in a coroutine (which is a stall) is interrupted by it, and restarted
+ * by the kernel where it restarts any.
  *
- * What is written during the stall is written in the handler, by write(2); the log hook is user's code and hears of
- * it afterwards. Where nobody would hear of stalls at all, the watchdog is not set up.
+ * What is written during the stall is written in the handler, by write(2); the log hook is user's code and
+ * hears of it afterwards. Where nobody would hear of stalls at all, the watchdog is not set up.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -94,11 +95,12 @@ static void write_report(const struct ox_loop *l, const struct oxi_watchdog *w, 
 
 static void caught(struct ox_loop *l, struct oxi_watchdog *w, const void *context)
 {
+	const struct oxi_task *t = l->current ? l->current : l->errand_of;
 	ox_time d = oxi_real_now() - w->since;
 
-	w->task = l->current ? l->current->id : 0;
-	w->name = l->current ? l->current->name : NULL;
-	w->site = l->current ? l->current->site : NULL;
+	w->task = t ? t->id : 0;
+	w->name = t ? t->name : NULL;
+	w->site = t ? t->site : NULL;
 	oxi_backtrace_running(&w->where, context);
 	if (!w->caught)
 		l->figures.stalls++;

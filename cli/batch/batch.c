@@ -18,7 +18,7 @@
 #include <oxbow/group.h>
 #include <oxbow/queue.h>
 #include <oxbow/run.h>
-#include <signal.h>
+#include <oxbow/signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,6 @@
 #include "cli/batch/print.h"
 #include "cli/command.h"
 #include "cli/say.h"
-#include "cli/signals.h"
 
 #define WINDOW     4096                 /* jobs that may be on their way, fed and not shown */
 #define TERM_GRACE OX_MS(500)           /* from TERM to KILL, and from KILL to the end of waiting */
@@ -49,7 +48,7 @@ struct batch {
 	struct slot *slot;
 	unsigned slots_left, running;
 	enum stage stage;
-	int signals;                    /* descriptor */
+	ox_signals *signals;            /* SIGINT, SIGTERM */
 	int exit;                       /* 0: as the jobs say */
 	uint64_t total;                 /* jobs there will be; 0: unknown */
 	ox_time began;
@@ -347,7 +346,7 @@ static int hear_signals(void *arg)
 {
 	struct batch *b = arg;
 	for (;;) {
-		int signal = oxi_signals_next(b->signals);
+		int signal = ox_signals_next(b->signals, NULL);
 		if (signal < 0)
 			return signal;
 		interrupted(b, signal);
@@ -459,16 +458,17 @@ static int batch_main(void *arg)
 	b->printer.window = ox_queue_new(b->printer.window_len);
 	b->printer.done = ox_queue_new(b->printer.window_len);
 	b->began = ox_now();
-	int r = OX_ENOMEM;
-	if (b->jobs && b->printer.window && b->printer.done && open_slots(b))
+	int r = OX_SIGNALS_OPEN(&b->signals, SIGINT, SIGTERM);
+	if (r == 0 && b->jobs && b->printer.window && b->printer.done && open_slots(b))
 		r = run_groups(b);
 	else
-		fail(b, OXI_EXIT_OUTPUT, "batch", r);
+		fail(b, OXI_EXIT_OUTPUT, "batch", r < 0 ? r : OX_ENOMEM);
 	close_slots(b);
 	close_queue(b->jobs, oxi_job_free);
 	close_queue(b->printer.done, oxi_job_free);
 	close_queue(b->printer.window, drop_nothing);
 	oxi_bar_clear(&b->bar);
+	ox_signals_close(b->signals);
 	return r;
 }
 
@@ -497,12 +497,9 @@ static void raise_descriptor_limit(void)
 static int run_with_reaper(struct batch *b)
 {
 	raise_descriptor_limit();
-	b->signals = oxi_signals_open();
-	int r = b->signals < 0 ? b->signals : ox_run(batch_main, b, NULL);
-	if (b->signals < 0 || (r < 0 && b->exit == 0 && r != OX_ECANCELED))
+	int r = ox_run(batch_main, b, NULL);
+	if (r < 0 && b->exit == 0 && r != OX_ECANCELED)
 		fail(b, OXI_EXIT_WORKERS, "cannot run the batch", r);
-	if (b->signals >= 0)
-		close(b->signals);
 	oxi_spill_close(&b->spill);
 	report(b);
 	return b->exit ? b->exit : b->printer.tally.failed ? OXI_EXIT_FAILED : OXI_EXIT_OK;

@@ -19,7 +19,6 @@
 #include <fcntl.h>
 #include <oxbow/http.h>
 #include <oxbow/run.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +27,6 @@
 #include "cli/command.h"
 #include "cli/crawl/page.h"
 #include "cli/say.h"
-#include "cli/signals.h"
 
 #define POLITE_DELAY OX_SEC(1)
 #define LINES_MAX    64
@@ -191,7 +189,7 @@ static int write_lines(void *arg)
 static int hear_signals(void *arg)
 {
 	struct oxi_crawl *c = arg;
-	int signal = oxi_signals_next(c->signals);
+	int signal = ox_signals_next(c->signals, NULL);
 	if (signal < 0)
 		return signal;
 	c->exit = signal == SIGTERM ? OXI_EXIT_TERM : OXI_EXIT_INT;
@@ -293,12 +291,15 @@ static int crawl_main(void *arg)
 	struct run *run = arg;
 	struct oxi_crawl *c = run->c;
 	c->tally.began = ox_now();
-	int r = open_queues(c) ? run_groups(c, run->starts) : OX_ENOMEM;
+	int r = OX_SIGNALS_OPEN(&c->signals, SIGINT, SIGTERM);
+	if (r == 0)
+		r = open_queues(c) ? run_groups(c, run->starts) : OX_ENOMEM;
 	if (r < 0)
 		oxi_crawl_fail(c, OXI_EXIT_WORKERS, "the crawl ended early", r);
 	close_queues(c);
 	oxi_bar_clear(&c->bar);
 	ox_pool_close(c->pool);
+	ox_signals_close(c->signals);
 	return 0;
 }
 
@@ -380,14 +381,11 @@ static int run_opened(struct oxi_crawl *c, const struct oxi_url *starts)
 {
 	ox_time began = ox_now();
 	struct run run = { c, starts };
-	c->signals = oxi_signals_open();
-	int r = c->signals < 0 ? c->signals : ox_run(crawl_main, &run, NULL);
+	int r = ox_run(crawl_main, &run, NULL);
 	if (r < 0) {
 		oxi_crawl_fail(c, OXI_EXIT_WORKERS, "cannot run the crawl", r);
 		ox_pool_close(c->pool);
 	}
-	if (c->signals >= 0)
-		close(c->signals);
 	close_output(c);
 	summarise(c, ox_now() - began);
 	return c->exit ? c->exit : c->tally.answers ? OXI_EXIT_OK : OXI_EXIT_FAILED;

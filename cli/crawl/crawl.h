@@ -6,6 +6,7 @@
 #include <oxbow/group.h>
 #include <oxbow/pool.h>
 #include <oxbow/queue.h>
+#include <oxbow/signal.h>
 
 #include "cli/bar.h"
 #include "cli/crawl/crunch.h"
@@ -46,7 +47,7 @@ struct oxi_crawl {
 	struct oxi_crawl_tally tally;
 	struct oxi_sink sink;
 	struct oxi_bar bar;
-	int signals;
+	ox_signals *signals;            /* SIGINT, SIGTERM */
 	int exit;                       /* 0: as the pages say */
 };
 

@@ -22,15 +22,16 @@ typedef struct ox_dir_entry {
 /**
  * Opens a folder for reading.
  *
- * @ret: owned: ox_dir_close() or OX_AUTO_DIR. Returns: 0; OX_ECANCELED, OX_ENOMEM, -errno. Yields: always. Since: 0.1
+ * @ret: owned: ox_dir_close() or OX_AUTO_DIR. Returns: 0; OX_ECANCELED, OX_ENOMEM, -errno. Yields: always.
+ * Since: 0.1
  */
 OX_API OX_YIELDS int ox_dir_open(const char *path, ox_dir **ret);
 
 /**
  * Gives the next name, in the order of the file system.
  *
- * Returns: 1; 0 at the end; OX_EBUSY (another coroutine is reading), OX_ECANCELED, -errno. Yields: now and then. Cancel: nothing is
- * lost. Since: 0.1
+ * Returns: 1; 0 at the end; OX_EBUSY (another coroutine is reading), OX_ECANCELED, -errno. Yields: now and
+ * then. Cancel: nothing is lost. Since: 0.1
  */
 OX_API OX_YIELDS int ox_dir_next(ox_dir *d, ox_dir_entry *ret);
 
@@ -67,10 +68,11 @@ typedef struct ox_walk_entry {
 OX_API OX_YIELDS int ox_walk_open(const char *root, const ox_walk_options *o, ox_walk **ret);
 
 /**
- * Gives the next name: each once, a folder before what is in it (unless .contents_first). Uses a descriptor for each level.
+ * Gives the next name: each once, a folder before what is in it (unless .contents_first). Uses a descriptor
+ * for each level.
  *
- * Returns: 1; 0 at the end; OX_EBUSY, OX_ECANCELED, OX_ENOMEM, -errno (of one folder: the next call goes on behind it). Yields: now and
- * then. Cancel: nothing is lost. Since: 0.1
+ * Returns: 1; 0 at the end; OX_EBUSY, OX_ECANCELED, OX_ENOMEM, -errno (of one folder: the next call goes on
+ * behind it). Yields: now and then. Cancel: nothing is lost. Since: 0.1
  */
 OX_API OX_YIELDS int ox_walk_next(ox_walk *w, ox_walk_entry *ret);
 

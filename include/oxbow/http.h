@@ -2,11 +2,11 @@
 /*
  * HTTP client (liboxbow-http): requests as calls that yield. Connections are kept and shared by all
  * coroutines of a loop; TLS certificates and host names are verified; name look-up does not block the loop.
- * Only http and https are spoken, also after a redirect, HTTP/2 where the server offers it over TLS; gzip, deflate,
- * br and zstd are decoded; the environment's proxies (http_proxy and so on) are used.
+ * Only http and https are spoken, also after a redirect, HTTP/2 where the server offers it over TLS; gzip,
+ * deflate, br and zstd are decoded; the environment's proxies (http_proxy and so on) are used.
  *
- * Without a client of its own (ox_http_client_open) a request has no limit on connections, neither in all nor per
- * host: bound the coroutines that fetch. Up to 256 idle ones are kept.
+ * Without a client of its own (ox_http_client_open) a request has no limit on connections, neither in all nor
+ * per host: bound the coroutines that fetch. Up to 256 idle ones are kept.
  */
 #ifndef OXBOW_HTTP_H
 #define OXBOW_HTTP_H
@@ -53,10 +53,10 @@ typedef struct ox_http_options {
 	void *allow_arg;
 	char *error_text;               /* at least 256 bytes: what went wrong, written on failure; borrowed as body is */
 	/*
-	 * Gives the request's body piece by piece, instead of body: called in the calling coroutine while the peer can
-	 * take more, it may yield, and ox_read() of a stream fits. Returns the bytes written to buf, 0 at the end, or a
-	 * negative code, which ends the request and is its result. When the request ends early, the scope that it runs
-	 * in is cancelled. body_len: its length; 0: not known, sent in chunks.
+	 * Gives the request's body piece by piece, instead of body: called in the calling coroutine while the
+	 * peer can take more, it may yield, and ox_read() of a stream fits. Returns the bytes written to buf,
+	 * 0 at the end, or a negative code, which ends the request and is its result. When the request ends
+	 * early, the scope that it runs in is cancelled. body_len: its length; 0: not known, sent in chunks.
 	 */
 	ssize_t (*read_body)(void *arg, void *buf, size_t cap);
 	void *read_arg;
@@ -69,11 +69,12 @@ typedef struct ox_http_options {
 	const char *user, *password;    /* Basic authentication; not sent to another host after a redirect */
 	const char *bearer;             /* a token; likewise */
 	/*
-	 * Further attempts after a connection that was refused, reset or not made in time, a body that ended early, and
-	 * the statuses 429, 502, 503 and 504; for GET, HEAD, PUT, DELETE and OPTIONS, and with a read_body only while it
-	 * has not been asked. The pauses between them begin with retry_delay and double up to retry_max, each
-	 * shortened at random by up to a half; a Retry-After is waited for, unless it is longer than retry_max. If a
-	 * pause would outlast the timeout or the scope's deadline, the last answer is the result at once.
+	 * Further attempts after a connection that was refused, reset or not made in time, a body that ended
+	 * early, and the statuses 429, 502, 503 and 504; for GET, HEAD, PUT, DELETE and OPTIONS, and with a
+	 * read_body only while it has not been asked. The pauses between them begin with retry_delay and
+	 * double up to retry_max, each shortened at random by up to a half; a Retry-After is waited for,
+	 * unless it is longer than retry_max. If a pause would outlast the timeout or the scope's deadline,
+	 * the last answer is the result at once.
 	 */
 	int retries;                    /* 0: none */
 	ox_time retry_delay;            /* 0: 500 ms */
@@ -93,11 +94,14 @@ typedef struct ox_http_client_options {
 OX_API void ox_http_client_options_init(ox_http_client_options *o);
 
 /**
- * Makes a client: connections of its own, and limits on them. A request that waits for one uses up its timeout.
+ * Makes a client: connections of its own, and limits on them. A request that waits for one uses up its
+ * timeout.
  *
- * A response that is being read has its connection; who holds as many as the limit and asks for another waits in vain.
+ * A response that is being read has its connection; who holds as many as the limit and asks for another waits
+ * in vain.
  * @o: NULL for the defaults. @ret: owned: ox_http_client_close().
- * Returns: 0; OX_EINVAL, OX_ESTATE outside a loop, OX_ENOMEM, OX_EFORKED. Threads: the loop's only. Since: 0.1
+ * Returns: 0; OX_EINVAL, OX_ESTATE outside a loop, OX_ENOMEM, OX_EFORKED. Threads: the loop's only.
+ * Since: 0.1
  */
 OX_API int ox_http_client_open(const ox_http_client_options *o, ox_http_client **ret);
 
@@ -108,16 +112,16 @@ OX_API void ox_http_client_close(ox_http_client *c);
 OX_API ox_cookies *ox_cookies_new(void);
 
 /**
- * Adds the cookies of a file in Netscape's format, as browsers and curl write it; lines that are none are passed over.
- * It reads at once and does not yield.
+ * Adds the cookies of a file in Netscape's format, as browsers and curl write it; lines that are none are
+ * passed over. It reads at once and does not yield.
  *
  * Returns: 0; -ENOENT and the like, OX_ENOMEM. Since: 0.1
  */
 OX_API int ox_cookies_load(ox_cookies *jar, const char *path);
 
 /**
- * Writes all cookies to a file, those of the session too, in Netscape's format. The file is replaced as a whole, and
- * only its owner may read it. It writes at once and does not yield.
+ * Writes all cookies to a file, those of the session too, in Netscape's format. The file is replaced as a
+ * whole, and only its owner may read it. It writes at once and does not yield.
  *
  * Returns: 0; -errno, OX_ENOMEM. Since: 0.1
  */
@@ -134,7 +138,8 @@ OX_API void ox_cookies_free(ox_cookies *jar);
  * Returns: 0; OX_EINVAL (URL, header, option), OX_EDNS, -ECONNREFUSED and what else connect() says,
  * -ECONNRESET (also: closed without an answer), OX_ETLS, OX_ETIMEDOUT, OX_ETOOBIG, -ELOOP (redirects),
  * OX_EPROTO (not HTTP; a redirect to another scheme), OX_EINCOMPLETE (the body ended early), what
- * allow_address or read_body said, OX_ECLOSED (the client was closed), OX_ECANCELED, OX_ENOMEM, OX_ESTATE, OX_EFORKED.
+ * allow_address or read_body said, OX_ECLOSED (the client was closed), OX_ECANCELED, OX_ENOMEM, OX_ESTATE,
+ * OX_EFORKED.
  * Yields: always. Cancel: closes the connection, before the call returns. The scope's deadline holds as well
  * as the timeout.
  * Since: 0.1

@@ -3,13 +3,14 @@
  * HTTP/1.1 server (liboxbow-http): a coroutine a request. Request bodies are collected up to a limit; replies
  * are whole, streamed, streams of events, or files. The methods are GET, HEAD, POST, PUT, DELETE, OPTIONS and
  * PATCH; others are refused (501) before they reach the handler. So is a path that cannot be decoded (400), a
- * body over the limit (413), headers over theirs (431), and anything that is not HTTP or says its length in two
- * ways (400).
+ * body over the limit (413), headers over theirs (431), and anything that is not HTTP or says its length in
+ * two ways (400).
  */
 #ifndef OXBOW_HTTP_SERVER_H
 #define OXBOW_HTTP_SERVER_H
 
 #include <oxbow/base.h>
+#include <oxbow/tls.h>
 
 OX_BEGIN
 
@@ -23,8 +24,8 @@ typedef struct ox_request ox_request;
  *
  * When the peer goes away meanwhile the handler runs on (see cancel_gone), and its reply fails with
  * -ECONNRESET. A peer that has only shut down its sending side still gets its reply.
- * Returns: 0; a negative code is a 500, whatever was replied before; of a reply that is under way it resets the
- * connection, so that the peer knows that it is not whole.
+ * Returns: 0; a negative code is a 500, whatever was replied before; of a reply that is under way it resets
+ * the connection, so that the peer knows that it is not whole.
  */
 typedef int ox_http_handler(ox_request *req, void *arg);
 
@@ -33,10 +34,12 @@ typedef struct ox_http_server_options {
 	size_t max_body;                /* bytes of a request body, at most 1 GiB; more gets 413. 0: 8 MiB */
 	size_t max_headers;             /* bytes, at most 1 GiB; more gets 431, from 64 KiB more on 400. 0: 64 KiB */
 	ox_time idle_timeout;           /* of a connection that no handler works for, and of a peer that takes nothing
-	                                 * of its reply; 0: 60 s */
+	                                 * of its reply; 0: 60 s. Who sends a byte now and then is not idle */
 	void *arg;                      /* for the handler */
 	bool cancel_gone;               /* cancel the handler of a peer that closed its connection, or its sending side:
 	                                 * TCP does not tell which */
+	ox_tls *tls;                    /* serve https, with this configuration, which must outlive the server; NULL:
+	                                 * http. It speaks HTTP/1.1: offer no other protocol by ALPN */
 } ox_http_server_options;
 #define OX_HTTP_SERVER_OPTIONS(...) (&(ox_http_server_options){ .size = sizeof(ox_http_server_options), __VA_ARGS__ })
 OX_API void ox_http_server_options_init(ox_http_server_options *o);
@@ -47,22 +50,22 @@ OX_API void ox_http_server_options_init(ox_http_server_options *o);
  * Opens a group in the calling coroutine: handlers run in it, and ox_http_server_close() nests with groups
  * and scopes. When descriptors run out, connections wait until there are some again.
  * @handler, @o: NULL for the defaults. @ret: owned: ox_http_server_close().
- * Returns: 0; OX_EINVAL (address, options), -EADDRINUSE and the like, OX_ENOMEM, OX_ESTATE outside a
- * coroutine, OX_EFORKED.
+ * Returns: 0; OX_EINVAL (address, options; a Unix socket's address), -EADDRINUSE and the like, OX_ENOMEM,
+ * OX_ESTATE outside a coroutine, OX_EFORKED.
  * Since: 0.1
  */
 OX_API int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_server_options *o, ox_http_server **ret);
 
-/** Writes "http://127.0.0.1:PORT", without a slash at the end. Returns: 0; OX_ETOOBIG. Since: 0.1 */
+/** Writes "http://127.0.0.1:PORT" (with tls: https), without a slash at the end. Returns: 0; OX_ETOOBIG. Since: 0.1 */
 OX_API int ox_http_server_url(const ox_http_server *s, char *buf, size_t cap);
 
 /**
- * Ends a server without cutting a reply short: stops listening, closes the connections between two requests, and
- * waits until the handlers have returned and all they replied is sent. Then close it.
+ * Ends a server without cutting a reply short: stops listening, closes the connections between two requests,
+ * and waits until the handlers have returned and all they replied is sent. Then close it.
  *
  * @timeout: how long to wait at most; OX_NEVER.
- * Returns: 0; OX_ETIMEDOUT and OX_ECANCELED: some are not done (ox_http_server_close() ends them); OX_EBUSY if it
- * drains already. Cancel: it goes on draining. Since: 0.1
+ * Returns: 0; OX_ETIMEDOUT and OX_ECANCELED: some are not done (ox_http_server_close() ends them); OX_EBUSY
+ * if it drains already. Cancel: it goes on draining. Since: 0.1
  */
 OX_API OX_YIELDS int ox_http_server_drain(ox_http_server *s, ox_time timeout);
 
@@ -98,7 +101,8 @@ OX_API int ox_request_reply(ox_request *req, int status, const char *type, const
 /**
  * Adds a header to the reply to come. Content-Length and Transfer-Encoding are the server's own.
  *
- * Returns: 0; OX_EINVAL (one of these; not a name; a control character), OX_ESTATE if the reply has begun, OX_ENOMEM.
+ * Returns: 0; OX_EINVAL (one of these; not a name; a control character), OX_ESTATE if the reply has begun,
+ * OX_ENOMEM.
  * Since: 0.1
  */
 OX_API int ox_request_add_header(ox_request *req, const char *name, const char *value);
@@ -107,8 +111,8 @@ OX_API int ox_request_add_header(ox_request *req, const char *name, const char *
  * Begins a reply whose body is written piece by piece; its headers are sent now. It ends when the handler
  * returns 0.
  *
- * @status, @type: as of ox_request_reply(). @len: bytes to come, neither more nor less; negative: not known (the
- * body is sent in chunks; to HTTP/1.0, up to the end of the connection).
+ * @status, @type: as of ox_request_reply(). @len: bytes to come, neither more nor less; negative: not known
+ * (the body is sent in chunks; to HTTP/1.0, up to the end of the connection).
  * Returns: 0; as ox_request_reply(). Since: 0.1
  */
 OX_API int ox_request_begin(ox_request *req, int status, const char *type, int64_t len);
@@ -116,9 +120,9 @@ OX_API int ox_request_begin(ox_request *req, int status, const char *type, int64
 /**
  * Writes the next bytes of a begun reply; to HEAD they are not sent.
  *
- * Returns: len (all is on its way); -ECONNRESET once the peer has gone, OX_ESTATE (not begun), OX_ETOOBIG (more
- * than was announced; nothing is written), OX_EBUSY if another coroutine writes, OX_ECANCELED, OX_ENOMEM. Yields:
- * while the peer has more than 64 KiB to take. Since: 0.1
+ * Returns: len (all is on its way); -ECONNRESET once the peer has gone, OX_ESTATE (not begun), OX_ETOOBIG
+ * (more than was announced; nothing is written), OX_EBUSY if another coroutine writes, OX_ECANCELED,
+ * OX_ENOMEM. Yields: while the peer has more than 64 KiB to take. Since: 0.1
  */
 OX_API OX_YIELDS ssize_t ox_request_write(ox_request *req, const void *buf, size_t len);
 
@@ -148,9 +152,10 @@ OX_API bool ox_request_gone(const ox_request *req);
 
 /**
  * Replies with the file that the request's path names below root: its type by its ending, index.html for a
- * folder. HEAD, ETag (If-Match, If-None-Match), Last-Modified (If-Modified-Since, If-Unmodified-Since) and ranges
- * (If-Range too) are answered as RFC 9110 says: 206 with one range, or several as multipart/byteranges; 304; 412;
- * 416. Ranges that overlap or are more than 32 are passed over, and the whole file is sent.
+ * folder. HEAD, ETag (If-Match, If-None-Match), Last-Modified (If-Modified-Since, If-Unmodified-Since) and
+ * ranges (If-Range too) are answered as RFC 9110 says: 206 with one range, or several as
+ * multipart/byteranges; 304; 412; 416. Ranges that overlap or are more than 32 are passed over, and the whole
+ * file is sent.
  *
  * No path leaves root, be it by "..", encoded or not, or by a symbolic link (those that stay inside are
  * followed). 404: no such file; 403: it would leave root, may not be read, is no file, or a folder without an

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Seeing inside a loop: which tasks there are and what each waits for, figures, and hooks for tracers. What the loop
- * finds out by itself (a coroutine that holds it up, a deadlock, an error that nobody received) goes to the log hook
- * of <oxbow/log.h>. For gdb there is oxbow-gdb.py.
+ * Seeing inside a loop: which tasks there are and what each waits for, figures, and hooks for tracers. What
+ * the loop finds out by itself (a coroutine that holds it up, a deadlock, an error that nobody received)
+ * goes to the log hook of <oxbow/log.h>. For gdb there is oxbow-gdb.py.
  */
 #ifndef OXBOW_INSPECT_H
 #define OXBOW_INSPECT_H
@@ -12,8 +12,8 @@
 OX_BEGIN
 
 /**
- * Prints the tree of tasks of this thread's loop: groups, names, where each was spawned, what it waits for and for
- * how long, and its native backtrace.
+ * Prints the tree of tasks of this thread's loop: groups, names, where each was spawned, what it waits for
+ * and for how long, and its native backtrace.
  *
  * @fd: where to. Returns: 0; OX_ESTATE where no loop runs; -errno of a write that failed.
  * Call from: the loop's thread, a signal handler too. Threads: the loop's only. Since: 0.1
@@ -34,11 +34,12 @@ typedef struct ox_loop_stats {
 	uint64_t stacks, stacks_max;    /* in use now, and at most so far */
 	uint64_t stacks_cached;         /* free and kept for the next spawn */
 	uint64_t stalls;                /* runs that the watchdog caught */
-	ox_time longest_busy;           /* the longest that the loop did not look at its descriptors while it could not sleep */
-	ox_time longest_run;            /* of one coroutine without giving way; 0 unless ox_run_options.measure */
+	ox_time longest_busy;           /* the longest that the loop was awake between two polls */
+	ox_time longest_run;            /* of one coroutine without giving way; 0 unless .measure is set */
 	const char *longest_run_name;   /* which; NULL if there is none */
-	uint64_t latency[OX_LATENCY_BUCKETS];   /* from ready to running, sampled at the last in line of every 16th
-	                                         * poll: latency[i] were at least 2^i and less than 2^(i+1) ns */
+	/* From ready to running, sampled at the last in line of every 16th poll: [i] is how many took at least
+	 * 2^i and less than 2^(i+1) ns. */
+	uint64_t latency[OX_LATENCY_BUCKETS];
 } ox_loop_stats;
 
 /** Gives the figures of this thread's loop. Returns: 0; OX_ESTATE where none runs. Since: 0.1 */
@@ -61,10 +62,11 @@ typedef struct ox_function_stats {
 } ox_function_stats;
 
 /**
- * Gives what was measured of each coroutine function of this thread's loop, in the order in which they first ended.
+ * Gives what was measured of each coroutine function of this thread's loop, in the order in which they first
+ * ended.
  *
- * @ret: cap entries, as many as there are are filled. Returns: how many functions there are; 0 without .measure;
- * OX_ESTATE where no loop runs. Since: 0.1
+ * @ret: cap entries, as many as there are are filled. Returns: how many functions there are; 0 without
+ * .measure; OX_ESTATE where no loop runs. Since: 0.1
  */
 OX_API int ox_loop_get_functions(ox_function_stats *ret, size_t cap);
 

@@ -27,7 +27,10 @@ typedef struct ox_signal {
 	int code;                       /* siginfo's si_code: SI_USER, SI_QUEUE, SI_KERNEL, CLD_EXITED... */
 	pid_t pid;                      /* of the sender (of the child for SIGCHLD); 0: none */
 	uid_t uid;
-	union sigval value;             /* of sigqueue() */
+	union {
+		int as_int;
+		void *as_pointer;
+	} value;                        /* of sigqueue() */
 	unsigned count;                 /* how often it came since it was last reported; 1 or more */
 } ox_signal;
 

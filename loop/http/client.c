@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libcurl's multi_socket interface on Oxbow's reactor: one multi handle per client, made at its first request, so that
- * all coroutines share the kept connections, the DNS cache and the TLS sessions. Each loop has a client of its own,
- * for requests that name none; it lives until the loop ends.
+ * libcurl's multi_socket interface on Oxbow's reactor: one multi handle per client, made at its first
+ * request, so that all coroutines share the kept connections, the DNS cache and the TLS sessions. Each loop
+ * has a client of its own, for requests that name none; it lives until the loop ends.
  *
  * libcurl tells which descriptors it wants watched (on_socket_wanted) and when it wants to be called at the
  * latest (on_timer_wanted); the reactor's events go back by curl_multi_socket_action(). A transfer that
@@ -30,7 +30,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#define KEPT_CONNECTIONS 256L
+#define KEPT 256L                       /* idle connections */
 
 #define CLIENT_MAGIC 0x636c69656e746f78ull
 
@@ -240,7 +240,7 @@ static int open_multi(struct ox_http_client *c)
 	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
 	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
-	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, c->limits.max_idle ? (long)c->limits.max_idle : KEPT_CONNECTIONS);
+	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, c->limits.max_idle ? (long)c->limits.max_idle : KEPT);
 	curl_multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)c->limits.max_connections);
 	curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)c->limits.max_per_host);
 	return 0;

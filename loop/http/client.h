@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of the HTTP client. On the coroutines' stacks: request.c is the calls that make a request, upload.c feeds
- * it with a body, retry.c says whether to try again, response.c is what is asked of the answer, cookies.c the jar. On the
- * thread's own: client.c drives libcurl's multi handles of a loop, prepare.c makes a handle of a request, transfer.c is
- * what libcurl calls while it works.
+ * The inside of the HTTP client. On the coroutines' stacks: request.c is the calls that make a request,
+ * upload.c feeds it with a body, retry.c says whether to try again, response.c is what is asked of the
+ * answer, cookies.c the jar. On the thread's own: client.c drives libcurl's multi handles of a loop,
+ * prepare.c makes a handle of a request, transfer.c is what libcurl calls while it works.
  */
 #ifndef OXBOW_LOOP_HTTP_CLIENT_H
 #define OXBOW_LOOP_HTTP_CLIENT_H
@@ -121,8 +121,8 @@ void oxi_upload_stop(struct ox_response *res);
 /* ---- retry.c ---- */
 
 /*
- * Should the request be made again after this outcome (r, and res if r is 0), its n-th failure? How long to wait before;
- * negative: no. asked: its body was asked for, and cannot be had again.
+ * Should the request be made again after this outcome (r, and res if r is 0), its n-th failure? How long to
+ * wait before; negative: no. asked: its body was asked for, and cannot be had again.
  */
 ox_time oxi_retry_pause(const struct oxi_http_request *q, int r, const struct ox_response *res, bool asked, int n);
 

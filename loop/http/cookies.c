@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A jar of cookies is libcurl's share object: it knows domains, paths and public suffixes. A response refers to the jar
- * of its request, because libcurl does until the handle is gone.
+ * A jar of cookies is libcurl's share object: it knows domains, paths and public suffixes. A response refers
+ * to the jar of its request, because libcurl does until the handle is gone.
  *
  * The file is written here and not by libcurl, which does not say when it could not.
  */

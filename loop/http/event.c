@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Server-sent events: lines "field: value", an empty one at the end. CR, LF and CR LF all end a line, so a value of
- * several lines becomes several fields, and no text can smuggle in a field of its own.
+ * Server-sent events: lines "field: value", an empty one at the end. CR, LF and CR LF all end a line, so a
+ * value of several lines becomes several fields, and no text can smuggle in a field of its own.
  */
 #include "loop/http/event.h"
 

@@ -2,9 +2,10 @@
 /*
  * From a request to libcurl's easy handle: what its options are called there.
  *
- * - A streamed response uses HTTP/1.1. With HTTP/2 a paused stream makes libcurl stop reading the connection it shares
- *   with others, and who reads two streams in turn would wait for ever.
- * - Redirects are followed for GET, HEAD and POST, whose changes of method libcurl knows; for others they are returned.
+ * - A streamed response uses HTTP/1.1. With HTTP/2 a paused stream makes libcurl stop reading the
+ *   connection it shares with others, and who reads two streams in turn would wait for ever.
+ * - Redirects are followed for GET, HEAD and POST, whose changes of method libcurl knows; for others they
+ *   are returned.
  */
 #include "loop/http/client.h"
 

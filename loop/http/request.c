@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calls that make a request: what runs on the coroutines' stacks. A call queues a transfer and parks; client.c
- * wakes it when the transfer is done, or, for an opened response, when the headers are there. Meanwhile it feeds the
- * transfer with a body that comes in pieces. It may make the request again (retry.c).
+ * The calls that make a request: what runs on the coroutines' stacks. A call queues a transfer and parks;
+ * client.c wakes it when the transfer is done, or, for an opened response, when the headers are there.
+ * Meanwhile it feeds the transfer with a body that comes in pieces. It may make the request again (retry.c).
  */
 #include "loop/http/client.h"
 
@@ -63,7 +63,9 @@ static struct ox_response *response_new(const struct oxi_http_request *q)
 /* True when the call has what it waits for. */
 static bool is_answered(const struct ox_response *res)
 {
-	return res->state == OXI_TRANSFER_DONE || (res->headers_done && res->streaming && (!res->upload || res->upload->ended));
+	if (res->state == OXI_TRANSFER_DONE)
+		return true;
+	return res->streaming && res->headers_done && (!res->upload || res->upload->ended);
 }
 
 static int wait_for_answer(struct ox_response *res)

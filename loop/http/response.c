@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is asked of a response. It may still be coming: its body is read as from a stream, and freeing it closes the
- * transfer.
+ * What is asked of a response. It may still be coming: its body is read as from a stream, and freeing it
+ * closes the transfer.
  *
  * Cancellation ends the transfer and waits for that (OXI_LATER): when the call returns, the connection is
  * closed and nothing refers to what the caller lent.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether a request is made again, and after which pause: exponential backoff with jitter, so that those who failed
- * together do not come back together. A pause that the caller's deadline would cut short is not begun.
+ * Whether a request is made again, and after which pause: exponential backoff with jitter, so that those who
+ * failed together do not come back together. A pause that the caller's deadline would cut short is not begun.
  */
 #include <string.h>
 #include <sys/random.h>

@@ -4,19 +4,20 @@
  * coroutine of the server's group.
  *
  * Who owns a request? evhttp keeps it in its connection until the reply is written, and then frees it without
- * telling; when the connection ends before a reply was begun, it lets go of it and it is ours. So a whole reply
- * that a handler makes is only recorded, and handed to evhttp as the last thing, when nobody looks at the
- * request any more (server_request.c). Rejected: evhttp_request_own(), which evhttp heeds when a connection
- * ends but not when a reply is complete. Our own record lives until the reply has left or the connection ended:
+ * telling; when the connection ends before a reply was begun, it lets go of it and it is ours. So a whole
+ * reply that a handler makes is only recorded, and handed to evhttp as the last thing, when nobody looks at
+ * the request any more (server_request.c). Rejected: evhttp_request_own(), which evhttp heeds when a
+ * connection ends but not when a reply is complete. Our own record lives until the reply has left or the
+ * connection ended:
  *
  *	handler works ──returns──> reply is being sent ──last byte──> freed; the connection waits for a request
  *	      │ peer gone                │ peer gone
  *	      v                          v
  *	handler works on ──returns──>  freed
  *
- * Draining closes the connections that wait for a request, and waits until no record is left. A connection that never
- * made a request is not known to us (evhttp does not tell its connections); if it makes one while we drain, it is
- * served, and closed afterwards.
+ * Draining closes the connections that wait for a request, and waits until no record is left. A connection
+ * that never made a request is not known to us (evhttp does not tell its connections); if it makes one while
+ * we drain, it is served, and closed afterwards.
  */
 #include "loop/http/server.h"
 
@@ -59,6 +60,12 @@ static void on_request(struct evhttp_request *ev, void *arg)
 		return;
 	}
 	oxi_peer_begin(q);
+	if (s->tls && !oxi_front_made(q)) {
+		oxi_request_reply_status(q, 403);
+		oxi_request_finish(q);
+		oxi_peer_end(q);
+		return;
+	}
 	q->task = ox_spawn_with(s->group, run_handler, q, OX_SPAWN_OPTIONS(.name = "http request"));
 	if (ox_group_pending(s->group) > before)
 		return;
@@ -102,8 +109,8 @@ static int listen_on(const char *text, int *ret_fd)
 	ox_address a;
 	int one = 1, r = ox_address_parse(text, &a);
 
-	if (r < 0 || a.storage.ss_family == AF_UNIX)
-		return OX_EINVAL;
+	if (r < 0)
+		return r;
 	OXI_AUTO_FD fd = oxi_socket_new(&a);
 
 	if (fd < 0)
@@ -121,8 +128,12 @@ static void name_url(struct ox_http_server *s, int fd)
 {
 	ox_address a = { .len = sizeof(a.storage) };
 
+	strcpy(s->url, s->tls ? "https://" : "http://");
+	if (s->tls) {
+		OXI_CHECK(ox_listener_address(s->front, s->url + strlen(s->url), sizeof(s->url) - strlen(s->url)) == 0);
+		return;
+	}
 	getsockname(fd, (struct sockaddr *)&a.storage, &a.len);
-	strcpy(s->url, "http://");
 	OXI_CHECK(ox_address_format(&a, s->url + strlen(s->url), sizeof(s->url) - strlen(s->url)) == 0);
 }
 
@@ -133,8 +144,12 @@ void ox_http_server_options_init(ox_http_server_options *o)
 	*o = (ox_http_server_options){ .size = sizeof(*o) };
 }
 
+/* With TLS only the front: those whom it has accepted may still be connecting to the inside. */
 static void stop_listening(struct ox_http_server *s)
 {
+	ox_listener_stop(s->front);
+	if (s->tls && !s->closing)
+		return;
 	if (s->bound)
 		evhttp_del_accept_socket(s->http, s->bound);
 	s->bound = NULL;
@@ -154,6 +169,7 @@ static void destroy(struct ox_http_server *s)
 	oxi_hook_disarm(&s->close_idle);
 	oxi_hook_disarm(&s->end);
 	s->magic = 0;
+	ox_listener_close(s->front);
 	oxi_free(s->idle);
 	oxi_free(s);
 }
@@ -207,7 +223,14 @@ static int begin(struct ox_http_server *s, int fd, const ox_http_server_options 
 	evconnlistener_set_error_cb(l, on_accept_error);
 	set_options(s, o);
 	s->group = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT, .reap = true, .name = "http server"));
-	return s->group ? 0 : OX_ENOMEM;
+	if (!s->group)
+		return OX_ENOMEM;
+	return s->tls ? oxi_front_start(s) : 0;
+}
+
+static bool is_unix(const char *address)
+{
+	return address && strncmp(address, "unix:", 5) == 0;
 }
 
 int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_server_options *o, ox_http_server **ret)
@@ -222,23 +245,24 @@ int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_s
 		return OX_ESTATE;
 	if (o)
 		memcpy(&with, o, o->size < sizeof(with) ? o->size : sizeof(with));
-	if (with.max_body > OX_GIB(1) || with.max_headers > OX_GIB(1) || with.idle_timeout < 0)
+	if (with.max_body > OX_GIB(1) || with.max_headers > OX_GIB(1) || with.idle_timeout < 0 || is_unix(address))
 		return OX_EINVAL;
-	r = listen_on(address, &fd);
-	if (r < 0)
-		return r;
 	s = oxi_alloc(sizeof(*s));
-	if (!s) {
-		close(fd);
+	if (!s)
 		return OX_ENOMEM;
-	}
 	s->magic = OXI_SERVER_MAGIC;
 	s->handler = handler;
+	s->tls = with.tls;
 	oxi_timer_init(&s->accept_again, accept_again);
 	oxi_hook_init(&s->end, loop_ends);
 	oxi_hook_init(&s->close_idle, close_idle);
-	r = begin(s, fd, &with);
+	r = s->tls ? oxi_front_open(s, address) : 0;
+	if (r == 0)
+		r = listen_on(s->tls ? s->inside : address, &fd);
+	if (r == 0)
+		r = begin(s, fd, &with);
 	if (r < 0) {
+		ox_group_close(s->group);
 		destroy(s);
 		return r;
 	}
@@ -267,7 +291,7 @@ static int wait_until_idle(struct ox_http_server *s)
 {
 	struct oxi_wait w;
 
-	if (s->busy == 0)
+	if (s->busy == 0 && s->secured == 0)
 		return 0;
 	oxi_wait_init(&w, "http drain", s, stop_draining);
 	s->drainer = &w;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of the HTTP server: server.c is the listening, the coroutines and the end, server_peer.c what is heard
- * of the connections meanwhile, server_request.c what a handler may ask and reply, server_stream.c replies in
- * pieces and events, server_files.c and server_content.c the reply with a file.
+ * The inside of the HTTP server: server.c is the listening, the coroutines and the end, server_peer.c what is
+ * heard of the connections meanwhile, server_request.c what a handler may ask and reply, server_stream.c
+ * replies in pieces and events, server_files.c and server_content.c the reply with a file, server_tls.c what
+ * is in front of TLS.
  */
 #ifndef OXBOW_LOOP_HTTP_SERVER_H
 #define OXBOW_LOOP_HTTP_SERVER_H
@@ -13,6 +14,7 @@
 #include <event2/http.h>
 #include <netinet/in.h>
 #include <oxbow/http_server.h>
+#include <oxbow/server.h>
 
 #include "loop/loop.h"
 
@@ -39,7 +41,11 @@ struct ox_http_server {
 	struct evhttp_connection **idle;        /* by descriptor: those between two requests */
 	size_t idle_cap;
 	size_t busy;                    /* requests whose reply is not sent yet */
-	struct oxi_wait *drainer;       /* waits for busy to be 0; NULL: nobody */
+	size_t secured;                 /* connections over TLS */
+	struct oxi_wait *drainer;       /* waits for busy and secured to be 0; NULL: nobody */
+	ox_tls *tls;                    /* NULL: none */
+	ox_listener *front;             /* with tls: the public one; the bound one is inside, for the front only */
+	char inside[64];                /* its address */
 	bool cancel_gone, draining, closing;
 	char url[sizeof("http://[]:65535") + INET6_ADDRSTRLEN];
 };
@@ -97,7 +103,19 @@ void oxi_request_end_stream(struct ox_request *q, bool whole);
 struct stat;
 int oxi_request_reply_content(struct ox_request *q, const char *path, int *fd, const struct stat *st);
 
+/* ---- server_tls.c ---- */
+
+/* Names the inside, and listens in front of it. 0; as ox_listen(). */
+int oxi_front_open(struct ox_http_server *s, const char *address);
+/* Accepts, until the front is stopped. 0; OX_ENOMEM. */
+int oxi_front_start(struct ox_http_server *s);
+/* True if it was the front that connected to the inside. */
+bool oxi_front_made(const struct ox_request *q);
+
 /* ---- server_peer.c ---- */
+
+/* Wakes who drains, if nothing is left to wait for. */
+void oxi_server_settle(struct ox_http_server *s);
 
 struct bufferevent *oxi_peer_bufferevent(const struct ox_request *q);
 

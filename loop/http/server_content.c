@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What of a file is sent: all of it, ranges, or nothing because the client has it (RFC 9110 sections 13 and 14).
+ * What of a file is sent: all of it, ranges, or nothing because the client has it (RFC 9110 sections 13 and
+ * 14).
  *
- * The entity tag is made of size and time of change in ns, so a file that is replaced has another one. Several ranges
- * are a multipart/byteranges, whose boundary is drawn for each reply.
+ * The entity tag is made of size and time of change in ns, so a file that is replaced has another one.
+ * Several ranges are a multipart/byteranges, whose boundary is drawn for each reply.
  *
- * Small pieces are read into the reply and leave with its headers in one system call; larger ones go by sendfile(). A
- * file that shrinks meanwhile ends its connection, so that the client knows; a mapping would end the process (SIGBUS).
+ * Small pieces are read into the reply and leave with its headers in one system call; larger ones go by
+ * sendfile(). A file that shrinks meanwhile ends its connection, so that the client knows; a mapping would
+ * end the process (SIGBUS).
  */
 #include <event2/util.h>
 #include <inttypes.h>
@@ -53,10 +55,12 @@ static bool is_changed_since(const struct content *c, const char *date)
 static int judge_conditions(const struct ox_request *q, const struct content *c)
 {
 	const char *match = ox_request_header(q, "If-Match"), *none = ox_request_header(q, "If-None-Match");
+	const char *not_after = ox_request_header(q, "If-Unmodified-Since");
+	const char *after = ox_request_header(q, "If-Modified-Since");
 
-	if (match ? !oxi_http_etag_listed(match, c->etag, true) : is_changed_since(c, ox_request_header(q, "If-Unmodified-Since")))
+	if (match ? !oxi_http_etag_listed(match, c->etag, true) : is_changed_since(c, not_after))
 		return 412;
-	if (none ? oxi_http_etag_listed(none, c->etag, false) : is_unchanged_since(c, ox_request_header(q, "If-Modified-Since")))
+	if (none ? oxi_http_etag_listed(none, c->etag, false) : is_unchanged_since(c, after))
 		return 304;
 	return 0;
 }
@@ -124,25 +128,41 @@ static int reply_range(struct ox_request *q, struct content *c, const struct oxi
 	return e < 0 ? e : ox_request_reply(q, 206, c->type, NULL, 0);
 }
 
+/* 32 hexadecimal digits. 0; -EAGAIN. */
+static int draw_boundary(char text[33])
+{
+	uint64_t random[2];
+
+	if (getrandom(random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+		return -EAGAIN;
+	snprintf(text, 33, "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
+	return 0;
+}
+
+static int add_part(struct ox_request *q, struct content *c, const char *boundary, const struct oxi_http_range *r)
+{
+	char range[80];
+
+	format_range(c, r, range);
+	if (evbuffer_add_printf(q->body, "\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n", boundary,
+	                        c->type, range) < 0)
+		return OX_ENOMEM;
+	return add_piece(c, q->body, r->first, r->last - r->first + 1);
+}
+
 static int reply_parts(struct ox_request *q, struct content *c, const struct oxi_http_range *r, int n)
 {
-	char type[80], range[80];
-	uint64_t boundary[2];
-	int e = 0;
+	char boundary[33], type[80];
+	int e = draw_boundary(boundary);
 
-	if (getrandom(boundary, sizeof(boundary), GRND_NONBLOCK) != sizeof(boundary))
-		return -EAGAIN;
-	snprintf(type, sizeof(type), "multipart/byteranges; boundary=%016" PRIx64 "%016" PRIx64, boundary[0], boundary[1]);
-	for (int i = 0; i < n && e == 0; i++) {
-		format_range(c, &r[i], range);
-		if (evbuffer_add_printf(q->body, "\r\n--%016" PRIx64 "%016" PRIx64 "\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n",
-		                        boundary[0], boundary[1], c->type, range) < 0)
-			return OX_ENOMEM;
-		e = add_piece(c, q->body, r[i].first, r[i].last - r[i].first + 1);
-	}
-	if (e == 0 && evbuffer_add_printf(q->body, "\r\n--%016" PRIx64 "%016" PRIx64 "--\r\n", boundary[0], boundary[1]) < 0)
+	for (int i = 0; i < n && e == 0; i++)
+		e = add_part(q, c, boundary, &r[i]);
+	if (e == 0 && evbuffer_add_printf(q->body, "\r\n--%s--\r\n", boundary) < 0)
 		e = OX_ENOMEM;
-	return e < 0 ? e : ox_request_reply(q, 206, type, NULL, 0);
+	if (e < 0)
+		return e;
+	snprintf(type, sizeof(type), "multipart/byteranges; boundary=%s", boundary);
+	return ox_request_reply(q, 206, type, NULL, 0);
 }
 
 static int reply_none(struct ox_request *q, const struct content *c)

@@ -2,10 +2,10 @@
 /*
  * A reply with a file of a folder: which file it is. What of it is sent is in server_content.c.
  *
- * The kernel holds the path inside the root (openat2 with RESOLVE_BENEATH): neither a "..", however it was encoded,
- * nor a symbolic link leads out, and nothing that is renamed meanwhile can change that.
- * Rejected: comparing realpath() with the root, which looks and then opens, and between the two the link may
- * have moved.
+ * The kernel holds the path inside the root (openat2 with RESOLVE_BENEATH): neither a "..", however it was
+ * encoded, nor a symbolic link leads out, and nothing that is renamed meanwhile can change that. Rejected:
+ * comparing realpath() with the root, which looks and then opens, and between the two the link may have
+ * moved.
  */
 #include "loop/http/server.h"
 

@@ -2,19 +2,20 @@
 /*
  * What is heard of a connection while a handler works on it and until its reply has left.
  *
- * evhttp does not read a connection then, so it would not see that the peer has gone. We let it read on, without
- * its read callback, which takes bytes in this state for a fatal error of its own; a client that pipelines is
- * bounded by the read high-water mark.
+ * evhttp does not read a connection then, so it would not see that the peer has gone. We let it read on,
+ * without its read callback, which takes bytes in this state for a fatal error of its own; a client that
+ * pipelines is bounded by the read high-water mark.
  *
- * The end of what the peer sends says that it has gone, or that it has only shut down its sending side. evhttp would
- * drop the connection; we keep that from it, stop reading, and the reply goes out: a peer that has really gone answers
- * it with a reset, and that is an error which evhttp hears. Each call of evhttp that writes puts its own callbacks
- * back and reads again, so oxi_peer_listen() follows each.
+ * The end of what the peer sends says that it has gone, or that it has only shut down its sending side.
+ * evhttp would drop the connection; we keep that from it, stop reading, and the reply goes out: a peer that
+ * has really gone answers it with a reset, and that is an error which evhttp hears. Each call of evhttp that
+ * writes puts its own callbacks back and reads again, so oxi_peer_listen() follows each.
  *
- * Timeouts: evhttp would run the idle timeout while a long reply is being sent. Here nothing runs while the handler
- * works, the writing one while the peer takes nothing, and the idle one only between two requests.
+ * Timeouts: evhttp would run the idle timeout while a long reply is being sent. Here nothing runs while the
+ * handler works, the writing one while the peer takes nothing, and the idle one only between two requests.
  *
- * evhttp does not tell its connections, so the server notes those that wait for their next request, by descriptor.
+ * evhttp does not tell its connections, so the server notes those that wait for their next request, by
+ * descriptor.
  */
 #include "loop/http/server.h"
 
@@ -66,15 +67,21 @@ void oxi_peers_close_idle(struct ox_http_server *s)
 
 /* ---- the end of a request ---- */
 
+void oxi_server_settle(struct ox_http_server *s)
+{
+	if (s->busy > 0 || s->secured > 0 || !s->drainer)
+		return;
+	oxi_wake(s->drainer, 0);
+	s->drainer = NULL;
+}
+
 static void release(struct ox_request *q)
 {
 	struct ox_http_server *s = q->server;
 
 	oxi_request_free(q);
-	if (--s->busy == 0 && s->drainer) {
-		oxi_wake(s->drainer, 0);
-		s->drainer = NULL;
-	}
+	s->busy--;
+	oxi_server_settle(s);
 }
 
 static void tell_handler(struct ox_request *q)

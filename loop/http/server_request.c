@@ -43,8 +43,8 @@ static bool is_number(const char *text)
 }
 
 /*
- * 0 for a request that may reach a handler. What says its length in two ways, or in one that evhttp would read otherwise
- * than a proxy in front, might hide another request in its body (RFC 9112 section 11.2): 400.
+ * 0 for a request that may reach a handler. What says its length in two ways, or in one that evhttp would
+ * read otherwise than a proxy in front, might hide another request in its body (RFC 9112 section 11.2): 400.
  */
 static int judge_headers(struct evhttp_request *ev, size_t max)
 {

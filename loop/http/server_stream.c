@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Replies in pieces. A piece goes into the connection's buffer; while more than the high-water mark is there the
- * handler waits until it is empty (the kernel's own buffer keeps the peer busy meanwhile), so a slow peer costs its
- * handler time and the server no memory.
+ * Replies in pieces. A piece goes into the connection's buffer; while more than the high-water mark is there
+ * the handler waits until it is empty (the kernel's own buffer keeps the peer busy meanwhile), so a slow peer
+ * costs its handler time and the server no memory.
  *
- * A reply that was announced with a length, or that is sent in chunks, tells its peer where it ends. One that the
- * handler breaks off is therefore ended by a reset, never by a proper end.
+ * A reply that was announced with a length, or that is sent in chunks, tells its peer where it ends. One that
+ * the handler breaks off is therefore ended by a reset, never by a proper end.
  */
 #include "loop/http/server.h"
 
@@ -21,8 +21,8 @@
 /* ---- the beginning ---- */
 
 /*
- * evhttp would tell a client of HTTP/1.0 that keeps its connection that the length is 0. It goes by this header of the
- * request; without it the connection ends with the reply.
+ * evhttp would tell a client of HTTP/1.0 that keeps its connection that the length is 0. It goes by this
+ * header of the request; without it the connection ends with the reply.
  */
 static void end_with_connection(struct ox_request *q)
 {
@@ -144,8 +144,10 @@ ssize_t ox_request_write(ox_request *q, const void *buf, size_t len)
 /* ---- the end ---- */
 
 /*
- * A reset also says so to a client of HTTP/1.0, for which the end of the connection is the end of the body. Not by
- * SO_LINGER: evhttp would shut the socket down first, and the peer see a proper end.
+ * A reset also says so to a client of HTTP/1.0, for which the end of the connection is the end of the body.
+ * Not by SO_LINGER: evhttp would shut the socket down first, and the peer see a proper end. (Behind the front
+ * of TLS there is no reset, as the connection inside is a Unix socket: a client of HTTP/1.1 sees the missing
+ * last chunk, one of 1.0 nothing.)
  */
 static void break_off(struct ox_request *q)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One transfer under way: libcurl's callbacks fill the body and ask whether an address is allowed, and its codes become
- * ours. All of it runs on the thread's own stack.
+ * One transfer under way: libcurl's callbacks fill the body and ask whether an address is allowed, and its
+ * codes become ours. All of it runs on the thread's own stack.
  *
  * - max_body is counted here, in decoded bytes: libcurl's own limit looks at Content-Length only, and a small
  *   compressed body can grow a thousandfold.
- * - An address is asked for twice: before a socket is made, so that a refused address sees no packet, and again before
- *   the request goes out, because a kept connection may have been made by a request that was allowed more.
+ * - An address is asked for twice: before a socket is made, so that a refused address sees no packet, and
+ *   again before the request goes out, because a kept connection may have been made by a request that was
+ *   allowed more.
  */
 #include "loop/http/client.h"
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request's body in pieces. libcurl asks for it on the thread's own stack, where nothing may yield; the caller's
- * function may. So it is called in the coroutine that waits for the answer: libcurl asks, finds nothing, and pauses;
- * the coroutine wakes, reads a piece into the one buffer there is, and lets libcurl go on. A peer that is slow thereby
- * slows the reading down.
+ * A request's body in pieces. libcurl asks for it on the thread's own stack, where nothing may yield; the
+ * caller's function may. So it is called in the coroutine that waits for the answer: libcurl asks, finds
+ * nothing, and pauses; the coroutine wakes, reads a piece into the one buffer there is, and lets libcurl go
+ * on. A peer that is slow thereby slows the reading down.
  *
  *	libcurl asks ──nothing there──> paused, coroutine wakes ──> read() ──> piece in the buffer, libcurl goes on
  *
- * The answer may come before the body has ended, a 413 say, or the request fail, while read() waits for something:
- * its scope is cancelled then, and what it returns does not count.
+ * The answer may come before the body has ended, a 413 say, or the request fail, while read() waits for
+ * something: its scope is cancelled then, and what it returns does not count.
  */
 #include <string.h>
 

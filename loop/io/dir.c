@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Folders. A thread reads as many names as fit into a buffer (getdents64), the coroutine takes them from there: opening
- * brings the first load with it, so that most folders cost one way to a thread and back.
+ * Folders. A thread reads as many names as fit into a buffer (getdents64), the coroutine takes them from
+ * there: opening brings the first load with it, so that most folders cost one way to a thread and back.
  */
 #include "loop/io/dir.h"
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names. getaddrinfo() and getnameinfo() do the work, in threads of their own kind: a resolver that does not answer holds
- * up other lookups, but no file. A lookup cannot be stopped, so a cancelled caller abandons it; the query owns copies of
- * all it needs.
+ * Names. getaddrinfo() and getnameinfo() do the work, in threads of their own kind: a resolver that does not
+ * answer holds up other lookups, but no file. A lookup cannot be stopped, so a cancelled caller abandons it;
+ * the query owns copies of all it needs.
  *
  * A host and port of numbers ask nobody: they are read at once, on the thread's own stack.
  *
- * Rejected: a resolver of our own (c-ares and others), which would not see what the system's configuration says.
+ * Rejected: a resolver of our own (c-ares and others), which would not see what the system's configuration
+ * says.
  */
 #include <oxbow/dns.h>
 

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Open files. Every call that may wait for a device runs in a thread, but reading and writing try first without:
- * preadv2(RWF_NOWAIT) gives what the page cache has (0.6 us for 4 KiB, where the way through a thread is 10 to 50) and
- * EAGAIN where it would wait; then a thread does the rest. Some file systems write so too; one that cannot says so once.
+ * Open files. Every call that may wait for a device runs in a thread, but reading and writing try first
+ * without: preadv2(RWF_NOWAIT) gives what the page cache has (0.6 us for 4 KiB, where the way through a
+ * thread is 10 to 50) and EAGAIN where it would wait; then a thread does the rest. Some file systems write so
+ * too; one that cannot says so once.
  *
- * The buffers are the caller's and the thread writes into them, so a cancelled caller waits for what has begun. Opening has
- * nothing of the caller's, and can take for ever (a FIFO without a writer): that is abandoned.
+ * The buffers are the caller's and the thread writes into them, so a cancelled caller waits for what has
+ * begun. Opening has nothing of the caller's, and can take for ever (a FIFO without a writer): that is
+ * abandoned.
  *
- * A file counts the calls that are in threads: closing waits for them, or its descriptor might be another file's
- * when they use it.
+ * A file counts the calls that are in threads: closing waits for them, or its descriptor might be another
+ * file's when they use it.
  *
- * Rejected: io_uring (switched off where containers are, and no faster for one cached read), O_NONBLOCK (means nothing for
- * regular files).
+ * Rejected: io_uring (switched off where containers are, and no faster for one cached read), O_NONBLOCK
+ * (means nothing for regular files).
  */
 #include "loop/io/file.h"
 
@@ -215,7 +217,10 @@ static void transfer_in_thread(void *t)
 	oxi_transfer(t, 0);
 }
 
-/* EAGAIN: would wait. Others (EOPNOTSUPP, or EINVAL of an old kernel): cannot tell. Real errors come again without the flag. */
+/*
+ * EAGAIN: would wait. Others (EOPNOTSUPP, or EINVAL of an old kernel): cannot tell. Real errors come again
+ * without the flag.
+ */
 static void transfer_now(ox_file *f, struct oxi_transfer *t)
 {
 	t->error = -EAGAIN;
@@ -248,17 +253,27 @@ ssize_t ox_file_read(ox_file *f, void *buf, size_t cap)
 
 ssize_t ox_file_pread(ox_file *f, void *buf, size_t cap, int64_t offset)
 {
-	return offset < 0 ? OX_EINVAL : transfer(f, &(struct oxi_transfer){ .buf = buf, .len = cap, .offset = offset });
+	struct oxi_transfer t = { .buf = buf, .len = cap, .offset = offset };
+
+	return offset < 0 ? OX_EINVAL : transfer(f, &t);
+}
+
+/* The buffer is only read. */
+static ssize_t transfer_out(ox_file *f, const void *buf, size_t len, int64_t offset)
+{
+	struct oxi_transfer t = { .write = true, .buf = (char *)(uintptr_t)buf, .len = len, .offset = offset };
+
+	return transfer(f, &t);
 }
 
 ssize_t ox_file_write(ox_file *f, const void *buf, size_t len)
 {
-	return transfer(f, &(struct oxi_transfer){ .write = true, .buf = (void *)(uintptr_t)buf, .len = len, .offset = -1 });
+	return transfer_out(f, buf, len, -1);
 }
 
 ssize_t ox_file_pwrite(ox_file *f, const void *buf, size_t len, int64_t offset)
 {
-	return offset < 0 ? OX_EINVAL : transfer(f, &(struct oxi_transfer){ .write = true, .buf = (void *)(uintptr_t)buf, .len = len, .offset = offset });
+	return offset < 0 ? OX_EINVAL : transfer_out(f, buf, len, offset);
 }
 
 int64_t ox_file_seek(ox_file *f, int64_t offset, int whence)
@@ -359,16 +374,22 @@ static void try_lock(void *arg)
 		q->result = OX_EBUSY;
 }
 
-/* The blocking form could not be cancelled but by a signal, and an abandoned one would lock later, when nobody wants it. */
+/*
+ * The blocking form could not be cancelled but by a signal, and an abandoned one would lock later, when
+ * nobody wants it.
+ */
 int ox_file_lock(ox_file *f, int how)
 {
 	struct request q = { .fd = -1 };
 	ox_time pause = LOCK_FIRST;
-	int kind = how & ~LOCK_NB, r;
+	int kind = how & ~LOCK_NB;
 
+	if (kind != LOCK_EX && kind != LOCK_SH && kind != LOCK_UN)
+		return OX_EINVAL;
 	q.how = kind == LOCK_EX ? F_WRLCK : kind == LOCK_SH ? F_RDLCK : F_UNLCK;
 	for (;;) {
-		r = kind == LOCK_EX || kind == LOCK_SH || kind == LOCK_UN ? file_request(f, try_lock, &q, "file lock") : OX_EINVAL;
+		int r = file_request(f, try_lock, &q, "file lock");
+
 		if (r != OX_EBUSY || how & LOCK_NB)
 			return r;
 		r = ox_sleep(pause);

@@ -40,7 +40,10 @@ void oxi_file_begin_close(ox_file *f);
 /* Frees all but the descriptor. */
 void oxi_file_free(ox_file *f);
 
-/* In a thread: reads or writes all there is, for -1 at the file's position. The number; -errno if none. flags: of preadv2(2). */
+/*
+ * In a thread: reads or writes all there is, for -1 at the file's position. The number; -errno if none.
+ * flags: of preadv2(2).
+ */
 struct oxi_transfer {
 	int fd;
 	bool write;

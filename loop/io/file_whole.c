@@ -2,10 +2,12 @@
 /*
  * All of a file at once: reading it, and replacing it so that everybody sees the old file or the new one.
  *
- * The new file has no name at first (O_TMPFILE), so whatever happens while it is written leaves nothing behind. To commit is:
- * fsync; a name beside the old one; rename over it; fsync of the folder. A link cannot take an existing name (and where it can take a new one, those who watch the folder would not learn that the file is complete), so for the moment between
- * link and rename there is a temporary name; who is killed there leaves it, a whole file. Where the file system has no nameless files the temporary
- * name is there from the start.
+ * The new file has no name at first (O_TMPFILE), so whatever happens while it is written leaves nothing
+ * behind. To commit is: fsync; a name beside the old one; rename over it; fsync of the folder. A link cannot
+ * take an existing name (and where it can take a new one, those who watch the folder would not learn that the
+ * file is complete), so for the moment between link and rename there is a temporary name; who is killed there
+ * leaves it, a whole file. Where the file system has no nameless files the temporary name is there from the
+ * start.
  */
 #include <limits.h>
 #include <stdio.h>

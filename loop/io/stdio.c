@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Streams over descriptors that others have too. O_NONBLOCK belongs to the open file, not to the descriptor: set on
- * standard input it would meet the shell, and every program after this one, as errors where they expect to wait.
+ * Streams over descriptors that others have too. O_NONBLOCK belongs to the open file, not to the descriptor:
+ * set on standard input it would meet the shell, and every program after this one, as errors where they
+ * expect to wait.
  *
  *	socket               MSG_DONTWAIT in each call (stream_socket.c)
  *	pipe, FIFO, tty      opened again by /proc/self/fd: an open file of our own, non-blocking (stream_pipe.c)
  *	anything else        threads, below
  *
- * Threads: one read and one write are under way at most, each with a buffer of its own. Both first wait until the
- * descriptor is ready or the stream is closed (an eventfd), so that a terminal at which nobody types holds up no end; regular files
- * are always ready. What a file has in memory is read without a thread, see file.c.
+ * Threads: one read and one write are under way at most, each with a buffer of its own. Both first wait until
+ * the descriptor is ready or the stream is closed (an eventfd), so that a terminal at which nobody types
+ * holds up no end; regular files are always ready. What a file has in memory is read without a thread, see
+ * file.c.
  *
  * The threads' part outlives the stream: it goes when the stream is closed and no work is under way.
  *
- * Rejected: reading at once when poll() says readable (another process may have been quicker, and the loop would block);
- * setting O_NONBLOCK and taking it back at the end (a killed program takes back nothing).
+ * Rejected: reading at once when poll() says readable (another process may have been quicker, and the loop
+ * would block); setting O_NONBLOCK and taking it back at the end (a killed program takes back nothing).
  */
 #include <oxbow/stdio.h>
 

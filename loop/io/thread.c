@@ -2,23 +2,25 @@
 /*
  * Threads for work that blocks. One set of threads serves all loops of the process.
  *
- * Work goes straight to a thread: to the one that became idle last (its cache is warm, and the others can time out), or to
- * a new one. Only when its kind is at the limit does it wait in the kind's queue, and the thread that ends a work of that
- * kind goes on with the next. So no work ever waits for a thread that serves another kind, and there is no common queue.
+ * Work goes straight to a thread: to the one that became idle last (its cache is warm, and the others can
+ * time out), or to a new one. Only when its kind is at the limit does it wait in the kind's queue, and the
+ * thread that ends a work of that kind goes on with the next. So no work ever waits for a thread that serves
+ * another kind, and there is no common queue.
  *
- * Ended work goes back through the loop's port: a stack that threads push to without a lock and the loop takes whole,
- * reversed into the order of ending. The push that finds it empty wakes the loop by an eventfd, registered
- * edge-triggered, so that nobody ever reads it. A port is counted by its loop and by each work, for a thread may still
- * hold it when the loop has the work already.
+ * Ended work goes back through the loop's port: a stack that threads push to without a lock and the loop
+ * takes whole, reversed into the order of ending. The push that finds it empty wakes the loop by an eventfd,
+ * registered edge-triggered, so that nobody ever reads it. A port is counted by its loop and by each work,
+ * for a thread may still hold it when the loop has the work already.
  *
- * The end of a loop waits for its work, abandoned work aside. The end of the last one joins all idle threads, and so
- * leaves none behind: a process has one thread before its first work and after its last loop. A thread still busy with
- * abandoned work then serves the next loop, or if there is none ends by itself when the work has.
+ * The end of a loop waits for its work, abandoned work aside. The end of the last one joins all idle threads,
+ * and so leaves none behind: a process has one thread before its first work and after its last loop. A thread
+ * still busy with abandoned work then serves the next loop, or if there is none ends by itself when the work
+ * has.
  *
  * Signals are for the process's own threads: all are blocked here, but those that tell of a crash.
  *
- * Rejected: a pool per loop (threads and limits would multiply); one queue for all (a blocked lookup would hold up
- * reads); threads made in advance (a pool of processes must be able to fork first).
+ * Rejected: a pool per loop (threads and limits would multiply); one queue for all (a blocked lookup would
+ * hold up reads); threads made in advance (a pool of processes must be able to fork first).
  */
 #include "loop/io/thread.h"
 
@@ -41,6 +43,7 @@ struct thread {
 	pthread_t id;
 	pthread_cond_t wake;
 	struct oxi_work *work;
+	unsigned number;                /* for its name */
 	bool stop;                      /* the last loop has ended; who ended it joins */
 	bool alone;                     /* the last loop ended before its (abandoned) work; nobody joins */
 };
@@ -103,7 +106,8 @@ static bool port_push(struct oxi_thread_port *p, struct oxi_work *w)
 		if (head == &closed)
 			return false;
 		w->next = head;
-	} while (!atomic_compare_exchange_weak_explicit(&p->ended, &head, w, memory_order_release, memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(&p->ended, &head, w, memory_order_release,
+	                                                memory_order_relaxed));
 	if (head == NULL && write(p->fd, &one, sizeof(one)) < 0)
 		return true;            /* the counter is full: cannot be, in 500 years */
 	return true;
@@ -125,7 +129,8 @@ static void settle(struct oxi_thread_port *p, struct oxi_work *w)
 /* Takes all that has ended, leaves head in its place, and settles it in the order of ending. */
 static void port_take(struct oxi_thread_port *p, struct oxi_work *head)
 {
-	struct oxi_work *newest = atomic_exchange_explicit(&p->ended, head, memory_order_acquire), *oldest = NULL, *w;
+	struct oxi_work *newest = atomic_exchange_explicit(&p->ended, head, memory_order_acquire);
+	struct oxi_work *oldest = NULL, *w;
 
 	while ((w = newest)) {
 		newest = w->next;
@@ -209,7 +214,10 @@ static void thread_free(struct thread *t)
 static void *thread_main(void *arg)
 {
 	struct thread *t = arg;
+	char name[16];
 
+	snprintf(name, sizeof(name), "ox-thread-%u", t->number % 100000);
+	pthread_setname_np(pthread_self(), name);
 	pthread_mutex_lock(&pool.lock);
 	do {
 		while (t->work)
@@ -270,7 +278,6 @@ static int thread_new(struct oxi_work *first)
 {
 	struct thread *t = oxi_alloc(sizeof(*t));
 	pthread_condattr_t attr;
-	char name[16];
 	int r;
 
 	join_all(&pool.gone);           /* they need the lock no more */
@@ -278,18 +285,15 @@ static int thread_new(struct oxi_work *first)
 		return OX_ENOMEM;
 	oxi_list_init(&t->link);
 	t->work = first;
+	t->number = pool.made++;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&t->wake, &attr);
 	pthread_condattr_destroy(&attr);
 	r = begin(t);
-	if (r < 0) {
+	if (r < 0)
 		thread_free(t);
-		return r;
-	}
-	snprintf(name, sizeof(name), "ox-thread-%u", pool.made++ % 100000);
-	pthread_setname_np(t->id, name);
-	return 0;
+	return r;
 }
 
 /* Gives work to the hottest idle thread, or to a new one. */
@@ -530,7 +534,8 @@ static int run(enum oxi_thread_kind kind, const struct call *what_to, const char
 	return r;
 }
 
-int oxi_thread_run(enum oxi_thread_kind kind, void (*fn)(void *arg), void *arg, void (*drop)(void *arg), const char *what)
+int oxi_thread_run(enum oxi_thread_kind kind, void (*fn)(void *arg), void *arg, void (*drop)(void *arg),
+                   const char *what)
 {
 	return run(kind, &(struct call){ .fn = fn, .arg = arg, .drop = drop }, what);
 }
@@ -566,7 +571,8 @@ void ox_thread_options_init(ox_thread_options *o)
 static int run_function(struct function *f, ox_limiter *limiter, void **ret)
 {
 	enum oxi_thread_kind kind = limiter ? OXI_THREAD_FREE : OXI_THREAD_CALL;
-	int r = run(kind, &(struct call){ .fn = function_run, .arg = f, .drop = f->abandoned ? function_drop : NULL, .limiter = limiter }, "thread");
+	struct call c = { .fn = function_run, .arg = f, .drop = f->abandoned ? function_drop : NULL, .limiter = limiter };
+	int r = run(kind, &c, "thread");
 
 	if (r == 0 && ret)
 		*ret = f->result;

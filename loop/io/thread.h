@@ -17,10 +17,11 @@ enum oxi_thread_kind {
 };
 
 /*
- * Runs fn(arg) in a thread and parks the coroutine until it has ended. drop NULL: a cancelled caller waits for the end of
- * what has begun. Otherwise OX_ECANCELED says that arg was given away to drop(arg), called once: in the thread after fn,
- * or here if fn never began. what: the kind of wait, for reports.
- * 0: fn has run; OX_ECANCELED (without drop: it has not and will not), OX_ENOMEM, -EAGAIN. The caller has passed oxi_checkpoint().
+ * Runs fn(arg) in a thread and parks the coroutine until it has ended. drop NULL: a cancelled caller waits
+ * for the end of what has begun. Otherwise OX_ECANCELED says that arg was given away to drop(arg), called
+ * once: in the thread after fn, or here if fn never began. what: the kind of wait, for reports. 0: fn has
+ * run; OX_ECANCELED (without drop: it has not and will not), OX_ENOMEM, -EAGAIN. The caller has passed
+ * oxi_checkpoint().
  */
 OXI_SHARED int oxi_thread_run(enum oxi_thread_kind kind, void (*fn)(void *arg), void *arg, void (*drop)(void *arg),
                               const char *what);
@@ -32,8 +33,8 @@ OXI_SHARED int oxi_thread_run(enum oxi_thread_kind kind, void (*fn)(void *arg), 
  *	              |          |
  *	           revoked    ABANDONED: drop() in the thread, then done() if the loop is still there, then oxi_free(w)
  *
- * The memory is the owner's again when done() is called or the work was revoked; done() may free it or submit it again.
- * What may be abandoned comes from oxi_alloc() and begins with the struct.
+ * The memory is the owner's again when done() is called or the work was revoked; done() may free it or submit
+ * it again. What may be abandoned comes from oxi_alloc() and begins with the struct.
  */
 struct oxi_work {
 	void (*run)(struct oxi_work *w);        /* in a thread */
@@ -48,11 +49,17 @@ struct oxi_work {
 	enum { OXI_WORK_QUEUED, OXI_WORK_RUNNING, OXI_WORK_ABANDONED, OXI_WORK_ENDED } state;
 };
 
-/* Loop's thread. 0; OX_ENOMEM, -EAGAIN, -errno: nothing was submitted. A loop does not end before submitted work has. */
+/*
+ * Loop's thread. 0; OX_ENOMEM, -EAGAIN, -errno: nothing was submitted. A loop does not end before submitted
+ * work has.
+ */
 OXI_SHARED int oxi_work_submit(struct oxi_work *w);
 /* Takes back what has not begun: true, and nothing of it will be called. */
 OXI_SHARED bool oxi_work_revoke(struct oxi_work *w);
-/* Gives running work up: true, and it is the thread's now. False: it has ended, and done() is about to be called. */
+/*
+ * Gives running work up: true, and it is the thread's now. False: it has ended, and done() is about to be
+ * called.
+ */
 OXI_SHARED bool oxi_work_abandon(struct oxi_work *w);
 
 #endif

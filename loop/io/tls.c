@@ -40,6 +40,7 @@
 
 #define HANDSHAKE_TIMEOUT OX_SEC(10)
 #define SHUTDOWN_TIMEOUT  OX_SEC(5)
+#define HOLD_MAX          OX_MIB(1)     /* in `out`: of a peer that makes us answer and does not read */
 #define UNREAD_MAX        OX_KIB(64)    /* read and thrown away at the end */
 
 static struct oxi_tls_stream *of(ox_stream *s)
@@ -67,10 +68,10 @@ static int bio_read(BIO *b, char *buf, int cap)
 /* Adds to `out`. */
 static int hold(struct oxi_tls_stream *t, const char *buf, size_t len)
 {
-	uint8_t *room = oxi_buffer_room(&t->out, len);
+	uint8_t *room = t->out.len < HOLD_MAX ? oxi_buffer_room(&t->out, len) : NULL;
 
 	if (room == NULL)
-		return OX_ENOMEM;
+		return t->out.len < HOLD_MAX ? OX_ENOMEM : OX_ETOOBIG;
 	memcpy(room, buf, len);
 	t->out.len += len;
 	return 0;

@@ -299,7 +299,7 @@ static int choose_certificate(SSL *ssl, int *ret_alert, void *arg)
 	ox_tls *tls = t->tls, *chosen;
 
 	(void)arg;
-	if (host == NULL || tls->choose == NULL || t->chosen)
+	if (!SSL_is_server(ssl) || host == NULL || tls->choose == NULL || t->chosen)
 		return SSL_TLSEXT_ERR_NOACK;
 	chosen = tls->choose(tls->choose_arg, host);
 	OXI_CHECK(chosen == NULL || chosen->magic == OXI_TLS_MAGIC);
@@ -307,7 +307,9 @@ static int choose_certificate(SSL *ssl, int *ret_alert, void *arg)
 		*ret_alert = SSL_AD_UNRECOGNIZED_NAME;
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	}
-	if (chosen != tls && !SSL_set_SSL_CTX(ssl, chosen->ctx)) {
+	/* who is believed would change with the certificate: it must not */
+	if (chosen != tls && (!SSL_set_SSL_CTX(ssl, chosen->ctx) ||
+	                      !SSL_set1_verify_cert_store(ssl, SSL_CTX_get_cert_store(tls->ctx)))) {
 		*ret_alert = SSL_AD_INTERNAL_ERROR;
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	}

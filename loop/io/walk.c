@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Walking through a tree. The open folders from the root down to where the walk is form a stack; each is opened below
- * the one above it and never through a symbolic link, so whoever moves things about meanwhile cannot lead the walk out of the
- * tree. One buffer holds the path: a level knows how much of it is its own.
+ * Walking through a tree. The open folders from the root down to where the walk is form a stack; each is
+ * opened below the one above it and never through a symbolic link, so whoever moves things about meanwhile
+ * cannot lead the walk out of the tree. One buffer holds the path: a level knows how much of it is its own.
  *
  * A folder is opened before it is told of, so that its entry says whether its contents will come.
  */

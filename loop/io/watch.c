@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watching, by inotify(7). The kernel watches single folders and tells of names in them, so a recursive watch has one
- * of the kernel's for each folder, and a table that says which folder is meant.
+ * Watching, by inotify(7). The kernel watches single folders and tells of names in them, so a recursive watch
+ * has one of the kernel's for each folder, and a table that says which folder is meant.
  *
- * A folder that comes into the tree may have contents already. So it is watched first, then listed, and the names found
- * are told of as if they had just been created; folders among them come into the tree in the same way. Between the two a name may be told
- * of twice, never not at all. What is moved away is forgotten with all below it; elsewhere in the tree it is new.
+ * A folder that comes into the tree may have contents already. So it is watched first, then listed, and the
+ * names found are told of as if they had just been created; folders among them come into the tree in the same
+ * way. Between the two a name may be told of twice, never not at all. What is moved away is forgotten with
+ * all below it; elsewhere in the tree it is new.
  *
  *	       .---------------- a folder among them -----.
  *	       v                                          |
@@ -13,8 +14,8 @@
  *	       ^                                          |
  *	       '----------------- a folder came ----------'
  *
- * After an overflow nobody knows what is missing: the user is told, and the root arrives again, silently, so that folders
- * that are not watched yet are found.
+ * After an overflow nobody knows what is missing: the user is told, and the root arrives again, silently, so
+ * that folders that are not watched yet are found.
  *
  * Looking paths up is done in threads; the events are read where they are waited for.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The HTTP client against nginx, over TCP and over TLS, in a folder of its own with a certificate made here; and our
- * server behind nginx.
+ * The HTTP client against nginx, over TCP and over TLS, in a folder of its own with a certificate made here;
+ * and our server behind nginx.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -60,8 +60,8 @@ static void make_page(void)
 }
 
 /*
- * nginx takes its listening sockets over by the environment, so that the kernel can choose their ports. setpriv: it ends with
- * this program, however that ends.
+ * nginx takes its listening sockets over by the environment, so that the kernel can choose their ports.
+ * setpriv: it ends with this program, however that ends.
  */
 static void start_nginx(void)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A folder of its own for each test that needs files: made and entered before it, and gone with all that is in it afterwards. */
+/*
+ * A folder of its own for each test that needs files: made and entered before it, and gone with all that is
+ * in it afterwards.
+ */
 #ifndef OXBOW_TESTS_FOLDER_H
 #define OXBOW_TESTS_FOLDER_H
 

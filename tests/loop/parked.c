@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* For gdb.sh: a program with parked coroutines, that says when they are and waits for the end of its input, or aborts. */
+/*
+ * For gdb.sh: a program with parked coroutines, that says when they are and waits for the end of its input,
+ * or aborts.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -19,7 +19,7 @@ static int list(void *arg)
 	OX_AUTO_DIR *d = NULL;
 	ox_dir_entry e;
 	static char seen[MANY];
-	char name[32];
+	char name[40];
 	int n = 0, r;
 
 	(void)arg;

@@ -189,8 +189,8 @@ END_TEST
 /* ---- resolvers of our own, in a network of our own ---- */
 
 /*
- * The rest is played by this program itself, run again in namespaces where it is the resolver at 127.0.0.1:53. Exit status: 0; 77:
- * the system does not allow it.
+ * The rest is played by this program itself, run again in namespaces where it is the resolver at
+ * 127.0.0.1:53. Exit status: 0; 77: the system does not allow it.
  */
 static int become_the_world(void)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Seeing inside: the dump of tasks, SIGQUIT, the watchdog, deadlocks, errors that nobody received, figures, tracers. */
+/*
+ * Seeing inside: the dump of tasks, SIGQUIT, the watchdog, deadlocks, errors that nobody received, figures,
+ * tracers.
+ */
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -67,7 +70,10 @@ static int run_with(ox_coro *fn, void *arg, const ox_run_options *o)
 	return r;
 }
 
-/* Static functions have names in the symbol table of the file only, which valgrind and others leave readable. */
+/*
+ * Static functions have names in the symbol table of the file only, which valgrind and others leave
+ * readable.
+ */
 __attribute__((noinline)) static int spin(ox_time d)
 {
 	ox_time end = oxi_real_now() + d;
@@ -308,7 +314,7 @@ static int stall(void *arg)
 	EXPECT_EQ(ox_await(ox_spawn(g, hold_up, arg)), 0);
 	EXPECT_EQ(ox_sleep(OX_MS(1)), 0);
 	EXPECT_TEXT(logged, "hold_up (spawned at ");
-	EXPECT_TEXT(logged, "held up the loop for 0.1");
+	EXPECT_TEXT(logged, "held up the loop for 0.");
 	EXPECT_TEXT(logged, "hold_up < run");
 	EXPECT_EQ(ox_loop_get_stats(&s), 0);
 	EXPECT_EQ(s.stalls, 1);
@@ -361,6 +367,25 @@ static int post_a_stall(void *arg)
 START_TEST(a_stall_in_a_callback_is_found_as_well)
 {
 	ck_assert_int_eq(run_with(post_a_stall, NULL, OX_RUN_OPTIONS(.stall = SHORT)), 0);
+}
+END_TEST
+
+static void *spin_as_errand(void *arg)
+{
+	EXPECT_EQ(spin(OX_MS(200)), 0);
+	return arg;
+}
+
+static int errand_stall(void *arg)
+{
+	return ox_run_on_big_stack(spin_as_errand, arg) == arg ? 0 : -1;
+}
+
+START_TEST(a_stall_on_the_big_stack_is_the_coroutines)
+{
+	ck_assert_int_eq(run_with(errand_stall, NULL, OX_RUN_OPTIONS(.stall = SHORT)), 0);
+	ck_assert_msg(strstr(logged, "coroutine #1 main held up the loop") != NULL, "%s", logged);
+	ck_assert_msg(strstr(logged, "spin_as_errand") != NULL, "%s", logged);
 }
 END_TEST
 
@@ -1042,6 +1067,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, a_coroutine_that_holds_up_the_loop_is_named_while_it_does_and_when_it_ended);
 	tcase_add_test(c, a_stall_of_the_first_run_is_found_too_with_the_default_threshold);
 	tcase_add_test(c, a_stall_in_a_callback_is_found_as_well);
+	tcase_add_test(c, a_stall_on_the_big_stack_is_the_coroutines);
 	tcase_add_test(c, a_blocking_call_is_a_stall);
 	tcase_add_test(c, who_gives_way_or_sleeps_is_not_accused);
 	tcase_add_test(c, an_idle_loop_is_left_alone);

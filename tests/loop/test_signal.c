@@ -105,7 +105,7 @@ static int read_details(void *arg)
 		sigqueue(getpid(), SIGRTMIN + 1, (union sigval){ .sival_int = 10 + i });
 	for (int i = 0; i < 3; i++) {
 		EXPECT_EQ(ox_signals_next(s, &event), SIGRTMIN + 1);
-		EXPECT_EQ(event.value.sival_int, 10 + i);
+		EXPECT_EQ(event.value.as_int, 10 + i);
 		EXPECT_EQ(event.code, SI_QUEUE);
 		EXPECT_EQ(event.pid, getpid());
 		EXPECT_EQ(event.uid, getuid());
@@ -293,8 +293,8 @@ static int other_loop(void *arg)
 
 static void *other_thread(void *arg)
 {
-	EXPECT_EQ(ox_run(other_loop, arg, NULL), 0);
 	pthread_kill(pthread_self(), SIGUSR1);
+	EXPECT_EQ(ox_run(other_loop, arg, NULL), 0);
 	return NULL;
 }
 
@@ -387,7 +387,6 @@ static int fork_child(void *arg)
 	pid = fork();
 	if (pid == 0) {
 		raise(SIGTERM);
-		pause();        /* ThreadSanitizer delivers here */
 		_exit(0);
 	}
 	EXPECT_EQ(waitpid(pid, &status, 0), pid);
@@ -402,6 +401,9 @@ static int fork_child(void *arg)
 
 START_TEST(forked_child_dies_of_the_signal_as_ever)
 {
+#ifdef OXI_TSAN
+	SKIP("ThreadSanitizer delivers no signals in a forked child");
+#endif
 	run_real(fork_child, NULL);
 }
 END_TEST
@@ -452,6 +454,8 @@ START_TEST(second_ctrl_c_ends_the_process)
 	int fds[2], status;
 	pid_t pid;
 
+	if (under_valgrind())
+		SKIP("/proc/self/exe is valgrind");
 	ck_assert_int_eq(pipe(fds), 0);
 	pid = fork();
 	if (pid == 0) {

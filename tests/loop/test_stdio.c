@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Streams over descriptors that others have too: pipes, terminals, sockets, files, and what is none of these. */
+/*
+ * Streams over descriptors that others have too: pipes, terminals, sockets, files, and what is none of these.
+ */
 #include "tests/loop/folder.h"
 
 #include <fcntl.h>
@@ -21,7 +23,10 @@ static int read_four(void *arg)
 	return ox_read_exact(arg, buf, 4, NULL) == 0 && memcmp(buf, "abc\n", 4) == 0 ? 1 : 0;
 }
 
-/* What is written to one end comes out of the stream at the other, waiting costs nobody else, and a cancelled read loses nothing. */
+/*
+ * What is written to one end comes out of the stream at the other, waiting costs nobody else, and a cancelled
+ * read loses nothing.
+ */
 static void check_reading(int fd, int other)
 {
 	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));

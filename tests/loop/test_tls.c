@@ -458,9 +458,37 @@ static int choice(void *arg)
 	return 0;
 }
 
+/* The chosen one believes somebody else; that does not count. */
+static int choice_and_trust(void *arg)
+{
+	identity id_a = IDENTITY(.name = "a", .san = "DNS:a.test", .issuer = &ca);
+	identity foreign = IDENTITY(.name = "foreign", .issuer = &other_ca);
+	struct hosts h = { .a = CONFIG(.cert = id_a.cert, .key = id_a.key, .ca = other_ca.cert) };
+	struct ends e = { .client_tls = CLIENT(.cert = client_id.cert, .key = client_id.key), .host = "a.test",
+		          .server_tls = SERVER(.choose = choose, .choose_arg = &h, .client_auth = OX_TLS_CLIENT_REQUIRED,
+		                               .ca = ca.cert) };
+
+	(void)arg;
+	good_handshake(&e);
+	EXPECT(info_of(e.server).verified && equal(info_of(e.client).subject, "CN=a"));
+	close_ends(&e);
+	ox_tls_free(e.client_tls);
+	e.client_tls = CLIENT(.cert = foreign.cert, .key = foreign.key);
+	handshake(&e);
+	EXPECT_EQ(e.server_result, OX_ETLS);
+	EXPECT(strstr(e.server_text, "unable to get local issuer"));
+	close_ends(&e);
+	free_configs(&e);
+	ox_tls_free(h.a);
+	identity_free(&id_a);
+	identity_free(&foreign);
+	return 0;
+}
+
 START_TEST(server_chooses_a_certificate_by_the_name_asked_for)
 {
 	run_real(choice, NULL);
+	run_real(choice_and_trust, NULL);
 }
 END_TEST
 
@@ -1397,7 +1425,7 @@ START_TEST(every_allocation_of_ours_fails_cleanly)
 END_TEST
 
 /* OpenSSL's own allocations: the n-th fails. */
-static size_t crypto_made, crypto_fail_at;
+static _Thread_local size_t crypto_made, crypto_fail_at;
 
 static void *crypto_malloc(size_t len, const char *file, int line)
 {

@@ -233,7 +233,10 @@ END_TEST
 
 #define DEEP 100
 
-/* Everything is made before the first event is read: what is told has each folder at least once, and after it what is in it. */
+/*
+ * Everything is made before the first event is read: what is told has each folder at least once, and after it
+ * what is in it.
+ */
 static int sudden(void *arg)
 {
 	OX_AUTO_WATCH *w = NULL;
@@ -268,7 +271,9 @@ START_TEST(a_tree_that_appears_at_once_is_found_whole)
 }
 END_TEST
 
-/* More than the kernel keeps: the loss is told, and the watch goes on, also in folders whose making was lost. */
+/*
+ * More than the kernel keeps: the loss is told, and the watch goes on, also in folders whose making was lost.
+ */
 static int overflow(void *arg)
 {
 	OX_AUTO_WATCH *w = NULL;
