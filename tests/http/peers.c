@@ -172,8 +172,8 @@ void raw_open(struct raw_server *s, int (*serve)(struct raw_server *, ox_stream 
 
 void raw_close(struct raw_server *s)
 {
-	ox_listener_close(s->listener);
 	ox_group_close(s->group);
+	ox_listener_close(s->listener);
 }
 
 int raw_request(struct raw_server *s, ox_stream *stream)
