@@ -29,7 +29,7 @@
 #include "include/private/check.h"
 #include "include/private/list.h"
 
-/* What liboxbow-http uses too: exported by liboxbow under the version node OXBOW_PRIVATE, for libraries of this tree only. */
+/* What the other libraries of this tree use too: exported by liboxbow under the version node OXBOW_PRIVATE. */
 #define OXI_SHARED __attribute__((visibility("default")))
 
 struct oxi_task;

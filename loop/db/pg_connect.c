@@ -66,7 +66,7 @@ static int what_failed(PGconn *conn)
 		return OX_EAUTH;
 	if (r < 0)
 		return r;
-	return strstr(text, "SSL") ? OX_ETLS : -ECONNRESET;
+	return strcasestr(text, "ssl") || strstr(text, "certificate") ? OX_ETLS : -ECONNRESET;
 }
 
 /* libpq's text without the line that says where in the server's source it was, and without the newline. */

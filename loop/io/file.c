@@ -24,6 +24,8 @@
 #define FILE_MAGIC 0x656c696600000001ull
 #define LOCK_FIRST OX_MS(1)             /* pauses between tries for a lock */
 #define LOCK_LAST  OX_MS(25)
+#define POSITION   (-1)                 /* instead of an offset: the file's own */
+#define INVALID    (-2)
 
 /* ---- open and close ---- */
 
@@ -237,6 +239,8 @@ static ssize_t transfer(ox_file *f, struct oxi_transfer *t)
 
 	if (r < 0)
 		return r;
+	if (t->offset == INVALID)
+		return OX_EINVAL;
 	t->fd = f->fd;
 	transfer_now(f, t);
 	if (t->error)
@@ -248,14 +252,14 @@ static ssize_t transfer(ox_file *f, struct oxi_transfer *t)
 
 ssize_t ox_file_read(ox_file *f, void *buf, size_t cap)
 {
-	return transfer(f, &(struct oxi_transfer){ .buf = buf, .len = cap, .offset = -1 });
+	return transfer(f, &(struct oxi_transfer){ .buf = buf, .len = cap, .offset = POSITION });
 }
 
 ssize_t ox_file_pread(ox_file *f, void *buf, size_t cap, int64_t offset)
 {
-	struct oxi_transfer t = { .buf = buf, .len = cap, .offset = offset };
+	struct oxi_transfer t = { .buf = buf, .len = cap, .offset = offset < 0 ? INVALID : offset };
 
-	return offset < 0 ? OX_EINVAL : transfer(f, &t);
+	return transfer(f, &t);
 }
 
 /* The buffer is only read. */
@@ -268,12 +272,12 @@ static ssize_t transfer_out(ox_file *f, const void *buf, size_t len, int64_t off
 
 ssize_t ox_file_write(ox_file *f, const void *buf, size_t len)
 {
-	return transfer_out(f, buf, len, -1);
+	return transfer_out(f, buf, len, POSITION);
 }
 
 ssize_t ox_file_pwrite(ox_file *f, const void *buf, size_t len, int64_t offset)
 {
-	return offset < 0 ? OX_EINVAL : transfer_out(f, buf, len, offset);
+	return transfer_out(f, buf, len, offset < 0 ? INVALID : offset);
 }
 
 int64_t ox_file_seek(ox_file *f, int64_t offset, int whence)

@@ -284,7 +284,8 @@ static void end(ox_stream *s, bool abort)
 }
 
 static const struct oxi_transport transport = {
-	.name = "TLS", .recv = receive, .send = transmit, .flush = flush, .shut = shut, .shut_first = true, .close = end,
+	.name = "TLS", .recv = receive, .send = transmit, .flush = flush,
+	.shut = shut, .shut_first = true, .close = end,
 };
 
 struct oxi_tls_stream *oxi_tls_stream_of(ox_stream *s)
@@ -362,7 +363,7 @@ static int copy_host(struct oxi_tls_stream *t, const char *host)
 	return 0;
 }
 
-/* Whom the certificate must name: an address, or a name, which is also asked for (addresses must not: RFC 6066, 3). */
+/* Whom the certificate must name: an address, or a name, which is also asked for (RFC 6066, 3: addresses are not). */
 static bool expect_host(SSL *ssl, const char *host)
 {
 	X509_VERIFY_PARAM *p = SSL_get0_param(ssl);
@@ -399,7 +400,10 @@ static int be_client(struct oxi_tls_stream *t, const char *host)
 
 static int be_server(struct oxi_tls_stream *t)
 {
-	static const int modes[] = { SSL_VERIFY_NONE, SSL_VERIFY_PEER, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT };
+	static const int modes[] = {
+		[OX_TLS_CLIENT_OPTIONAL] = SSL_VERIFY_PEER,
+		[OX_TLS_CLIENT_REQUIRED] = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+	};
 
 	if (!t->tls->has_cert)
 		return OX_EINVAL;

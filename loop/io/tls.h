@@ -49,7 +49,7 @@ struct oxi_tls_stream {
 	int write_error;                /* what ended writing: below, or our memory; 0: nothing yet */
 	char text[OXI_TLS_TEXT_LEN];    /* the story of an OX_ETLS */
 	char alpn[256];                 /* tls_info.c: the protocol agreed on */
-	char *peer;                     /* tls_info.c: texts about the peer's certificate, one after the other; NULL: not yet */
+	char *peer;                     /* tls_info.c: texts about the peer's certificate; NULL: not made yet */
 };
 
 /* A TLS stream; NULL if s is another kind of stream (tls.c). */
@@ -60,7 +60,7 @@ BIO_METHOD *oxi_tls_bio_new(void);
 
 ox_tls *oxi_tls_ref(ox_tls *tls);
 
-/* Reads the system's authorities, unless there are some already: 30 ms, so not for those who need none. 0; a code. */
+/* Reads the system's authorities, unless there are some: 30 ms, so not for those who need none. 0; a code. */
 int oxi_tls_believe_system(ox_tls *tls);
 
 /* What the first error in OpenSSL's queue is about: OX_ENOMEM, -errno, or OX_ETLS. */

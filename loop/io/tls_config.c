@@ -138,7 +138,8 @@ static int load_key(struct making *m, const char *file, ox_bytes memory)
 	if (r == 0) {
 		key = PEM_read_bio_PrivateKey(bio, NULL, password, (void *)(uintptr_t)m->o->key_password);
 		if (key == NULL)
-			r = wrong(m, oxi_tls_code(), "%.100s: no private key in it, or not this password", file ? file : "memory");
+			r = wrong(m, oxi_tls_code(), "%.100s: no private key in it, or not this password",
+			          file ? file : "memory");
 		else if (!SSL_CTX_use_PrivateKey(m->tls->ctx, key) || !SSL_CTX_check_private_key(m->tls->ctx))
 			r = wrong_in(m, file, "key");
 	}
@@ -356,12 +357,14 @@ static int make_context(struct making *m)
 	if (ctx == NULL || !SSL_CTX_set_app_data(ctx, m->tls))
 		return oxi_tls_code();
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_read_ahead(ctx, 1);         /* as much as there is by one read from below, not header and body by two */
-	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN); /* an authority is who is listed as one */
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);        /* 34 KiB that an idle connection can do without */
+	SSL_CTX_set_read_ahead(ctx, 1);         /* what there is by one read from below, not header and body by two */
+	/* an authority is who is listed as one, also if another has signed it */
+	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
 	SSL_CTX_set_session_id_context(ctx, name, sizeof(name));
 	if (m->tls->resumption) {
-		/* servers keep nothing: their clients have tickets. OpenSSL's own store would hold 20,480 sessions, clients' too */
+		/* servers keep nothing: their clients have tickets. OpenSSL's store would hold 20,480 sessions */
 		SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 		SSL_CTX_sess_set_new_cb(ctx, keep_session);
 	} else {

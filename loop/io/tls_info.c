@@ -106,10 +106,12 @@ int ox_tls_get_info(ox_stream *s, ox_tls_info *ret)
 		return s ? OX_EINVAL : OX_ENOMEM;
 	x = SSL_get0_peer_certificate(t->ssl);
 	ox_tls_info i = {
-		.size = size, .version = SSL_get_version(t->ssl), .cipher = SSL_get_cipher_name(t->ssl), .alpn = alpn_of(t),
+		.size = size, .version = SSL_get_version(t->ssl), .cipher = SSL_get_cipher_name(t->ssl),
+		.alpn = alpn_of(t),
 		.host = t->host ? t->host : SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name),
 		.resumed = SSL_session_reused(t->ssl),
-		.verified = x && SSL_get_verify_mode(t->ssl) != SSL_VERIFY_NONE && SSL_get_verify_result(t->ssl) == X509_V_OK,
+		.verified = x && SSL_get_verify_mode(t->ssl) != SSL_VERIFY_NONE &&
+		            SSL_get_verify_result(t->ssl) == X509_V_OK,
 		.error = t->text[0] ? t->text : NULL,
 	};
 	if (x)

@@ -52,7 +52,7 @@ static pid_t start(const char *const *argv)
 
 	if (pid != 0)
 		return pid;
-	snprintf(path, sizeof(path), "%s/%s", programs, argv[0]);
+	snprintf(path, sizeof(path), "%s%s%s", *argv[0] == '/' ? "" : programs, *argv[0] == '/' ? "" : "/", argv[0]);
 	snprintf(log, sizeof(log), "%s/log", server_folder);
 	prctl(PR_SET_PDEATHSIG, SIGQUIT);
 	dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
@@ -60,6 +60,21 @@ static pid_t start(const char *const *argv)
 	dup2(1, 2);
 	execv(path, (char *const *)(uintptr_t)argv);
 	_exit(127);
+}
+
+/* A certificate of its own, for localhost; without openssl(1) there is no TLS. */
+static void make_certificate(void)
+{
+	char key[96], certificate[96];
+	int status = -1;
+
+	snprintf(key, sizeof(key), "%s/data/server.key", server_folder);
+	snprintf(certificate, sizeof(certificate), "%s/data/server.crt", server_folder);
+	waitpid(start((const char *[]){ "/usr/bin/openssl", "req", "-new", "-x509", "-days", "2", "-nodes", "-newkey",
+	                                "rsa:2048", "-subj", "/CN=localhost", "-keyout", key, "-out", certificate, NULL }),
+	        &status, 0);
+	if (status == 0)
+		file("data/postgresql.conf", "a", "ssl = on\n");
 }
 
 static void make_cluster(void)
@@ -79,6 +94,7 @@ static void make_cluster(void)
 	     "24\nmax_wal_senders = 0\n"
 	     "wal_level = minimal\ndeadlock_timeout = 100ms\nlisten_addresses = '127.0.0.1'\nautovacuum = "
 	     "off\n");
+	make_certificate();
 	file("data/pg_hba.conf", "w", "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n");
 }
 

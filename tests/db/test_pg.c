@@ -80,10 +80,6 @@ static int refused(void *arg)
 	EXPECT_EQ(failing_connect(conninfo, "28P01"), OX_EAUTH);
 	snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%u user=ox dbname=postgres", server_port);
 	EXPECT_EQ(failing_connect(conninfo, "password"), OX_EAUTH);
-	snprintf(conninfo, sizeof(conninfo),
-	         "host=127.0.0.1 port=%u user=ox dbname=postgres password=secret sslmode=require",
-	         server_port);
-	EXPECT_EQ(failing_connect(conninfo, "SSL"), OX_ETLS);
 	snprintf(conninfo, sizeof(conninfo), "host=%s port=%u user=ox dbname=nothing", server_folder,
 	         server_port);
 	EXPECT_EQ(failing_connect(conninfo, "3D000"), OX_EDB);
@@ -117,6 +113,85 @@ static int too_many(void *arg)
 START_TEST(one_connection_too_many_is_refused_with_its_sqlstate)
 {
 	run_real(too_many, NULL);
+}
+END_TEST
+
+/* ---- TLS ---- */
+
+static const char *conninfo_tls(const char *sslmode, const char *root)
+{
+	static char conninfo[400];
+
+	snprintf(conninfo, sizeof(conninfo),
+	         "host=localhost port=%u user=ox dbname=postgres password=secret sslmode=%s sslrootcert=%s/data/%s",
+	         server_port, sslmode, server_folder, root);
+	return conninfo;
+}
+
+static int tls(void *arg)
+{
+	ox_pg *db = NULL;
+	OX_AUTO_PG_RESULT *res = NULL;
+	char *text = malloc(3000001);
+	ox_scope s;
+
+	(void)arg;
+	memset(text, 'z', 3000000);
+	text[3000000] = '\0';
+	EXPECT_EQ(ox_pg_connect(conninfo_tls("verify-full", "server.crt"), NULL, &db), 0);
+	EXPECT_EQ(one_int(db, "select count(*) from pg_stat_ssl where ssl and pid = pg_backend_pid()"), 1);
+	EXPECT_EQ(ox_pg_query(db, "select $1::text || $1", OX_VALUES(ox_text(text)), &res), 0);
+	EXPECT_EQ(ox_pg_value(res, 0, 0).len, 6000000);
+	ox_scope_enter(&s, OX_MS(50));
+	EXPECT_EQ(ox_scope_leave(&s, ox_pg_query(db, "select pg_sleep(30)", NULL, 0, NULL)), OX_ETIMEDOUT);
+	EXPECT_EQ(one_int(db, "select 1"), 1);
+	ox_pg_close(db);
+	EXPECT_EQ(failing_connect(conninfo_tls("verify-full", "nowhere.crt"), "certificate"), OX_ETLS);
+	free(text);
+	return 0;
+}
+
+START_TEST(a_tls_connection_is_verified_by_the_name_that_was_looked_up)
+{
+	if (strcmp(psql("show ssl"), "on") != 0)
+		SKIP("no openssl(1) to make a certificate with");
+	run_real(tls, NULL);
+}
+END_TEST
+
+/* A server without TLS, to the request of eight bytes. */
+static int refuse_tls(void *arg)
+{
+	ox_stream *s = NULL;
+	char request[8];
+
+	EXPECT_EQ(ox_accept(arg, &s), 0);
+	EXPECT_EQ(ox_read_exact(s, request, sizeof(request), NULL), 0);
+	ox_write(s, "N", 1);
+	ox_close(s);
+	return 0;
+}
+
+static int no_tls(void *arg)
+{
+	OX_AUTO_LISTENER *l = NULL;
+	char address[64], conninfo[128];
+	ox_group *g;
+
+	(void)arg;
+	EXPECT_EQ(ox_listen("127.0.0.1:0", NULL, &l), 0);
+	ox_listener_address(l, address, sizeof(address));
+	snprintf(conninfo, sizeof(conninfo), "host=127.0.0.1 port=%s user=ox sslmode=require", strrchr(address, ':') + 1);
+	g = ox_group_open();
+	ox_spawn(g, refuse_tls, l);
+	EXPECT_EQ(failing_connect(conninfo, "does not support SSL"), OX_ETLS);
+	ox_group_close(g);
+	return 0;
+}
+
+START_TEST(a_server_without_tls_is_refused_where_it_is_required)
+{
+	run_real(no_tls, NULL);
 }
 END_TEST
 
@@ -671,6 +746,8 @@ static Suite *make(void)
 	tcase_add_test(c, connects_by_socket_address_name_and_to_the_second_of_two_hosts);
 	tcase_add_test(c, a_connect_that_fails_says_why);
 	tcase_add_test(c, one_connection_too_many_is_refused_with_its_sqlstate);
+	tcase_add_test(c, a_tls_connection_is_verified_by_the_name_that_was_looked_up);
+	tcase_add_test(c, a_server_without_tls_is_refused_where_it_is_required);
 	tcase_add_test(c, a_host_that_does_not_answer_is_passed_over);
 	tcase_add_test(c, connecting_to_a_mute_server_ends_at_the_limit_and_at_the_deadline);
 	c = new_case(s, "statements", 30);

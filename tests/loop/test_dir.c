@@ -12,7 +12,7 @@ static void touch(const char *path)
 
 /* ---- one folder ---- */
 
-#define MANY 5000                       /* names: several loads */
+#define MANY 2000                       /* names: several loads */
 
 static int list(void *arg)
 {

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Files: reading, writing, locking, replacing, and paths. */
+#include "tests/loop/actor.h"
 #include "tests/loop/folder.h"
 #include "tests/loop/threads.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #define MODE 0644
 
@@ -456,18 +455,6 @@ static int replace_by_name(void *arg)
 	return 0;
 }
 
-/* Runs this program again as an actor, and gives its status. */
-static int play(const char *part)
-{
-	char *const argv[] = { "test_file", (char *)(uintptr_t)part, NULL };
-	pid_t pid;
-	int status;
-
-	ck_assert_int_eq(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ), 0);
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
 static int keep_old(void *arg)
 {
 	(void)arg;
@@ -579,13 +566,15 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("file");
-	TCase *c = folder_case(s, "open files", 20);
+	Suite *s;
+	TCase *c;
 
 	if (argc == 2 && strcmp(argv[1], "die") == 0)
 		return ox_run(die_replacing, NULL, NULL);
 	if (argc == 2)
 		return forbid_tmpfile() < 0 ? 77 : ox_run(replace_by_name, NULL, NULL);
+	s = suite_create("file");
+	c = folder_case(s, "open files", 20);
 	tcase_add_test(c, what_is_written_is_read);
 	tcase_add_test(c, what_makes_no_sense_is_refused);
 	tcase_add_test(c, a_full_disk_is_reported);

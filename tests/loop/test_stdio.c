@@ -395,11 +395,13 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("stdio");
-	TCase *c = folder_case(s, "kinds", 20);
+	Suite *s;
+	TCase *c;
 
 	if (argc == 2 && strcmp(argv[1], "upper") == 0)
 		return ox_run(upper, NULL, NULL);
+	s = suite_create("stdio");
+	c = folder_case(s, "kinds", 20);
 	tcase_add_test(c, pipes_stay_blocking_for_others);
 	tcase_add_test(c, sockets_stay_blocking_for_others);
 	tcase_add_test(c, terminals_stay_blocking_for_others);

@@ -300,6 +300,7 @@ static int queued(void *arg)
 
 	for (int i = 0; i < 64; i++)
 		ox_spawn(g, call_latch, l);
+	EXPECT_EQ(ox_wait_all_parked(), 0);
 	f = ox_spawn(g, call_latch, &unused);
 	EXPECT_EQ(ox_wait_all_parked(), 0);
 	ox_future_cancel(f);

@@ -267,7 +267,8 @@ static int verification(void *arg)
 
 	EXPECT(equal(meet(&selfish, "localhost", OX_TLS_OPTIONS(.ca = selfish.cert)), ""));
 	EXPECT(equal(meet(&deep, "localhost", OX_TLS_OPTIONS(.ca = middle.cert)), ""));     /* an authority is who is listed */
-	EXPECT(strstr(meet(&server_id, "localhost", OX_TLS_OPTIONS(.size = 0)), "unable to get local issuer")); /* the system's */
+	/* the system's authorities do not know ours */
+	EXPECT(strstr(meet(&server_id, "localhost", OX_TLS_OPTIONS(.size = 0)), "unable to get local issuer"));
 	EXPECT(equal(meet(&foreign, "else", OX_TLS_OPTIONS(.insecure = true)), ""));
 	EXPECT(equal(meet(&foreign, NULL, OX_TLS_OPTIONS(.insecure = true)), ""));
 	identity_free(&expired);
@@ -1330,8 +1331,8 @@ START_TEST(wrong_configuration_says_what_is_wrong)
 	EXPECT_EQ(REFUSE("memory: no private key", .cert = server_id.cert), OX_ETLS);
 	EXPECT_EQ(REFUSE("memory: key: key values mismatch", .cert = server_id.cert, .key = client_id.key), OX_ETLS);
 	EXPECT_EQ(REFUSE("a key needs a certificate", .key = client_id.key), OX_EINVAL);
-	EXPECT_EQ(REFUSE("memory: no private key in it, or not this password", .cert = locked.cert, .key = locked.key), OX_ETLS);
-	EXPECT_EQ(REFUSE("memory: no private key in it, or not this password", .cert = locked.cert, .key = locked.key, .key_password = "wrong"), OX_ETLS);
+	EXPECT_EQ(REFUSE("not this password", .cert = locked.cert, .key = locked.key), OX_ETLS);
+	EXPECT_EQ(REFUSE("not this password", .cert = locked.cert, .key = locked.key, .key_password = "wrong"), OX_ETLS);
 	EXPECT_EQ(REFUSE("client_auth needs authorities", .client_auth = OX_TLS_CLIENT_OPTIONAL), OX_EINVAL);
 	EXPECT_EQ(REFUSE("alpn: a name has", .alpn = ""), OX_EINVAL);
 	EXPECT_EQ(REFUSE("alpn: a name has", .alpn = "h2,,x"), OX_EINVAL);
