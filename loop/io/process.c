@@ -14,10 +14,7 @@
  * Not a subreaper (PR_SET_CHILD_SUBREAPER), which would catch those too that leave group and parents: that is a
  * property of the whole process, and every child that is adopted so would have to be waited for by somebody.
  */
-#include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -219,103 +216,10 @@ int ox_process_kill_tree(ox_process *p, int signo)
 
 /* ---- starting ---- */
 
-/* Descriptors that the child gets copies of, and we have no more use for. */
-struct stdio {
-	int source[3];                  /* of its 0, 1, 2 */
-	int given[4];                   /* to be closed */
-	unsigned given_count;
-};
-
-static int give(struct stdio *io, int fd)
-{
-	io->given[io->given_count++] = fd;
-	return fd;
-}
-
-static int open_null(struct stdio *io)
-{
-	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	return fd < 0 ? -errno : give(io, fd);
-}
-
-/* A pipe for the child's descriptor i: its end; ours becomes a stream. */
-static int open_pipe(struct stdio *io, int i, ox_stream **ret_ours)
-{
-	int fds[2];
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
-	give(io, fds[i == 0 ? 0 : 1]);
-	int r = ox_stream_adopt(fds[i == 0 ? 1 : 0], ret_ours);
-	return r < 0 ? r : fds[i == 0 ? 0 : 1];
-}
-
-static int set_window(int fd, ox_window size)
-{
-	struct winsize w = { .ws_row = size.rows, .ws_col = size.columns };
-
-	return ioctl(fd, TIOCSWINSZ, &w) < 0 ? -errno : 0;
-}
-
-/* A new terminal: the child's side; ours becomes a stream. */
-static int open_terminal(struct stdio *io, ox_window size, ox_stream **ret_ours)
-{
-	int ours = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), fd = -1, r = 0;
-	char name[64];
-
-	if (ours < 0)
-		return -errno;
-	if (unlockpt(ours) < 0 || ptsname_r(ours, name, sizeof(name)) != 0 ||
-	    (fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0)
-		r = -errno;
-	else
-		r = set_window(give(io, fd), size);
-	if (r < 0)
-		close(ours);
-	else
-		r = ox_stream_adopt(ours, ret_ours);
-	return r < 0 ? r : fd;
-}
-
-/* The source of the child's descriptor i; a negative code. */
-static int open_source(struct stdio *io, int i, int how, int terminal, ox_stream **ret_ours)
-{
-	if (how == OX_STDIO_DEFAULT && terminal >= 0)
-		return terminal;
-	if (how == OX_STDIO_DEFAULT)
-		how = i == 0 ? OX_STDIO_NULL : OX_STDIO_INHERIT;
-	if (how == OX_STDIO_INHERIT)
-		return fcntl(i, F_GETFD) < 0 ? open_null(io) : i;       /* we have none: nothing */
-	if (how == OX_STDIO_NULL)
-		return open_null(io);
-	if (how == OX_STDIO_PIPE)
-		return open_pipe(io, i, ret_ours);
-	if (how == OX_STDIO_STDOUT && i == 2)
-		return io->source[1];
-	return how > 0 ? how : OX_EINVAL;
-}
-
-static int open_stdio(ox_process *p, const ox_process_options *o, struct stdio *io, int *ret_terminal)
-{
-	int how[] = { o->in, o->out, o->err };
-	ox_stream **ours[] = { &p->in, &p->out, &p->err };
-
-	*ret_terminal = o->window ? open_terminal(io, *o->window, &p->terminal) : -1;
-	if (o->window && *ret_terminal < 0)
-		return *ret_terminal;
-	for (int i = 0; i < 3; i++) {
-		io->source[i] = open_source(io, i, how[i], *ret_terminal, ours[i]);
-		if (io->source[i] < 0)
-			return io->source[i];
-	}
-	return 0;
-}
-
-static int start(ox_process *p, const char *const *argv, const ox_process_options *o, struct stdio *io)
+static int start(ox_process *p, const char *const *argv, const ox_process_options *o, struct oxi_child_io *io)
 {
 	struct oxi_plan plan;
-	int terminal, r = open_stdio(p, o, io, &terminal);
+	int terminal, r = oxi_child_io_open(p, o, io, &terminal);
 
 	if (r == 0)
 		r = oxi_plan_init(&plan, argv, o, io->source);
@@ -368,7 +272,7 @@ static ox_process *new_process(const ox_process_options *o)
 
 int ox_process_spawn(const char *const *argv, const ox_process_options *o, ox_process **ret)
 {
-	struct stdio io = { .given_count = 0 };
+	struct oxi_child_io io = { .given_count = 0 };
 	ox_process *p;
 	int r;
 
@@ -383,8 +287,7 @@ int ox_process_spawn(const char *const *argv, const ox_process_options *o, ox_pr
 	if (p == NULL)
 		return OX_ENOMEM;
 	r = start(p, argv, o, &io);
-	while (io.given_count > 0)
-		close(io.given[--io.given_count]);
+	oxi_child_io_close(&io);
 	if (r == 0) {
 		p->reaped = p->ended = false;
 		r = watch(p);
@@ -554,5 +457,5 @@ ox_stream *ox_process_terminal(const ox_process *p)
 int ox_process_set_window(ox_process *p, ox_window size)
 {
 	OXI_CHECK_OBJECT(p, PROCESS_MAGIC);
-	return p->terminal ? set_window(ox_stream_fd(p->terminal), size) : OX_ESTATE;
+	return p->terminal ? oxi_terminal_resize(ox_stream_fd(p->terminal), size) : OX_ESTATE;
 }

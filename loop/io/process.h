@@ -4,6 +4,7 @@
  *
  *	process_plan.c     the options as a plan: what the child does between clone and exec
  *	process_child.c    the child, until exec
+ *	process_io.c       its standard descriptors
  *	process.c          life: spawn, wait, signal, close
  *	process_tree.c     a child and all that it has started
  *	process_run.c      communicate, run
@@ -67,6 +68,21 @@ struct ox_process {
 	ox_time grace;
 	size_t max_output;
 };
+
+/* Where the child's standard descriptors come from. */
+struct oxi_child_io {
+	int source[3];                  /* of its 0, 1, 2 */
+	int given[4];                   /* that the child gets copies of, and we have no more use for */
+	unsigned given_count;
+};
+
+/*
+ * Opens what the options ask for; our ends are streams of p then. 0, and the child's side of its terminal or -1; a
+ * negative code. In both cases oxi_child_io_close() follows.
+ */
+int oxi_child_io_open(ox_process *p, const ox_process_options *o, struct oxi_child_io *io, int *ret_terminal);
+void oxi_child_io_close(struct oxi_child_io *io);
+int oxi_terminal_resize(int fd, ox_window size);
 
 /* Sends a signal to a child that has not been reaped, and to all of its tree. As ox_process_kill_tree(). */
 int oxi_tree_signal(pid_t pid, bool group, int signo);
