@@ -284,8 +284,11 @@ static int play_refusal(void)
 
 START_TEST(a_lookup_that_hangs_is_left_to_its_thread)
 {
-	int status = play("silence");
+	int status;
 
+	if (under_emulator())
+		SKIP("the system does not start this program, an emulator does");
+	status = play("silence");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		SKIP("no namespaces here");
 	ck_assert_int_eq(status, 0);
@@ -294,8 +297,11 @@ END_TEST
 
 START_TEST(a_name_that_nobody_has_is_an_error)
 {
-	int status = play("refusal");
+	int status;
 
+	if (under_emulator())
+		SKIP("the system does not start this program, an emulator does");
+	status = play("refusal");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		SKIP("no namespaces here");
 	ck_assert_int_eq(status, 0);
