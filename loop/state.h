@@ -188,7 +188,7 @@ struct ox_loop {
 	int tid;
 	int report_fd;                  /* 0: none */
 	volatile bool asleep;           /* in a poll, until the first callback */
-	bool handed_out;                /* ox_loop_self() has given it away: anybody may post */
+	bool handed_out;                /* ox_loop_self() or ox_loop_open() has given it away, or its base is the caller's */
 	bool deadlock_cancels, deadlocked;
 	bool dump_on_sigquit;
 	uint64_t deadlock_at;           /* resumes at the last report */
