@@ -119,8 +119,9 @@ struct ox_group {
 int oxi_group_enter(struct ox_group *g, ox_future *f);          /* a new pending future; OX_ESTATE: closed */
 void oxi_group_done(struct ox_group *g, ox_future *f);          /* one of it is done */
 void oxi_group_cancel_externals(struct ox_group *g);
-void oxi_group_hold(struct ox_group *g);        /* as if one more were pending, until unhold */
-void oxi_group_unhold(struct ox_group *g);
+/* While ox_group_start() waits for f: one more is pending, and f stays where it is though it may end. */
+void oxi_group_starts(struct ox_group *g, ox_future *f);
+void oxi_group_started(struct ox_group *g, ox_future *f);
 
 bool oxi_future_is_task(const ox_future *f);
 
