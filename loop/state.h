@@ -74,6 +74,7 @@ struct oxi_task {
 	int saved_errno;
 	struct oxi_binding *bindings;   /* task-locals; NULL: none */
 	struct oxi_deferred *deferred;  /* calls at its end, the first to be made; NULL: none */
+	struct oxi_list owned;          /* struct oxi_owned: locks that it holds */
 	unsigned operations;            /* since it was resumed */
 	bool ended;                     /* fn has returned: its status is known, its stack not yet free */
 	ox_time longest_run;            /* if that is measured */
@@ -88,6 +89,13 @@ int oxi_start_failed(struct oxi_task *t, int status);   /* t ends without ox_sta
 struct oxi_binding *oxi_bindings_ref(struct oxi_binding *b);    /* takes NULL */
 void oxi_bindings_unref(struct oxi_binding *b);
 void oxi_deferred_call(struct oxi_task *t);     /* the next one; there is one */
+
+/* What a task must give back before it ends; forget does it for one that did not, and that is reported. */
+struct oxi_owned {
+	struct oxi_list link;           /* in the owner's list */
+	const char *kind;
+	void (*forget)(struct oxi_owned *o);
+};
 
 /* ---- groups ---- */
 
