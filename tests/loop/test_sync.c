@@ -224,12 +224,10 @@ static int forgotten(void *arg)
 	OX_AUTO_RWLOCK *rw = ox_rwlock_new();
 
 	(void)arg;
-	ox_spawn(g, acquire_and_end, l);
-	EXPECT_EQ(ox_yield(), 0);
+	EXPECT_EQ(ox_await(ox_spawn(g, acquire_and_end, l)), 0);
 	EXPECT(strstr(logged, "task acquire_and_end, spawned at") != NULL);
 	EXPECT(strstr(logged, "ended and held a lock") != NULL);
-	ox_spawn(g, write_and_end, rw);
-	EXPECT_EQ(ox_yield(), 0);
+	EXPECT_EQ(ox_await(ox_spawn(g, write_and_end, rw)), 0);
 	EXPECT_EQ(ox_lock_acquire(l), 0);
 	EXPECT_EQ(ox_lock_release(l), 0);
 	EXPECT_EQ(ox_rwlock_acquire_read(rw), 0);
