@@ -83,6 +83,21 @@ static inline int may_begin(void)
 	return ++l->current->operations >= BUDGET;
 }
 
+int oxi_may_begin(void)
+{
+	int r = may_begin();
+
+	return r < 0 ? r : 0;
+}
+
+void oxi_give_way(void)
+{
+	struct ox_loop *l = oxi_loop;
+
+	if (OXI_UNLIKELY(l->current->operations >= BUDGET))
+		yield(l, l->current);
+}
+
 int oxi_checkpoint(void)
 {
 	int r = may_begin();
