@@ -747,6 +747,47 @@ START_TEST(grandchildren_end_too_also_those_that_have_left_the_group)
 }
 END_TEST
 
+/* The state of a process in /proc becomes this one. */
+static bool becomes(pid_t pid, char state)
+{
+	char command[64], text[] = "X\n";
+
+	snprintf(command, sizeof(command), "sed 's/.*) \\(.\\).*/\\1/' /proc/%d/stat", (int)pid);
+	for (int i = 0; i < 1000; i++) {
+		OX_AUTO_PROCESS_RESULT *res = NULL;
+
+		text[0] = state;
+		if (ox_process_run(SH(command), NULL, &res) == 0 && says(res, text))
+			return true;
+	}
+	return false;
+}
+
+static int stop_and_continue(void *arg)
+{
+	static const int stops[] = { SIGSTOP, SIGTSTP, SIGTTIN };
+	ox_process *p = spawn(SH("sleep 62 & echo $!; wait"), OX_PROCESS_OPTIONS(.out = OX_STDIO_PIPE));
+	pid_t grandchild = read_pid(ox_process_stdout(p));
+
+	(void)arg;
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(ox_process_kill_tree(p, stops[i]), 0);
+		EXPECT(becomes(ox_process_pid(p), 'T') && becomes(grandchild, 'T'));
+		EXPECT_EQ(ox_process_kill_tree(p, SIGCONT), 0);
+		EXPECT(becomes(ox_process_pid(p), 'S') && becomes(grandchild, 'S'));
+	}
+	EXPECT_EQ(ox_process_kill_tree(p, SIGSTOP), 0);
+	ox_process_close(p);                            /* wakes them to end them */
+	EXPECT(gone(grandchild));
+	return 0;
+}
+
+START_TEST(tree_is_stopped_and_continued)
+{
+	run_real(stop_and_continue, NULL);
+}
+END_TEST
+
 /* How many processes sleep for 65 seconds. */
 static int sleepers(void)
 {
@@ -964,6 +1005,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, stop_lets_the_child_clean_up);
 	tcase_add_test(c, stop_kills_who_ignores_it);
 	tcase_add_test(c, grandchildren_end_too_also_those_that_have_left_the_group);
+	tcase_add_test(c, tree_is_stopped_and_continued);
 	tcase_add_test(c, tree_that_grows_meanwhile_is_killed_whole);
 	tcase_add_test(c, what_a_child_leaves_behind_ends_with_its_close);
 	tcase_add_test(c, what_is_open_when_the_loop_ends_is_killed);
