@@ -3,6 +3,7 @@
 #include "tests/support/support.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -875,6 +877,42 @@ START_TEST(what_is_open_when_the_loop_ends_is_killed)
 }
 END_TEST
 
+/* Another process gets the number of one that somebody else has waited for. */
+static int leave_number(void *arg)
+{
+	struct left *left = arg;
+
+	leave_open(arg);
+	EXPECT_EQ(ox_process_signal(left->p, SIGKILL), 0);
+	EXPECT_EQ(waitpid(left->pid, NULL, 0), left->pid);
+	struct clone_args how = { .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&left->pid, .set_tid_size = 1 };
+	long r = syscall(SYS_clone3, &how, sizeof(how));
+	if (r == 0) {
+		syscall(SYS_setpgid, 0, 0);
+		for (;;)
+			pause();
+	}
+	EXPECT_EQ(r, r < 0 ? -1 : left->pid);
+	if (r < 0)
+		left->pid = -1;
+	return 0;
+}
+
+START_TEST(number_that_has_become_a_strangers_is_not_killed)
+{
+	struct left left;
+	int status;
+
+	run_real(leave_number, &left);
+	ox_process_close(left.p);
+	if (left.pid < 0)
+		SKIP("a process cannot be given a number here");
+	ck_assert_int_eq(kill(left.pid, SIGTERM), 0);
+	ck_assert_int_eq(waitpid(left.pid, &status, 0), left.pid);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+END_TEST
+
 /* In a program of its own: it starts a child and says its number. */
 static int be_parent(void *arg)
 {
@@ -1009,6 +1047,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, tree_that_grows_meanwhile_is_killed_whole);
 	tcase_add_test(c, what_a_child_leaves_behind_ends_with_its_close);
 	tcase_add_test(c, what_is_open_when_the_loop_ends_is_killed);
+	tcase_add_test(c, number_that_has_become_a_strangers_is_not_killed);
 	tcase_add_test(c, child_dies_with_us_by_kill_9);
 	tcase_add_test(c, sigchld_does_where_there_are_no_pidfds);
 	return run_suite(s);
