@@ -232,11 +232,9 @@ static int name_temporarily(int fd, struct oxi_replacement *r)
 
 static int put_in_place(int fd, struct oxi_replacement *r)
 {
-	int result = 0;
+	int result = fsync(fd) < 0 ? -errno : 0;
 
-	if (fsync(fd) < 0)
-		return -errno;
-	if (r->temporary[0] == '\0')
+	if (result == 0 && r->temporary[0] == '\0')
 		result = name_temporarily(fd, r);
 	if (result == 0 && rename(r->temporary, r->path) < 0)
 		result = -errno;

@@ -423,6 +423,11 @@ static int die_replacing(void *arg)
 	return 1;
 }
 
+static int install(const struct sock_fprog *program)
+{
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -1 : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program);
+}
+
 /* Makes this process one whose file system knows no nameless files. */
 static int forbid_tmpfile(void)
 {
@@ -436,7 +441,21 @@ static int forbid_tmpfile(void)
 	};
 	struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
 
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -1 : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+	return install(&program);
+}
+
+/* One whose disk is full when it is asked to sync. */
+static int forbid_sync(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fsync, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSPC),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
+
+	return install(&program);
 }
 
 static int replace_by_name(void *arg)
@@ -453,6 +472,14 @@ static int replace_by_name(void *arg)
 	if (mkdir("d", 0755) < 0 || ox_file_save("d", "new", 3, 0) != -EISDIR || rmdir("d") < 0 || count_names(".") != 1)
 		return 4;
 	return 0;
+}
+
+static int fail_to_replace(void *arg)
+{
+	(void)arg;
+	if (ox_file_save("a", "new", 3, 0) != -ENOSPC)
+		return 1;
+	return count_names(".") != 1 || !contains("a", "old") ? 2 : 0;
 }
 
 static int keep_old(void *arg)
@@ -489,6 +516,21 @@ START_TEST(without_nameless_files_there_are_temporary_names)
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		SKIP("no seccomp here");
 	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+START_TEST(a_replacement_that_cannot_be_synced_leaves_nothing)
+{
+	static const char *const parts[] = { "unsynced", "named and unsynced" };
+
+	run_virtual(keep_old, NULL);
+	for (int i = 0; i < 2; i++) {
+		int status = play(parts[i]);
+
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+			SKIP("no seccomp here");
+		ck_assert_int_eq(status, 0);
+	}
 }
 END_TEST
 
@@ -571,8 +613,12 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "die") == 0)
 		return ox_run(die_replacing, NULL, NULL);
+	if (argc == 2 && strncmp(argv[1], "named", 5) == 0 && forbid_tmpfile() < 0)
+		return 77;
+	if (argc == 2 && strstr(argv[1], "unsynced"))
+		return forbid_sync() < 0 ? 77 : ox_run(fail_to_replace, NULL, NULL);
 	if (argc == 2)
-		return forbid_tmpfile() < 0 ? 77 : ox_run(replace_by_name, NULL, NULL);
+		return ox_run(replace_by_name, NULL, NULL);
 	s = suite_create("file");
 	c = folder_case(s, "open files", 20);
 	tcase_add_test(c, what_is_written_is_read);
@@ -589,6 +635,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, a_replacement_that_is_not_committed_leaves_nothing);
 	tcase_add_test(c, who_is_killed_while_writing_leaves_nothing_either);
 	tcase_add_test(c, without_nameless_files_there_are_temporary_names);
+	tcase_add_test(c, a_replacement_that_cannot_be_synced_leaves_nothing);
 	c = folder_case(s, "paths", 20);
 	tcase_add_test(c, paths_are_made_moved_and_removed);
 	tcase_add_test(c, every_allocation_may_fail);
