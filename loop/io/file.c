@@ -3,7 +3,7 @@
  * Open files. Every call that may wait for a device runs in a thread, but reading and writing try first
  * without: preadv2(RWF_NOWAIT) gives what the page cache has (0.6 us for 4 KiB, where the way through a
  * thread is 10 to 50) and EAGAIN where it would wait; then a thread does the rest. Some file systems write so
- * too; one that cannot says so once.
+ * too; one that cannot says so once. Much at a time is a thread's at once: copying it would hold up the loop.
  *
  * The buffers are the caller's and the thread writes into them, so a cancelled caller waits for what has
  * begun. Opening has nothing of the caller's, and can take for ever (a FIFO without a writer): that is
@@ -24,6 +24,7 @@
 #define FILE_MAGIC 0x656c696600000001ull
 #define LOCK_FIRST OX_MS(1)             /* pauses between tries for a lock */
 #define LOCK_LAST  OX_MS(25)
+#define NOW_MOST   OX_KIB(256)          /* copied in the time that a thread needs to answer */
 #define POSITION   (-1)                 /* instead of an offset: the file's own */
 #define INVALID    (-2)
 
@@ -226,7 +227,7 @@ static void transfer_in_thread(void *t)
 static void transfer_now(ox_file *f, struct oxi_transfer *t)
 {
 	t->error = -EAGAIN;
-	if (t->write && f->no_nowait)
+	if (t->len > NOW_MOST || (t->write && f->no_nowait))
 		return;
 	oxi_transfer(t, RWF_NOWAIT);
 	if (t->write && t->error == -EOPNOTSUPP)

@@ -127,6 +127,8 @@ START_TEST(a_full_disk_is_reported)
 }
 END_TEST
 
+#define BIG ((size_t)3 << 20)
+
 static int note_turn(void *arg)
 {
 	*(bool *)arg = true;
@@ -137,7 +139,7 @@ static int cached(void *arg)
 {
 	OX_AUTO_GROUP *g = ox_group_open();
 	OX_AUTO_FILE *f = NULL;
-	char buf[4096];
+	char buf[4096], *big = malloc(BIG);
 	bool ran = false;
 
 	(void)arg;
@@ -147,6 +149,13 @@ static int cached(void *arg)
 	for (int i = 0; i < 100; i++)
 		EXPECT_EQ(ox_file_pread(f, buf, sizeof(buf), 0), sizeof(buf));
 	EXPECT(!ran);                                   /* the caller was never parked */
+	EXPECT_EQ(ox_file_truncate(f, BIG), 0);
+	EXPECT(ran);
+	ran = false;
+	ox_spawn(g, note_turn, &ran);
+	EXPECT_EQ(ox_file_pread(f, big, BIG, 0), BIG);
+	EXPECT(ran);                                    /* nor was the loop held up for as long as much takes */
+	free(big);
 	return ox_group_join(g);
 }
 
@@ -155,8 +164,6 @@ START_TEST(what_is_in_memory_is_read_without_a_thread)
 	run_virtual(cached, NULL);
 }
 END_TEST
-
-#define BIG ((size_t)3 << 20)
 
 static int big(void *arg)
 {
