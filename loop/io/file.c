@@ -6,8 +6,8 @@
  * too; one that cannot says so once. Much at a time is a thread's at once: copying it would hold up the loop.
  *
  * The buffers are the caller's and the thread writes into them, so a cancelled caller waits for what has
- * begun. Opening has nothing of the caller's, and can take for ever (a FIFO without a writer): that is
- * abandoned.
+ * begun. Opening and loading have nothing of the caller's, and can take for ever (a FIFO without a writer):
+ * that is abandoned.
  *
  * A file counts the calls that are in threads: closing waits for them, or its descriptor might be another
  * file's when they use it.

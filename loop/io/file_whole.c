@@ -23,10 +23,10 @@
 /* ---- reading ---- */
 
 struct loading {
-	const char *path;
 	size_t limit;
 	ox_contents *contents;
 	int result;
+	char path[];
 };
 
 /* Room for size bytes, one more to see that there are no more than the limit, and the NUL. */
@@ -84,23 +84,38 @@ static void load(void *arg)
 		close(fd);
 }
 
+static void loaded_in_vain(void *arg)
+{
+	struct loading *l = arg;
+
+	oxi_free(l->contents);
+	oxi_free(l);
+}
+
 int ox_file_load(const char *path, size_t limit, ox_contents **ret)
 {
-	struct loading l = { .path = path, .limit = limit };
+	struct loading *l;
+	size_t len;
 	int r = oxi_checkpoint();
 
 	if (r < 0)
 		return r;
-	l.contents = contents_resize(NULL, 0);
-	if (l.contents == NULL)
+	len = strlen(path) + 1;
+	l = oxi_alloc(sizeof(*l) + len);
+	if (l == NULL)
 		return OX_ENOMEM;
-	r = oxi_thread_run(OXI_THREAD_FILE, load, &l, NULL, "file load");
+	l->limit = limit;
+	memcpy(l->path, path, len);
+	r = oxi_thread_run(OXI_THREAD_FILE, load, l, loaded_in_vain, "file load");
+	if (r == OX_ECANCELED)
+		return r;
 	if (r == 0)
-		r = l.result;
-	if (r == 0)
-		*ret = l.contents;
-	else
-		oxi_free(l.contents);
+		r = l->result;
+	if (r == 0) {
+		*ret = l->contents;
+		l->contents = NULL;
+	}
+	loaded_in_vain(l);
 	return r;
 }
 

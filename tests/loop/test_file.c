@@ -258,19 +258,29 @@ static int open_fifo(void *arg)
 	return ox_file_open("fifo", O_RDONLY, 0, &f);
 }
 
+static int load_fifo(void *arg)
+{
+	ox_contents *c;
+
+	(void)arg;
+	return ox_file_load("fifo", 9, &c);
+}
+
 static int opening(void *arg)
 {
 	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
-	ox_future *f = ox_spawn(g, open_fifo, NULL);
+	ox_future *f = ox_spawn(g, open_fifo, NULL), *l = ox_spawn(g, load_fifo, NULL);
 
 	(void)arg;
 	EXPECT_EQ(ox_wait_all_parked(), 0);
 	ox_future_cancel(f);
+	ox_future_cancel(l);
 	EXPECT_EQ(ox_await(f), OX_ECANCELED);           /* nobody writes to it, ever */
+	EXPECT_EQ(ox_await(l), OX_ECANCELED);
 	return 0;
 }
 
-START_TEST(an_open_that_takes_for_ever_is_abandoned)
+START_TEST(an_open_and_a_load_that_take_for_ever_are_abandoned)
 {
 	int fd;
 
@@ -634,7 +644,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, what_is_in_memory_is_read_without_a_thread);
 	tcase_add_test(c, what_is_not_in_memory_is_read_by_a_thread);
 	tcase_add_test(c, closing_waits_for_calls_and_so_does_cancelling);
-	tcase_add_test(c, an_open_that_takes_for_ever_is_abandoned);
+	tcase_add_test(c, an_open_and_a_load_that_take_for_ever_are_abandoned);
 	tcase_add_test(c, locks_exclude_open_files);
 	c = folder_case(s, "whole files", 20);
 	tcase_add_test(c, a_whole_file_is_loaded_up_to_a_limit);
