@@ -177,14 +177,19 @@ int oxi_file_enter(ox_file *f)
 	return f->closing ? OX_ECLOSED : 0;
 }
 
+static void leave(ox_file *f)
+{
+	if (--f->users == 0 && f->closer)
+		oxi_wake(f->closer, 0);
+}
+
 int oxi_file_run(ox_file *f, void (*fn)(void *arg), void *arg, const char *what)
 {
 	int r;
 
 	f->users++;
 	r = oxi_thread_run(OXI_THREAD_FILE, fn, arg, NULL, what);
-	if (--f->users == 0 && f->closer)
-		oxi_wake(f->closer, 0);
+	leave(f);
 	return r;
 }
 
@@ -383,23 +388,34 @@ static void try_lock(void *arg)
  * The blocking form could not be cancelled but by a signal, and an abandoned one would lock later, when
  * nobody wants it.
  */
-int ox_file_lock(ox_file *f, int how)
+static int lock(ox_file *f, int type, bool wait)
 {
-	struct request q = { .fd = -1 };
+	struct request q = { .how = type };
 	ox_time pause = LOCK_FIRST;
-	int kind = how & ~LOCK_NB;
 
-	if (kind != LOCK_EX && kind != LOCK_SH && kind != LOCK_UN)
-		return OX_EINVAL;
-	q.how = kind == LOCK_EX ? F_WRLCK : kind == LOCK_SH ? F_RDLCK : F_UNLCK;
 	for (;;) {
 		int r = file_request(f, try_lock, &q, "file lock");
 
-		if (r != OX_EBUSY || how & LOCK_NB)
+		if (r != OX_EBUSY || !wait)
 			return r;
 		r = ox_sleep(pause);
 		if (r < 0)
 			return r;
 		pause = pause < LOCK_LAST / 2 ? 2 * pause : LOCK_LAST;
 	}
+}
+
+int ox_file_lock(ox_file *f, int how)
+{
+	int kind = how & ~LOCK_NB, r;
+
+	if (kind != LOCK_EX && kind != LOCK_SH && kind != LOCK_UN)
+		return OX_EINVAL;
+	r = oxi_file_enter(f);
+	if (r < 0)
+		return r;
+	f->users++;                     /* between the tries, too: the file may be closed meanwhile */
+	r = lock(f, kind == LOCK_EX ? F_WRLCK : kind == LOCK_SH ? F_RDLCK : F_UNLCK, !(how & LOCK_NB));
+	leave(f);
+	return r;
 }

@@ -333,6 +333,31 @@ static int locks(void *arg)
 	return 0;
 }
 
+static int close_locking(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	OX_AUTO_FILE *a = NULL;
+	ox_file *b;
+	ox_future *waiter;
+
+	(void)arg;
+	EXPECT_EQ(ox_file_open("l", O_RDWR | O_CREAT, MODE, &a), 0);
+	EXPECT_EQ(ox_file_open("l", O_RDWR, 0, &b), 0);
+	EXPECT_EQ(ox_file_lock(a, LOCK_EX), 0);
+	waiter = ox_spawn(g, lock_ex, b);
+	EXPECT_EQ(ox_sleep(OX_SEC(1)), 0);
+	EXPECT_EQ(ox_file_close(b), 0);
+	EXPECT(ox_future_done(waiter));                 /* and uses the file no more */
+	EXPECT_EQ(ox_await(waiter), OX_ECLOSED);
+	return 0;
+}
+
+START_TEST(closing_ends_the_wait_for_a_lock)
+{
+	run_virtual(close_locking, NULL);
+}
+END_TEST
+
 START_TEST(locks_exclude_open_files)
 {
 	run_virtual(locks, NULL);
@@ -646,6 +671,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, closing_waits_for_calls_and_so_does_cancelling);
 	tcase_add_test(c, an_open_and_a_load_that_take_for_ever_are_abandoned);
 	tcase_add_test(c, locks_exclude_open_files);
+	tcase_add_test(c, closing_ends_the_wait_for_a_lock);
 	c = folder_case(s, "whole files", 20);
 	tcase_add_test(c, a_whole_file_is_loaded_up_to_a_limit);
 	tcase_add_test(c, a_file_is_replaced_whole_or_not_at_all);
