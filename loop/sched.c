@@ -205,7 +205,7 @@ void oxi_hook_arm(struct oxi_hook *h)
 void oxi_hook_at_end(struct oxi_hook *h)
 {
 	if (oxi_list_empty(&h->link))
-		oxi_list_append(&oxi_loop->end_hooks, &h->link);
+		oxi_list_prepend(&oxi_loop->end_hooks, &h->link);
 }
 
 void oxi_hook_disarm(struct oxi_hook *h)

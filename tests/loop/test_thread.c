@@ -581,13 +581,23 @@ static int do_nothing(const void *in, size_t len, ox_reply *out)
 }
 static OX_JOB(nothing, do_nothing);
 
+static void look_for_advice(void *arg, ox_log_level level, const char *text)
+{
+	(void)level;
+	*(bool *)arg |= strstr(text, "ox_pool_prepare()") != NULL;
+}
+
 static int pool_after_threads(void *arg)
 {
+	bool advised = false;
 	ox_pool *p;
 
 	(void)arg;
+	ox_log_set(look_for_advice, &advised);
 	EXPECT_EQ(ox_thread_call(twice, NULL, NULL), 0);
 	EXPECT_EQ(ox_pool_open(OX_POOL_OPTIONS(.jobs = OX_JOBS(&nothing)), &p), OX_ESTATE);
+	EXPECT(advised);
+	ox_log_set(NULL, NULL);
 	return 0;
 }
 
