@@ -100,7 +100,11 @@ int oxi_curl_init(void);
 /* The running loop's own client, made at first use. 0; OX_ENOMEM. */
 int oxi_http_client_get(struct ox_http_client **ret);
 
-/* Queues a transfer; it starts at the end of this turn. */
+/* For as long as a request may start a transfer: the client stays, though its owner closes it. */
+void oxi_http_client_ref(struct ox_http_client *c);
+void oxi_http_client_unref(struct ox_http_client *c);
+
+/* Queues a transfer; it starts at the end of this turn. If the client was closed it fails with OX_ECLOSED. */
 void oxi_http_client_start(struct ox_http_client *c, struct ox_response *res);
 
 /* Ends a transfer that is not DONE, with a result; at the end of this turn it is DONE and its connection closed. */

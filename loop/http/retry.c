@@ -49,11 +49,14 @@ static ox_time backoff(const ox_http_options *o, int n)
 	return jitter(pause < most ? pause : most);
 }
 
+/* A date that has passed is negative in libcurl, and so is what a server says that counts backwards. */
 static ox_time retry_after(const struct ox_response *res)
 {
 	curl_off_t seconds = 0;
 
 	curl_easy_getinfo(res->easy, CURLINFO_RETRY_AFTER, &seconds);
+	if (seconds <= 0)
+		return 0;
 	return seconds < OX_NEVER / OX_SEC(1) ? OX_SEC(seconds) : OX_NEVER;
 }
 
