@@ -210,6 +210,32 @@ START_TEST(what_cannot_be_opened_says_why)
 }
 END_TEST
 
+DB_TEST(a_kept_statement_has_the_columns_of_today)
+{
+	ox_sqlite *other = open_db(path);
+	ox_sqlite_result *res = NULL;
+
+	EXPECT_EQ(run(db, "create table t (a); insert into t values (1)"), 0);
+	EXPECT_EQ(run(db, "select * from t"), 0);
+	EXPECT_EQ(run(db, "select * from t where a > 5"), 0);
+	EXPECT_EQ(run(other, "alter table t add column b default 'new'"), 0);
+	EXPECT_EQ(ox_sqlite_query(db, "select * from t", NULL, 0, &res), 0);
+	EXPECT_EQ(ox_sqlite_columns(res), 2);
+	EXPECT_STR(ox_sqlite_column_name(res, 1), "b");
+	EXPECT_STR(ox_sqlite_value(res, 0, 1).data, "new");
+	ox_sqlite_result_free(res);
+	EXPECT_EQ(ox_sqlite_query(db, "select * from t where a > 5", NULL, 0, &res), 0);
+	EXPECT_EQ(ox_sqlite_columns(res), 2);
+	ox_sqlite_result_free(res);
+	EXPECT_EQ(run(other, "alter table t drop column b"), 0);
+	EXPECT_EQ(ox_sqlite_stream(db, "select * from t", NULL, 0), 0);
+	EXPECT_EQ(ox_sqlite_next(db, &res), 1);
+	EXPECT_EQ(ox_sqlite_columns(res), 1);
+	ox_sqlite_result_free(res);
+	EXPECT_EQ(ox_sqlite_next(db, NULL), 0);
+	ox_sqlite_close(other);
+}
+
 /* ---- streams ---- */
 
 #define SERIES(n) "with recursive s(i) as (select 1 union all select i + 1 from s where i < " n ") "
@@ -614,6 +640,7 @@ int main(void)
 	tcase_add_test(c, several_statements_give_the_last_result_and_end_at_the_first_failure);
 	tcase_add_test(c, an_error_tells_its_story_until_the_next_call);
 	tcase_add_test(c, more_statements_than_are_kept_work_all_the_same);
+	tcase_add_test(c, a_kept_statement_has_the_columns_of_today);
 	tcase_add_test(c, what_cannot_be_opened_says_why);
 	tcase_add_test(c, a_stream_gives_rows_in_batches);
 	tcase_add_test(c, a_stream_can_be_left_early);
