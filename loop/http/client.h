@@ -83,6 +83,9 @@ struct ox_response {
 	const char *why;                        /* the same in words; NULL: as ox_strerror() */
 	bool added;                             /* to the multi handle */
 	bool streaming, follow;
+	bool once;                              /* the request must not be sent twice */
+	bool has_address;                       /* the peer: it is no Unix socket that was asked for */
+	long sent;                              /* how often it went out on a connection, by redirects too */
 	bool headers_done;                      /* those of the last response, not of a redirect */
 	int paused;                             /* CURLPAUSE_... as libcurl has it */
 	bool orphan;                            /* freed by its owner while ENDING */
@@ -129,6 +132,9 @@ void oxi_upload_stop(struct ox_response *res);
  * wait before; negative: no. asked: its body was asked for, and cannot be had again.
  */
 ox_time oxi_retry_pause(const struct oxi_http_request *q, int r, const struct ox_response *res, bool asked, int n);
+
+/* May it be sent again, after the server perhaps did what it asks for? */
+bool oxi_retry_is_safe(const struct oxi_http_request *q);
 
 /* ---- cookies.c ---- */
 

@@ -53,6 +53,8 @@ static struct ox_response *response_new(const struct oxi_http_request *q)
 	res->allow_address = q->o.allow_address;
 	res->allow_arg = q->o.allow_arg;
 	res->error_text = q->o.error_text;
+	res->once = !oxi_retry_is_safe(q);
+	res->has_address = !q->o.unix_path;
 	res->cookies = q->o.cookies;
 	oxi_cookies_ref(res->cookies);
 	return res;

@@ -19,6 +19,11 @@ static bool is_idempotent(const char *method)
 	return false;
 }
 
+bool oxi_retry_is_safe(const struct oxi_http_request *q)
+{
+	return q->o.retry_all || is_idempotent(q->method);
+}
+
 /* A time-out is one of connecting as long as there is time left; oxi_retry_pause() sees to that. */
 static bool may_pass(int r, const struct ox_response *res)
 {
@@ -65,7 +70,7 @@ ox_time oxi_retry_pause(const struct oxi_http_request *q, int r, const struct ox
 	const ox_http_options *o = &q->o;
 	ox_time pause, after = r == 0 ? retry_after(res) : 0;
 
-	if (n > o->retries || asked || !may_pass(r, res) || !(o->retry_all || is_idempotent(q->method)))
+	if (n > o->retries || asked || !may_pass(r, res) || !oxi_retry_is_safe(q))
 		return -1;
 	if (after > (o->retry_max ? o->retry_max : OX_SEC(30)))
 		return -1;

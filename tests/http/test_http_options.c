@@ -548,6 +548,48 @@ START_TEST(clients_and_jars_may_go_while_a_request_pauses)
 }
 END_TEST
 
+/* Answers the first request of a connection, and closes it after the second without a word. */
+static int answer_once(struct raw_server *s, ox_stream *stream)
+{
+	if (raw_request(s, stream) == 0 && raw_say(stream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") == 0)
+		raw_request(s, stream);
+	return 0;
+}
+
+static int send_again(void *arg)
+{
+	static const struct {
+		const char *method, *body;
+		bool all;
+	} twice[] = { { "POST", "x", false }, { "POST", NULL, false }, { "PATCH", "x", false }, { "POST", "x", true }, { "GET", NULL, false } };
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(twice) / sizeof(twice[0]); i++) {
+		struct raw_server s = { 0 };
+		ox_response *res = NULL;
+		bool again = twice[i].all || strcmp(twice[i].method, "GET") == 0;
+		int r;
+
+		raw_open(&s, answer_once);
+		EXPECT_EQ(GET(s.url, 0), 0);
+		ox_response_free(res);
+		r = ox_http_request(twice[i].method, s.url,
+		                    OX_HTTP_OPTIONS(.body = twice[i].body, .body_len = twice[i].body ? 1 : 0, .retry_all = twice[i].all), &res);
+		EXPECT_EQ(r, again ? 0 : -ECONNRESET);
+		EXPECT_EQ(s.requests, again ? 3 : 2);
+		if (r == 0)
+			ox_response_free(res);
+		raw_close(&s);
+	}
+	return 0;
+}
+
+START_TEST(what_a_kept_connection_swallowed_is_not_sent_twice)
+{
+	run_real(send_again, NULL);
+}
+END_TEST
+
 /* ---- memory ---- */
 
 static int all_without_memory(void *arg)
@@ -597,6 +639,7 @@ int main(void)
 	tcase_add_test(c, clients_and_jars_may_go_while_a_request_pauses);
 	tcase_add_test(c, pauses_grow_and_none_outlasts_the_deadline);
 	tcase_add_test(c, a_body_that_was_read_is_not_sent_again);
+	tcase_add_test(c, what_a_kept_connection_swallowed_is_not_sent_twice);
 	tcase_add_test(c, each_allocation_of_clients_and_jars_fails_once);
 	return run_suite(s);
 }
