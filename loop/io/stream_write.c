@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "loop/io/stream.h"
-#include "loop/io/waits.h"
+#include "loop/waits.h"
 
 #define PARTS 16                        /* of a writev, sent by one call */
 

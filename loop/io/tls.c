@@ -36,7 +36,7 @@
 #include <string.h>
 
 #include "loop/io/tls.h"
-#include "loop/io/waits.h"
+#include "loop/waits.h"
 
 #define HANDSHAKE_TIMEOUT OX_SEC(10)
 #define SHUTDOWN_TIMEOUT  OX_SEC(5)
