@@ -398,9 +398,12 @@ static int closed_source(void *arg)
 	EXPECT_EQ(memory_pair(&r.to, &d), 0);
 	f = ox_spawn(g, relay, &r);
 	EXPECT_EQ(ox_wait_all_parked(), 0);
-	ox_close(r.to);                                 /* learned of with the next bytes */
 	EXPECT_EQ(ox_write(a, "abc", 3), 3);
+	EXPECT_EQ(ox_read_exact(d, buf, 3, NULL), 0);
+	ox_close(r.to);                                 /* learned of at once, without another byte */
 	EXPECT_EQ(ox_await(f), OX_ECLOSED);
+	EXPECT_EQ(ox_write(a, "def", 3), 3);
+	EXPECT_EQ(ox_read_exact(r.from, buf, 3, NULL), 0);      /* which stays in the first stream */
 	ox_close(a);
 	ox_close(r.from);
 	ox_close(d);
