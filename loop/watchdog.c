@@ -17,7 +17,8 @@
  *	   '---------------------------------------+------------------------'
  *
  * An idle loop is so woken by one tick and then left alone; waking up costs a system call after a tick of
- * sleep, and none otherwise. The signal is SIGURG, which is ignored by default: one that comes too late
+ * sleep, and none otherwise. An embedded loop rests between its steps, so that nobody's poll() is interrupted, for
+ * two system calls a step. The signal is SIGURG, which is ignored by default: one that comes too late
  * harms nobody. A blocking system call in a coroutine (which is a stall) is interrupted by it, and restarted
  * by the kernel where it restarts any.
  *
@@ -167,6 +168,12 @@ void oxi_watchdog_go_on(struct ox_loop *l)
 	w->seen = 0;
 	if (w->caught)
 		tell_end(w);
+}
+
+void oxi_watchdog_rest(struct ox_loop *l)
+{
+	if (l->watchdog.made)
+		rest(&l->watchdog, 0);
 }
 
 /* The handler is the process's, from the first watchdog to the last. */
