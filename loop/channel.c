@@ -5,7 +5,7 @@
  */
 #include <oxbow/channel.h>
 
-#include "loop/io/waits.h"
+#include "loop/waits.h"
 #include "loop/queue.h"
 
 #define SENDER_MAGIC   0x7265646e65730001ull

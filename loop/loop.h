@@ -124,8 +124,8 @@ OXI_SHARED void oxi_hook_disarm(struct oxi_hook *h);
 
 /*
  * Runs fn once when the running loop ends, after all coroutines have ended and before the poller is gone: for
- * what outlives a run (a pool) or is kept per loop (the HTTP client's connections). Disarm it with
- * oxi_hook_disarm().
+ * what outlives a run (a pool) or is kept per loop (the HTTP client's connections). The last one first: it may
+ * stand on what the others have to end. Disarm it with oxi_hook_disarm().
  */
 OXI_SHARED void oxi_hook_at_end(struct oxi_hook *h);
 
