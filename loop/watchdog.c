@@ -176,7 +176,14 @@ void oxi_watchdog_rest(struct ox_loop *l)
 		rest(&l->watchdog, 0);
 }
 
-/* The handler is the process's, from the first watchdog to the last. */
+static bool is_ours(void)
+{
+	struct sigaction now;
+
+	return sigaction(SIGNAL, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO && now.sa_sigaction == tick;
+}
+
+/* The handler is the process's, from the first watchdog to the last. One that the program has set meanwhile stays. */
 static void handle_signal(bool begin)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -188,7 +195,7 @@ static void handle_signal(bool begin)
 	pthread_mutex_lock(&lock);
 	if (begin && watchdogs++ == 0)
 		sigaction(SIGNAL, &sa, &before);
-	if (!begin && --watchdogs == 0)
+	if (!begin && --watchdogs == 0 && is_ours())
 		sigaction(SIGNAL, &before, NULL);
 	pthread_mutex_unlock(&lock);
 }
