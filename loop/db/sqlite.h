@@ -53,7 +53,8 @@ struct ox_sqlite {
 	struct oxi_watch *watch;        /* of done_fd */
 	struct oxi_wait *waiter;
 	bool busy;                      /* a coroutine is in a call */
-	bool closed;                    /* meanwhile: who is in the call closes it */
+	bool closed;                    /* meanwhile: who is in the call closes it. Or the loop has ended */
+	struct oxi_hook at_end;         /* of the loop */
 	bool stream;                    /* rows are to come */
 	unsigned depth;                 /* of begins that are not ended */
 
