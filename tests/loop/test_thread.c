@@ -563,7 +563,7 @@ static int without_memory(void *arg)
 
 START_TEST(a_refused_thread_is_an_error_and_no_end)
 {
-	if (under_sanitizer || under_valgrind())
+	if (under_sanitizer || under_valgrind() || under_emulator())
 		SKIP("the tool needs address space of its own");
 	struct latch l = { .begun = 0 };
 
@@ -604,6 +604,8 @@ static int pool_after_threads(void *arg)
 /* A spawner is forked while there is one thread: before the first call, and after the last run. */
 START_TEST(a_pool_is_opened_before_the_first_thread)
 {
+	if (under_emulator())
+		SKIP("the emulator has threads of its own");
 	run_virtual(pool_after_threads, NULL);
 	ck_assert_int_eq(count_threads(), 0);
 }
