@@ -357,6 +357,25 @@ POOL_TEST(a_connection_comes_back_clean, .max = 1)
 	ox_pg_close(db);
 }
 
+POOL_TEST(a_listen_by_hand_ends_with_its_use_too, .max = 1)
+{
+	static const char *const listens[] = { "listen a", "begin; listen a; commit; listen b" };
+	ox_pg *db;
+
+	for (int i = 0; i < 4; i++) {
+		db = get(p);
+		EXPECT_EQ(one_int(db, "select count(*) from pg_listening_channels()"), 0);
+		if (i < 2) {
+			EXPECT_EQ(ox_pg_query(db, listens[i], NULL, 0, NULL), 0);
+		} else if (i == 2) {
+			EXPECT_EQ(ox_pg_pipeline_begin(db), 0);
+			EXPECT_EQ(ox_pg_send(db, "listen a", NULL, 0), 0);
+			EXPECT_EQ(ox_pg_pipeline_end(db), 0);
+		}
+		ox_pg_close(db);
+	}
+}
+
 POOL_TEST(discard_all_forgets_prepared_statements_too, .max = 1, .discard_all = true)
 {
 	ox_pg *db = get(p);
@@ -615,6 +634,7 @@ static Suite *make(void)
 	tcase_add_test(c, many_coroutines_share_a_few_connections_in_order);
 	tcase_add_test(c, the_minimum_is_open_from_the_start);
 	tcase_add_test(c, a_connection_comes_back_clean);
+	tcase_add_test(c, a_listen_by_hand_ends_with_its_use_too);
 	tcase_add_test(c, discard_all_forgets_prepared_statements_too);
 	tcase_add_test(c, idle_connections_that_the_server_closes_are_dropped_at_once);
 	tcase_add_test(c, a_broken_connection_is_replaced);
