@@ -38,7 +38,8 @@ typedef struct ox_http_options {
 	int max_redirects;              /* 0: 10; negative: a redirect is returned as the response. So it is always for
 	                                 * other requests than GET, HEAD (both without a body) and POST, and for a
 	                                 * body from read_body */
-	const char *const *headers;     /* NULL-terminated "Name: value" lines */
+	const char *const *headers;     /* NULL-terminated "Name: value" lines; Authorization and Cookie are not sent to
+	                                 * another host after a redirect, the others are */
 	const void *body;               /* request body, borrowed until the call (or the response's body) ends */
 	size_t body_len;
 	const char *user_agent;         /* NULL: oxbow/VERSION */

@@ -45,18 +45,19 @@ typedef struct ox_http_server_options {
 OX_API void ox_http_server_options_init(ox_http_server_options *o);
 
 /**
- * Serves HTTP on an address ("127.0.0.1:0", "[::1]:8080"; port 0: the kernel chooses it).
+ * Serves HTTP on an address ("127.0.0.1:0", "[::1]:8080"; port 0: the kernel chooses it), or on a Unix socket
+ * ("unix:/run/app.sock", "unix:@abstract"; its file must not exist, and is removed in the end).
  *
  * Opens a group in the calling coroutine: handlers run in it, and ox_http_server_close() nests with groups
  * and scopes. When descriptors run out, connections wait until there are some again.
  * @handler, @o: NULL for the defaults. @ret: owned: ox_http_server_close().
- * Returns: 0; OX_EINVAL (address, options; a Unix socket's address), -EADDRINUSE and the like, OX_ENOMEM,
+ * Returns: 0; OX_EINVAL (address, options), -EADDRINUSE and the like, OX_ENOMEM,
  * OX_ESTATE outside a coroutine, OX_EFORKED.
  * Since: 0.1
  */
 OX_API int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_server_options *o, ox_http_server **ret);
 
-/** Writes "http://127.0.0.1:PORT" (with tls: https), without a slash at the end. Returns: 0; OX_ETOOBIG. Since: 0.1 */
+/** Writes "http://127.0.0.1:PORT" or "http://unix:PATH" (with tls: https), without a slash at the end. Returns: 0; OX_ETOOBIG. Since: 0.1 */
 OX_API int ox_http_server_url(const ox_http_server *s, char *buf, size_t cap);
 
 /**

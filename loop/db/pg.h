@@ -5,6 +5,7 @@
  *	pg.c             a connection between libpq and the loop: waiting, calls, closing
  *	pg_finish.c      the end of a statement, cancelling
  *	pg_result.c      results and errors, looked at
+ *	pg_number.c      numbers as text, in no locale
  *	pg_query.c       statements, their parameters, streams of rows
  *	pg_pipeline.c    many queries in flight
  *	pg_copy.c        COPY in and out
@@ -145,6 +146,18 @@ int oxi_pg_send(ox_pg *db, const struct oxi_pg_statement *st);
 /* Runs statements of our own. */
 int oxi_pg_run(ox_pg *db, const char *sql);
 int oxi_pg_run_name(ox_pg *db, const char *command, const char *identifier);
+
+/* ---- pg_number.c ---- */
+
+#define OXI_PG_NUMBER_LEN 32u           /* the longest: -1.7976931348623157e+308 */
+
+void oxi_pg_write_real(char text[OXI_PG_NUMBER_LEN], double value);
+double oxi_pg_read_real(const char *text);
+
+/* ---- pg_listen.c ---- */
+
+/* Looks whether the command that has succeeded was a LISTEN, however it was sent. */
+void oxi_pg_note_listen(ox_pg *db, const PGresult *res);
 
 /* ---- pg_pipeline.c, pg_copy.c ---- */
 

@@ -105,7 +105,23 @@ static void accept_again(struct oxi_timer *t)
 
 /* ---- listening ---- */
 
-static int listen_on(const char *text, int *ret_fd)
+/* A Unix socket's file is ours from here on. */
+static void note_file(struct ox_http_server *s, const ox_address *a)
+{
+	const struct sockaddr_un *un = (const struct sockaddr_un *)&a->storage;
+
+	if (un->sun_family == AF_UNIX)
+		strcpy(s->file, un->sun_path);          /* of an abstract one: "" */
+}
+
+static void remove_file(struct ox_http_server *s)
+{
+	if (s->file[0])
+		unlink(s->file);
+	s->file[0] = '\0';
+}
+
+static int listen_on(struct ox_http_server *s, const char *text, int *ret_fd)
 {
 	ox_address a;
 	int one = 1, r = ox_address_parse(text, &a);
@@ -118,7 +134,10 @@ static int listen_on(const char *text, int *ret_fd)
 		return fd;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));    /* connections inherit it */
-	if (bind(fd, (struct sockaddr *)&a.storage, a.len) < 0 || listen(fd, BACKLOG) < 0)
+	if (bind(fd, (struct sockaddr *)&a.storage, a.len) < 0)
+		return -errno;
+	note_file(s, &a);
+	if (listen(fd, BACKLOG) < 0)
 		return -errno;
 	*ret_fd = fd;
 	fd = -1;
@@ -154,6 +173,7 @@ static void stop_listening(struct ox_http_server *s)
 	if (s->bound)
 		evhttp_del_accept_socket(s->http, s->bound);
 	s->bound = NULL;
+	remove_file(s);
 	oxi_timer_clear(&s->accept_again);
 }
 
@@ -182,6 +202,7 @@ static void destroy(struct ox_http_server *s)
 	oxi_hook_disarm(&s->close_idle);
 	oxi_hook_disarm(&s->end);
 	s->magic = 0;
+	remove_file(s);
 	ox_listener_close(s->front);
 	oxi_free(s->idle);
 	oxi_free(s);
@@ -241,11 +262,6 @@ static int begin(struct ox_http_server *s, int fd, const ox_http_server_options 
 	return s->tls ? oxi_front_start(s) : 0;
 }
 
-static bool is_unix(const char *address)
-{
-	return address && strncmp(address, "unix:", 5) == 0;
-}
-
 int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_server_options *o, ox_http_server **ret)
 {
 	ox_http_server_options with = { .size = sizeof(with) };
@@ -258,7 +274,7 @@ int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_s
 		return OX_ESTATE;
 	if (o)
 		memcpy(&with, o, o->size < sizeof(with) ? o->size : sizeof(with));
-	if (with.max_body > OX_GIB(1) || with.max_headers > OX_GIB(1) || with.idle_timeout < 0 || is_unix(address))
+	if (with.max_body > OX_GIB(1) || with.max_headers > OX_GIB(1) || with.idle_timeout < 0)
 		return OX_EINVAL;
 	s = oxi_alloc(sizeof(*s));
 	if (!s)
@@ -272,7 +288,7 @@ int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_s
 	oxi_hook_init(&s->close_idle, close_idle);
 	r = s->tls ? oxi_front_open(s, address) : 0;
 	if (r == 0)
-		r = listen_on(s->tls ? s->inside : address, &fd);
+		r = listen_on(s, s->tls ? s->inside : address, &fd);
 	if (r == 0)
 		r = begin(s, fd, &with);
 	if (r < 0) {

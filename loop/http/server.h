@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <oxbow/http_server.h>
 #include <oxbow/server.h>
+#include <sys/un.h>
 
 #include "loop/loop.h"
 
@@ -48,7 +49,8 @@ struct ox_http_server {
 	ox_listener *front;             /* with tls: the public one; the bound one is inside, for the front only */
 	char inside[64];                /* its address */
 	bool cancel_gone, draining, closing;
-	char url[sizeof("http://[]:65535") + INET6_ADDRSTRLEN];
+	char file[sizeof(((struct sockaddr_un *)0)->sun_path)];         /* its Unix socket, to be removed; "": none */
+	char url[sizeof("https://unix:") + sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
 /* From the last byte of the request to the last byte of the reply, or the end of the connection. */

@@ -44,6 +44,54 @@ static int bake(ox_request *q, void *arg)
 	return ox_request_reply(q, 200, NULL, cookie ? cookie : "-", cookie ? strlen(cookie) : 1);
 }
 
+static int scope_cookies(void *arg)
+{
+	struct raw_server s = { .data = "Cookie: " };
+	const char *folder = arg;
+	char other[100], path[120], file[100], *jarred;
+	ox_cookies *jar = ox_cookies_new();
+	ox_response *res = NULL;
+
+	raw_open(&s, tell_header);
+	jarred = malloc(1000);
+	snprintf(jarred, 1000,
+	         "127.0.0.1\tFALSE\t/\tFALSE\t0\there\t1\n127.0.0.1\tFALSE\t/deep\tFALSE\t0\tdeep\t1\n"
+	         "example.com\tTRUE\t/\tFALSE\t0\tother\t1\n.0.0.1\tTRUE\t/\tFALSE\t0\ttail\t1\n"
+	         "127.0.0.1\tFALSE\t/\tFALSE\t1\tpast\t1\nno cookie\n");
+	file_write(folder, "scopes", jarred, strlen(jarred));
+	free(jarred);
+	snprintf(file, sizeof(file), "%s/scopes", folder);
+	EXPECT_EQ(ox_cookies_load(jar, file), 0);
+	EXPECT_EQ(GET(s.url, .cookies = jar), 0);
+	EXPECT_STR(ox_response_body(res).data, "GET / HTTP/1.1 Cookie: here=1");
+	ox_response_free(res);
+	snprintf(path, sizeof(path), "%sdeep/er", s.url);
+	EXPECT_EQ(GET(path, .cookies = jar), 0);
+	EXPECT(strstr(ox_response_body(res).data, "here=1") && strstr(ox_response_body(res).data, "deep=1"));
+	ox_response_free(res);
+	snprintf(path, sizeof(path), "%sdeeper", s.url);
+	EXPECT_EQ(GET(path, .cookies = jar), 0);
+	EXPECT_STR(ox_response_body(res).data, "GET /deeper HTTP/1.1 Cookie: here=1");
+	ox_response_free(res);
+	snprintf(other, sizeof(other), "http://localhost:%s", strrchr(s.url, ':') + 1);
+	EXPECT_EQ(GET(other, .cookies = jar), 0);               /* the same server by another name */
+	EXPECT_STR(ox_response_body(res).data, "GET / HTTP/1.1 -");
+	ox_response_free(res);
+	ox_cookies_free(jar);
+	raw_close(&s);
+	return 0;
+}
+
+START_TEST(cookies_go_to_their_host_and_path_only)
+{
+	char folder[64];
+
+	folder_make(folder);
+	run_real(scope_cookies, folder);
+	folder_remove(folder);
+}
+END_TEST
+
 static int eat_cookies(void *arg)
 {
 	const char *folder = arg;
@@ -219,6 +267,9 @@ static int say_who(void *arg)
 	EXPECT_EQ(GET(from.url, .bearer = "t0ken", .max_redirects = 1), 0);     /* not for the other host's eyes */
 	EXPECT_STR(ox_response_body(res).data, "GET / HTTP/1.1 -");
 	ox_response_free(res);
+	EXPECT_EQ(GET(from.url, .headers = (const char *const[]){ "Authorization: Basic own", NULL }), 0);
+	EXPECT_STR(ox_response_body(res).data, "GET / HTTP/1.1 -");
+	ox_response_free(res);
 	EXPECT_EQ(GET(from.url, .user = "u", .password = "p"), 0);
 	EXPECT_STR(ox_response_body(res).data, "GET / HTTP/1.1 -");
 	ox_response_free(res);
@@ -342,6 +393,48 @@ START_TEST(closing_a_client_ends_its_requests)
 {
 	run_real(close_client, NULL);
 	ck_assert_int_eq(ox_http_client_open(NULL, &(ox_http_client *){ NULL }), OX_ESTATE);
+}
+END_TEST
+
+static int be_hasty_guest(void *arg)
+{
+	struct crowd *c = arg;
+	OX_AUTO_RESPONSE *res = NULL;
+
+	return GET(c->url, .client = c->client, .timeout = OX_MS(4));
+}
+
+static int leave_the_queue(void *arg)
+{
+	struct crowd c = { 0 };
+
+	(void)arg;
+	EXPECT_EQ(ox_http_serve("127.0.0.1:0", count_guests, OX_HTTP_SERVER_OPTIONS(.arg = &c), &c.server), 0);
+	ox_http_server_url(c.server, c.url, sizeof(c.url));
+	EXPECT_EQ(ox_http_client_open(OX_HTTP_CLIENT_OPTIONS(.max_per_host = 2), &c.client), 0);
+	for (int round = 0; round < 10; round++) {
+		OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+		ox_future *waiting[5], *staying[5];
+
+		for (int i = 0; i < 5; i++) {
+			ox_spawn(g, be_hasty_guest, &c);
+			waiting[i] = ox_spawn(g, be_guest, &c);
+			staying[i] = ox_spawn(g, be_guest, &c);
+		}
+		ox_sleep(OX_US(300) * round);
+		for (int i = 0; i < 5; i++)
+			ox_future_cancel(waiting[i]);
+		for (int i = 0; i < 5; i++)
+			EXPECT_EQ(ox_await(staying[i]), 0);
+	}
+	ox_http_client_close(c.client);
+	ox_http_server_close(c.server);
+	return 0;
+}
+
+START_TEST(who_leaves_the_queue_for_a_connection_holds_up_nobody)
+{
+	run_real(leave_the_queue, NULL);
 }
 END_TEST
 
@@ -629,10 +722,12 @@ int main(void)
 
 	forget_proxies();
 	tcase_add_test(c, a_jar_keeps_cookies_and_a_file_keeps_the_jar);
+	tcase_add_test(c, cookies_go_to_their_host_and_path_only);
 	tcase_add_test(c, a_proxy_is_used_as_asked);
 	tcase_add_test(c, a_unix_socket_is_a_peer);
 	tcase_add_test(c, names_and_tokens_are_sent_to_whom_they_are_for);
 	tcase_add_test(c, a_client_limits_its_connections);
+	tcase_add_test(c, who_leaves_the_queue_for_a_connection_holds_up_nobody);
 	tcase_add_test(c, closing_a_client_ends_its_requests);
 	tcase_add_test(c, what_may_pass_is_tried_again);
 	tcase_add_test(c, a_pause_that_makes_no_sense_is_not_waited_for);
