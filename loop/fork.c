@@ -8,13 +8,13 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-#include "loop/loop.h"
+#include "loop/state.h"
 
-static _Atomic(char *) alive;
+_Atomic(char *) oxi_alive;
 
 static void wipe(void)
 {
-	*atomic_load_explicit(&alive, memory_order_relaxed) = 0;
+	*atomic_load_explicit(&oxi_alive, memory_order_relaxed) = 0;
 }
 
 static void mark(void)
@@ -25,15 +25,13 @@ static void mark(void)
 		return;
 	madvise(page, 4096, MADV_WIPEONFORK);
 	*page = 1;
-	atomic_store_explicit(&alive, page, memory_order_release);
+	atomic_store_explicit(&oxi_alive, page, memory_order_release);
 	pthread_atfork(NULL, NULL, wipe);
 }
 
 bool oxi_forked(void)
 {
-	const char *page = atomic_load_explicit(&alive, memory_order_acquire);
-
-	return OXI_UNLIKELY(page != NULL && *page == 0);
+	return oxi_is_forked();
 }
 
 void oxi_fork_mark(void)

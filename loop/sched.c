@@ -74,7 +74,7 @@ static inline int may_begin(void)
 {
 	struct ox_loop *l = oxi_loop;
 
-	if (OXI_UNLIKELY(oxi_forked()))
+	if (OXI_UNLIKELY(oxi_is_forked()))
 		return OX_EFORKED;
 	if (OXI_UNLIKELY(l == NULL || l->current == NULL))
 		return OX_ESTATE;

@@ -210,6 +210,16 @@ struct ox_loop {
 
 extern _Thread_local struct ox_loop *oxi_loop __attribute__((tls_model("initial-exec")));
 
+/* oxi_forked(), for the hot path. fork.c. */
+extern _Atomic(char *) oxi_alive;
+
+static inline bool oxi_is_forked(void)
+{
+	const char *page = atomic_load_explicit(&oxi_alive, memory_order_acquire);
+
+	return OXI_UNLIKELY(page != NULL && *page == 0);
+}
+
 /* The running coroutine; NULL outside of one. */
 static inline struct oxi_task *oxi_task_current(void)
 {

@@ -22,7 +22,7 @@ typedef struct ox_group_options {
 	size_t size;
 	ox_group_policy policy;
 	bool reap;                      /* free each future as it ends: for connection handlers. Do not keep pointers;
-	                                 * one that has failed from the start can be looked at until the next one */
+	                                 * one that is done when it is returned can be looked at until the next such one */
 	const char *name;               /* static text, for reports */
 } ox_group_options;
 #define OX_GROUP_OPTIONS(...) (&(ox_group_options){ .size = sizeof(ox_group_options), __VA_ARGS__ })
