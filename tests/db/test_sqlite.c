@@ -374,7 +374,7 @@ DB_TEST(whatever_is_under_way_may_be_cancelled_at_any_moment)
 	int r = OX_ETIMEDOUT, inserted = 0;
 
 	EXPECT_EQ(run(db, "create table t (a)"), 0);
-	for (ox_time after = 0; r != 0 && after < OX_SEC(10); after += OX_US(20) + after / 16) {
+	for (ox_time after = 0; r != 0 && after < OX_SEC(10); after += OX_US(20) + after / (under_valgrind() ? 2 : 16)) {
 		ox_scope s;
 
 		ox_scope_enter(&s, after);
