@@ -487,6 +487,8 @@ bool oxi_loop_some_turns(struct ox_loop *l, bool poll)
 	while (more && !poll_is_due(l));
 	if (!more)
 		oxi_reactor_wake_at(l->reactor, oxi_timers_next(&l->timers));
+	oxi_loop_awake(l);              /* the end of a stall is told now */
+	oxi_watchdog_rest(l);
 	l->turning = false;
 	return more;
 }

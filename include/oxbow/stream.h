@@ -141,7 +141,8 @@ OX_API OX_YIELDS int ox_sendfile(ox_stream *s, int fd, off_t offset, size_t len,
  * Moves bytes from one stream to another until the first ends, which does not end the second.
  *
  * @ret_moved: how many, written also on failure; NULL if not wanted.
- * Returns: 0; what reading from or writing to returned. Cancel: what was read was written. Since: 0.1
+ * Returns: 0; what reading from or writing to returned; OX_ECLOSED as soon as one of them is closed. Cancel: what was read
+ * was written. Since: 0.1
  */
 OX_API OX_YIELDS int ox_relay(ox_stream *from, ox_stream *to, uint64_t *ret_moved);
 
@@ -155,7 +156,11 @@ OX_API OX_YIELDS int ox_relay_both(ox_stream *a, ox_stream *b);
 /** Waits until the stream's buffer is empty. Returns: 0; as ox_write(). Since: 0.1 */
 OX_API OX_YIELDS int ox_flush(ox_stream *s);
 
-/** Half-closes: flushes, then tells the peer that no more comes; reading goes on. Returns: 0; as ox_write(). Since: 0.1 */
+/**
+ * Half-closes: flushes, then tells the peer that no more comes; reading goes on.
+ *
+ * Returns: 0; as ox_write(). Cancel: no more can be written, and the peer is told by ox_close(). Since: 0.1
+ */
 OX_API OX_YIELDS int ox_write_eof(ox_stream *s);
 
 /**

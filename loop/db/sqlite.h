@@ -54,7 +54,8 @@ struct ox_sqlite {
 	struct oxi_wait *waiter;
 	bool busy;                      /* a coroutine is in a call */
 	unsigned spans;                 /* of several calls that others may not close it between */
-	bool closed;                    /* meanwhile: who is in the call closes it */
+	bool closed;                    /* meanwhile: who is in the call closes it. Or the loop has ended */
+	struct oxi_hook at_end;         /* of the loop */
 	bool stream;                    /* rows are to come */
 	unsigned depth;                 /* of begins that are not ended */
 

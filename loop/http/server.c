@@ -33,6 +33,7 @@
 
 #define BACKLOG 511
 #define ACCEPT_PAUSE OX_MS(100)         /* after accept() failed: out of descriptors, say */
+#define LOOKS 4                         /* for idle timeouts, in each */
 #define HEADERS_MORE OX_KIB(64)         /* that evhttp reads beyond the limit, so that we can say 431; it says 400 */
 
 /* ---- a request's coroutine ---- */
@@ -181,11 +182,23 @@ static void close_idle(struct oxi_hook *h)
 	oxi_peers_close_idle(OXI_CONTAINER(h, struct ox_http_server, close_idle));
 }
 
+/*
+ * The descriptor of a loop that somebody else turns (ox_loop_fd()) knows our timers, not libevent's: a poll now and then
+ * finds the idle timeouts that have passed.
+ */
+static void look(struct oxi_timer *t)
+{
+	struct timeval idle = OXI_CONTAINER(t, struct ox_http_server, look)->idle_timeout;
+
+	oxi_timer_set(t, oxi_now() + (OX_SEC(idle.tv_sec) + OX_US(idle.tv_usec)) / LOOKS + OX_MS(1));  /* without memory: no more */
+}
+
 static void destroy(struct ox_http_server *s)
 {
 	if (s->http)
 		evhttp_free(s->http);           /* and with it the listener and the connections */
 	oxi_timer_clear(&s->accept_again);
+	oxi_timer_clear(&s->look);
 	oxi_hook_disarm(&s->close_idle);
 	oxi_hook_disarm(&s->end);
 	s->magic = 0;
@@ -270,6 +283,7 @@ int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_s
 	s->handler = handler;
 	s->tls = with.tls;
 	oxi_timer_init(&s->accept_again, accept_again);
+	oxi_timer_init(&s->look, look);
 	oxi_hook_init(&s->end, loop_ends);
 	oxi_hook_init(&s->close_idle, close_idle);
 	r = s->tls ? oxi_front_open(s, address) : 0;
@@ -282,6 +296,7 @@ int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_s
 		destroy(s);
 		return r;
 	}
+	look(&s->look);
 	oxi_hook_at_end(&s->end);
 	oxi_loop_hold(1);
 	*ret = s;

@@ -36,6 +36,7 @@ struct ox_http_server {
 	size_t max_headers;
 	size_t most_input;              /* that a connection may buffer: headers and body of one request, and some */
 	struct timeval idle_timeout;
+	struct oxi_timer look;          /* wakes the loop to look at them */
 	struct oxi_timer accept_again;
 	struct oxi_hook end;            /* the loop ends and the server was left open */
 	struct oxi_hook close_idle;     /* while draining: connections have become idle */

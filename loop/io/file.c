@@ -167,20 +167,25 @@ int ox_file_close(ox_file *f)
 
 /* ---- calls ---- */
 
-int oxi_file_enter(ox_file *f)
-{
-	int r = oxi_checkpoint();
-
-	if (r < 0)
-		return r;
-	OXI_CHECK_OBJECT(f, FILE_MAGIC);
-	return f->closing ? OX_ECLOSED : 0;
-}
-
 static void leave(ox_file *f)
 {
 	if (--f->users == 0 && f->closer)
 		oxi_wake(f->closer, 0);
+}
+
+int oxi_file_enter(ox_file *f)
+{
+	bool closing;
+	int r;
+
+	OXI_CHECK_OBJECT(f, FILE_MAGIC);
+	if (f->closing)
+		return OX_ECLOSED;
+	f->users++;                     /* others may run now, and one of them closes it */
+	r = oxi_checkpoint();
+	closing = f->closing;
+	leave(f);
+	return closing ? OX_ECLOSED : r;
 }
 
 int oxi_file_run(ox_file *f, void (*fn)(void *arg), void *arg, const char *what)

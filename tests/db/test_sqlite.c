@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <oxbow/sqlite.h>
@@ -671,6 +672,42 @@ START_TEST(every_failing_allocation_in_the_thread_is_an_error_and_no_leak)
 }
 END_TEST
 
+static unsigned threads(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/task", &st) < 0 ? 0 : (unsigned)st.st_nlink - 2;
+}
+
+static int leave_open(void *arg)
+{
+	ox_sqlite **db = arg;
+
+	*db = open_db(path);
+	EXPECT_EQ(run(*db, "CREATE TABLE t (n); BEGIN; INSERT INTO t VALUES (1)"), 0);
+	return 0;
+}
+
+static int use_closed(void *arg)
+{
+	EXPECT_EQ(run(arg, "SELECT 1"), OX_ECLOSED);
+	return 0;
+}
+
+START_TEST(what_is_open_when_the_loop_ends_is_closed)
+{
+	unsigned before = threads();
+	ox_sqlite *db;
+
+	run_real(leave_open, &db);
+	for (int i = 0; i < 1000 && threads() > before; i++)    /* the kernel counts it for a moment more */
+		usleep(1000);
+	ck_assert_uint_eq(threads(), before);
+	run_real(use_closed, db);
+	ox_sqlite_close(db);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sqlite");
@@ -693,6 +730,7 @@ int main(void)
 	tcase_add_test(c, transactions_commit_roll_back_and_nest);
 	tcase_add_test(c, a_connection_may_be_closed_under_a_transaction);
 	tcase_add_test(c, several_connections_write_one_after_the_other);
+	tcase_add_test(c, what_is_open_when_the_loop_ends_is_closed);
 	tcase_add_test(c, every_failing_allocation_is_an_error_and_no_leak);
 	tcase_add_test(c, every_failing_allocation_in_the_thread_is_an_error_and_no_leak);
 	return run_suite(s);

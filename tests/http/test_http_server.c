@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The HTTP server: asked by our own client, by raw bytes, by curl and by wget. */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -509,6 +510,20 @@ START_TEST(idle_connections_are_closed_and_working_ones_are_not)
 }
 END_TEST
 
+START_TEST(idle_connections_are_closed_where_another_loop_turns_ours)
+{
+	struct pollfd p = { .events = POLLIN };
+	ox_loop *l;
+
+	ck_assert_int_eq(ox_loop_open(idle_out, NULL, NULL, &l), 0);
+	p.fd = ox_loop_fd(l);
+	while (ox_loop_step(l) > 0)
+		ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	ck_assert_int_eq(ox_loop_close(l), 0);
+	assert_expectations();
+}
+END_TEST
+
 static int one_of_many(void *arg)
 {
 	struct site *t = arg;
@@ -813,6 +828,7 @@ int main(void)
 	tcase_add_test(c, addresses_that_cannot_be_served_are_refused);
 	tcase_add_test(c, running_out_of_descriptors_delays_and_loses_no_connection);
 	tcase_add_test(c, idle_connections_are_closed_and_working_ones_are_not);
+	tcase_add_test(c, idle_connections_are_closed_where_another_loop_turns_ours);
 	tcase_add_test(c, two_hundred_requests_at_once_are_answered);
 	tcase_add_test(c, each_allocation_that_fails_costs_one_request);
 	tcase_add_test(c, files_are_served_and_nothing_outside_of_the_root);

@@ -3,6 +3,8 @@
 #include <event2/event.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tests/support/support.h"
@@ -305,6 +307,69 @@ static int cleans_up(void *arg)
 	return ox_scope_leave(&shield, r);
 }
 
+static int read_byte(void *arg)
+{
+	char c;
+
+	for (int i = 0; i < 10; i++)
+		EXPECT_EQ(ox_yield(), 0);
+	EXPECT_EQ(ox_wait_fd(*(int *)arg, OX_READABLE), OX_READABLE);
+	return (int)read(*(int *)arg, &c, 1);
+}
+
+START_TEST(the_watchdog_does_not_interrupt_who_turns_the_loop)
+{
+	struct pollfd p = { .events = POLLIN };
+	int fds[2];
+	ox_loop *l;
+
+	ox_log_set(hear, NULL);
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(ox_loop_open(read_byte, &fds[0], OX_RUN_OPTIONS(.stall = OX_MS(40)), &l), 0);
+	p.fd = ox_loop_fd(l);
+	do
+		ck_assert_int_eq(ox_loop_step(l), 1);
+	while (poll(&p, 1, 0) == 1);
+	ck_assert_int_eq(poll(&p, 1, 100), 0);          /* and not -1: EINTR */
+	ck_assert_int_eq(write(fds[1], "x", 1), 1);
+	turn_by_poll(l);
+	ck_assert_int_eq(ox_loop_close(l), 1);
+	ox_log_set(NULL, NULL);
+	close(fds[0]);
+	close(fds[1]);
+	assert_expectations();
+}
+END_TEST
+
+static void spin_for(ox_time d)
+{
+	ox_time end = ox_now() + d;
+
+	while (ox_now() < end)
+		;
+}
+
+static int stall_once(void *arg)
+{
+	(void)arg;
+	spin_for(OX_MS(40));
+	return 0;
+}
+
+START_TEST(a_stall_in_a_step_is_told_at_its_end)
+{
+	ox_loop *l;
+
+	heard[0] = '\0';
+	ox_log_set(hear, NULL);
+	ck_assert_int_eq(ox_loop_open(stall_once, NULL, OX_RUN_OPTIONS(.stall = OX_MS(10)), &l), 0);
+	ck_assert_int_eq(ox_loop_step(l), 0);
+	ck_assert_ptr_ne(strstr(heard, "main held up the loop for "), NULL);
+	ck_assert_int_eq(ox_loop_close(l), 0);
+	ox_log_set(NULL, NULL);
+}
+END_TEST
+
 START_TEST(who_waits_for_a_callers_event_or_for_a_post_is_not_in_a_deadlock)
 {
 	struct event_base *base = event_base_new();
@@ -312,6 +377,7 @@ START_TEST(who_waits_for_a_callers_event_or_for_a_post_is_not_in_a_deadlock)
 	struct event *e = event_new(base, -1, 0, resolve_event, &promise);
 	struct closing c;
 
+	heard[0] = '\0';
 	ox_log_set(hear, NULL);
 	event_add(e, &(struct timeval){ .tv_usec = 1000 });
 	ck_assert_int_eq(ox_run(await_promise, &promise, OX_RUN_OPTIONS(.event_base = base, .deadlock = OX_DEADLOCK_CANCEL)), 0);
@@ -466,6 +532,8 @@ int main(void)
 	c = new_case(s, "in libevent", 20);
 	tcase_add_test(c, coroutines_run_out_of_the_dispatch_of_a_callers_base);
 	tcase_add_test(c, who_waits_for_a_callers_event_or_for_a_post_is_not_in_a_deadlock);
+	tcase_add_test(c, the_watchdog_does_not_interrupt_who_turns_the_loop);
+	tcase_add_test(c, a_stall_in_a_step_is_told_at_its_end);
 	tcase_add_test(c, a_callers_base_may_be_stepped_as_well);
 	tcase_add_test(c, the_other_events_of_a_callers_base_run_during_ox_run);
 	c = new_case(s, "side by side", 20);

@@ -354,6 +354,37 @@ static int close_locking(void *arg)
 	return 0;
 }
 
+static int read_on(void *arg)
+{
+	ssize_t n;
+	char c;
+
+	while ((n = ox_file_pread(arg, &c, 1, 0)) == 0)
+		;
+	return (int)n;
+}
+
+static int close_reading(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	ox_future *reader;
+	ox_file *f;
+
+	(void)arg;
+	EXPECT_EQ(ox_file_open("a", O_RDWR | O_CREAT, MODE, &f), 0);
+	reader = ox_spawn(g, read_on, f);
+	EXPECT_EQ(ox_yield(), 0);                       /* it has to give way in the midst of a call */
+	EXPECT_EQ(ox_file_close(f), 0);
+	EXPECT_EQ(ox_await(reader), OX_ECLOSED);
+	return 0;
+}
+
+START_TEST(a_call_that_gives_way_meets_the_close)
+{
+	run_virtual(close_reading, NULL);
+}
+END_TEST
+
 START_TEST(closing_ends_the_wait_for_a_lock)
 {
 	run_virtual(close_locking, NULL);
@@ -678,6 +709,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, an_open_and_a_load_that_take_for_ever_are_abandoned);
 	tcase_add_test(c, locks_exclude_open_files);
 	tcase_add_test(c, closing_ends_the_wait_for_a_lock);
+	tcase_add_test(c, a_call_that_gives_way_meets_the_close);
 	c = folder_case(s, "whole files", 20);
 	tcase_add_test(c, a_whole_file_is_loaded_up_to_a_limit);
 	tcase_add_test(c, a_file_is_replaced_whole_or_not_at_all);

@@ -960,6 +960,36 @@ START_TEST(child_dies_with_us_by_kill_9)
 }
 END_TEST
 
+static int wait_on(void *arg)
+{
+	int r;
+
+	while ((r = ox_process_wait(arg, NULL)) == 0)
+		;
+	return r;
+}
+
+static int close_waiting(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	ox_process *p = spawn(OX_ARGV("true"), NULL);
+	ox_future *waiter;
+
+	(void)arg;
+	EXPECT_EQ(wait_code(p), 0);
+	waiter = ox_spawn(g, wait_on, p);
+	EXPECT_EQ(ox_yield(), 0);                       /* it has to give way in the midst of a call */
+	ox_process_close(p);
+	EXPECT_EQ(ox_await(waiter), OX_ECLOSED);
+	return 0;
+}
+
+START_TEST(wait_that_gives_way_meets_the_close)
+{
+	run_real(close_waiting, NULL);
+}
+END_TEST
+
 /* ---- without pidfds ---- */
 
 START_TEST(sigchld_does_where_there_are_no_pidfds)
@@ -1049,6 +1079,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, tree_that_grows_meanwhile_is_killed_whole);
 	tcase_add_test(c, what_a_child_leaves_behind_ends_with_its_close);
 	tcase_add_test(c, what_is_open_when_the_loop_ends_is_killed);
+	tcase_add_test(c, wait_that_gives_way_meets_the_close);
 	tcase_add_test(c, number_that_has_become_a_strangers_is_not_killed);
 	tcase_add_test(c, child_dies_with_us_by_kill_9);
 	tcase_add_test(c, sigchld_does_where_there_are_no_pidfds);
