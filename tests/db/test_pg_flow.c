@@ -542,7 +542,7 @@ DB_TEST(whatever_is_under_way_may_be_cancelled_at_any_moment)
 	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
 		int pid = ox_pg_server_pid(db), r = OX_ETIMEDOUT;
 
-		for (ox_time after = 0; r != 0 && after < OX_SEC(10); after += OX_US(50) + after / 16) {
+		for (ox_time after = 0; r != 0 && after < OX_SEC(10); after += OX_US(50) + after / (under_valgrind() ? 2 : 16)) {
 			ox_scope s;
 
 			ox_scope_enter(&s, after);

@@ -350,6 +350,48 @@ DB_TEST(a_cancelled_statement_took_effect_exactly_if_it_succeeded)
 	EXPECT_EQ(one_int(db, "select count(*) from t"), expected);
 }
 
+static int insert_some(ox_sqlite *db, void *arg)
+{
+	int r = ox_sqlite_begin(db);
+
+	(void)arg;
+	if (r == 0)
+		r = run(db, "insert into t " SERIES("300") "select i from s");
+	return r < 0 ? r : ox_sqlite_commit(db);
+}
+
+static int use_stream(ox_sqlite *db)
+{
+	int r = ox_sqlite_stream(db, SERIES("3000") "select i from s", NULL, 0);
+
+	while (r >= 0 && (r = ox_sqlite_next(db, NULL)) == 1)
+		;
+	return r;
+}
+
+/* The deadline comes a little later each time, until all is done in time; all or nothing is in the table. */
+DB_TEST(whatever_is_under_way_may_be_cancelled_at_any_moment)
+{
+	int r = OX_ETIMEDOUT, inserted = 0;
+
+	EXPECT_EQ(run(db, "create table t (a)"), 0);
+	for (ox_time after = 0; r != 0 && after < OX_SEC(10); after += OX_US(20) + after / (under_valgrind() ? 2 : 16)) {
+		ox_scope s;
+
+		ox_scope_enter(&s, after);
+		r = ox_sqlite_transaction(db, insert_some, NULL, NULL);
+		inserted += r == 0 ? 300 : 0;
+		if (r == 0)
+			r = use_stream(db);
+		r = ox_scope_leave(&s, r);
+		EXPECT(r == 0 || r == OX_ETIMEDOUT);
+		EXPECT_EQ(ox_sqlite_abandon(db), 0);
+		EXPECT_EQ(ox_sqlite_commit(db), OX_ESTATE);
+		EXPECT_EQ(one_int(db, "select count(*) from t"), inserted);
+	}
+	EXPECT_EQ(r, 0);
+}
+
 /* ---- locks and transactions ---- */
 
 static int locked(void *arg)
@@ -683,6 +725,7 @@ int main(void)
 	tcase_add_test(c, a_stream_can_be_left_early);
 	tcase_add_test(c, a_cancel_interrupts_the_statement_and_the_connection_stays_usable);
 	tcase_add_test(c, a_cancelled_statement_took_effect_exactly_if_it_succeeded);
+	tcase_add_test(c, whatever_is_under_way_may_be_cancelled_at_any_moment);
 	tcase_add_test(c, a_lock_is_waited_for_up_to_the_limit_and_the_wait_can_be_cancelled);
 	tcase_add_test(c, transactions_commit_roll_back_and_nest);
 	tcase_add_test(c, a_connection_may_be_closed_under_a_transaction);

@@ -496,7 +496,7 @@ static int cancel_anywhere(void *arg)
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		int r = OX_ETIMEDOUT;
 
-		for (ox_time after = 0; r != 0 && after < OX_SEC(10); after += OX_US(100) + after / 16) {
+		for (ox_time after = 0; r != 0 && after < OX_SEC(10); after += OX_US(100) + after / (under_valgrind() ? 2 : 16)) {
 			OX_AUTO_RESPONSE *res = NULL;
 			ox_scope s;
 
