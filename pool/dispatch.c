@@ -9,6 +9,11 @@
  * a kind that is not known yet; the allowance grows with each result. What is queued is split evenly between
  * those that can take it, the one that owes least first.
  *
+ * When its turn is. There is one queue a priority, each first in, first out; between their heads the one that
+ * has waited longest is next, a priority counting as much as so long a wait (10 s). A priority that always won
+ * would starve the rest, shares by priority would make an urgent job wait for others that are not; and a job that
+ * comes back to the queue has not lost the time that it has waited.
+ *
  * When it comes back. An estimate can be wrong. A worker with more than one lease that has given no result
  * for SLOW (5 ms) is slow: what it has not begun is taken back and goes to the head of the queue. And when a
  * worker has nothing to do and the queue is empty, it gets half of what the most loaded one has not begun.
@@ -145,7 +150,7 @@ static void set_timer(struct oxi_dispatch *d, ox_time now)
 	for (unsigned i = 0; i < d->o.workers; i++)
 		at = oxi_min_time(at, next_event(d, &d->workers[i]));
 	if (!oxi_list_empty(&d->delayed))
-		at = oxi_min_time(at, oxi_djob_of(d->delayed.next)->ready_at);
+		at = oxi_min_time(at, oxi_djob_of(d->delayed.next)->at);
 	if (d->timer_at > now && at >= d->timer_at && at - d->timer_at <= OXI_SLOW)
 		return;
 	d->timer_at = at;
@@ -169,7 +174,9 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 	d->o.max_batch = o->max_batch == 0 || o->max_batch > OXI_CLAIMS / 4 ? OXI_CLAIMS / 4 : o->max_batch;
 	d->o.init_limit = o->init_limit == 0 ? 5 : o->init_limit;
 	d->timer_at = OX_NEVER;
-	oxi_list_init(&d->queue);
+	d->o.ageing = o->ageing == 0 ? OX_SEC(10) : oxi_min_time(o->ageing, OX_SEC(1000000000));
+	for (unsigned level = 0; level < OXI_LEVELS; level++)
+		oxi_list_init(&d->queue[level]);
 	oxi_list_init(&d->delayed);
 	d->kinds = calloc(o->jobs + 1, sizeof(*d->kinds));
 	d->workers = calloc(o->workers, sizeof(*d->workers));
@@ -205,8 +212,7 @@ void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now)
 
 void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now)
 {
-	(void)now;
-	OXI_CHECK(job->index < d->o.jobs);
+	OXI_CHECK(job->index < d->o.jobs && job->priority >= -OXI_PRIORITY_MAX && job->priority <= OXI_PRIORITY_MAX);
 	job->lease = 0;
 	job->crashes = job->doomed = 0;
 	if (d->refuse < 0) {
@@ -214,14 +220,14 @@ void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time n
 		oxi_djob_end(d, job, OXI_END_LIMIT, d->refuse);
 		return;
 	}
-	oxi_djob_enqueue(d, job, d->queue.prev);
+	oxi_djob_enqueue(d, job, OXI_LAST, now);
 }
 
 bool oxi_dispatch_eager(const struct oxi_dispatch *d)
 {
 	if (d->accepting == 0 || d->waiting == 0)
 		return false;
-	return d->waiting * (ox_time)d->kinds[oxi_djob_of(d->queue.next)->index].cost >= d->o.batch;
+	return d->waiting * (ox_time)d->kinds[oxi_dispatch_next(d)->index].cost >= d->o.batch;
 }
 
 void oxi_dispatch_flush(struct oxi_dispatch *d, ox_time now)
@@ -244,11 +250,11 @@ void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now)
 		if (w->retry_at <= now)
 			w->retry_at = 0;
 	}
-	while (!oxi_list_empty(&d->delayed) && oxi_djob_of(d->delayed.next)->ready_at <= now) {
+	while (!oxi_list_empty(&d->delayed) && oxi_djob_of(d->delayed.next)->at <= now) {
 		struct oxi_djob *job = oxi_djob_of(d->delayed.next);
 
 		oxi_djob_dequeue(d, job);
-		oxi_djob_enqueue(d, job, d->queue.prev);
+		oxi_djob_enqueue(d, job, OXI_LAST, now);
 	}
 	oxi_dispatch_relieve_slow(d, now);
 	oxi_dispatch_flush(d, now);
@@ -283,7 +289,7 @@ void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_
 {
 	if (job->state == OXI_ENDED || job->doomed)
 		return;
-	if (job->state == OXI_QUEUED)
+	if (job->state != OXI_LEASED)
 		oxi_djob_dequeue(d, job);
 	else if (!oxi_lease_take_back(d, job)) {
 		if (!abandon) {
@@ -401,7 +407,7 @@ static void recover(struct oxi_dispatch *d, struct oxi_dworker *w, uint64_t culp
 			job->state = OXI_ENDED;
 			oxi_list_prepend(ended, &job->link);
 		} else {
-			oxi_djob_enqueue(d, job, &d->queue);
+			oxi_djob_enqueue(d, job, OXI_FIRST, now);
 		}
 	}
 	w->outstanding = 0;
@@ -460,7 +466,7 @@ void oxi_dispatch_close(struct oxi_dispatch *d, ox_time now)
 
 		if (w->state != OXI_WORKER_READY || w->stopped || w->killed)
 			continue;
-		oxi_lease_take_back_last(d, w, w->outstanding);
+		oxi_lease_take_back_last(d, w, w->outstanding, now);
 		stop_worker(d, w);
 	}
 	oxi_dispatch_refuse_all(d, d->refuse);

@@ -17,13 +17,15 @@
 
 #include "include/private/list.h"
 
-enum oxi_job_state { OXI_QUEUED, OXI_LEASED, OXI_ENDED };
+enum oxi_job_state { OXI_QUEUED, OXI_DELAYED, OXI_LEASED, OXI_ENDED };
+
+#define OXI_PRIORITY_MAX 3              /* from -3 to 3 */
 
 /* A job as the dispatcher sees it; embedded in the parent's job (which is a future). */
 struct oxi_djob {
 	struct oxi_list link;           /* queue, delayed, or the worker's leases, in order of sending */
 	uint64_t lease;                 /* LEASED: its number; else 0 */
-	ox_time ready_at;               /* QUEUED after a crash: not before; else 0 */
+	ox_time at;                     /* DELAYED after a crash: until when; else since when it is in the queue, for ageing */
 	ox_time timeout;                /* kills when it has run that long; 0: none */
 	uint32_t slot;                  /* LEASED: the worker */
 	uint16_t index;                 /* job function */
@@ -31,6 +33,7 @@ struct oxi_djob {
 	uint8_t crashes;                /* attempts lost after they started */
 	uint8_t retries;                /* allowed */
 	uint8_t doomed;                 /* a kill is wanted for it: enum oxi_end + 1, and the status is in doom; else 0 */
+	int8_t priority;                /* higher ones first */
 	int doom;
 };
 
@@ -68,6 +71,7 @@ struct oxi_dispatch_options {
 	bool one_at_a_time;             /* no batching: one lease a worker (output is captured) */
 	ox_time batch;                  /* work per message aimed at; 0: 1 ms, at most 1 s */
 	unsigned max_batch;             /* jobs per message; 0: 256, at most that */
+	ox_time ageing;                 /* a wait that counts as much as one priority; 0: 10 s */
 };
 
 struct oxi_dispatch_counts {
@@ -86,7 +90,7 @@ void oxi_dispatch_free(struct oxi_dispatch *d);         /* every job has ended *
 /* Starts the workers. */
 void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now);
 /*
- * A new job, whose index, timeout and retries are set: enters the queue; sent by the next flush. If the pool
+ * A new job, whose index, timeout, retries and priority are set: enters the queue; sent by the next flush. If the pool
  * is broken it ends at once (OXI_END_LIMIT, OX_EINIT), if it is closed too (OX_ECLOSED).
  */
 void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);

@@ -36,14 +36,14 @@ static struct oxi_dworker *pick(struct oxi_dispatch *d, unsigned *ret_takers, ox
 	return best;
 }
 
-/* Leases jobs from the head of the queue, at most limit; gives how many. */
+/* Leases jobs whose turn it is, at most limit; gives how many. */
 static unsigned lease_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_djob **jobs, unsigned limit, ox_time now)
 {
 	ox_time before = w->load;
 	unsigned n = 0;
 
 	while (n < limit && d->waiting > 0) {
-		struct oxi_djob *job = oxi_djob_of(d->queue.next);
+		struct oxi_djob *job = oxi_dispatch_next(d);
 		ox_time load = w->load + d->kinds[job->index].cost;
 
 		if (w->outstanding > 0 && (load > oxi_dispatch_budget(d) || load - before > d->o.batch))
@@ -62,7 +62,7 @@ static void send_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_
 		return;
 	while (n > 0) {
 		oxi_lease_drop(d, jobs[--n]);
-		oxi_djob_enqueue(d, jobs[n], &d->queue);
+		oxi_djob_enqueue(d, jobs[n], OXI_FIRST, now);
 	}
 	w->retry_at = now + OXI_RETRY;
 }
@@ -124,7 +124,7 @@ static void relieve(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
 	w->looked_at = now;
 	if (others_move(d, w, now)) {
 		w->settled = true;
-		if (oxi_lease_take_back_last(d, w, w->outstanding) > 0 && w->outstanding == 0)
+		if (oxi_lease_take_back_last(d, w, w->outstanding, now) > 0 && w->outstanding == 0)
 			w->retry_at = now + OXI_RETRY;
 	} else if (w->outstanding == 1) {
 		d->ops->running(d->transport, oxi_dworker_slot(d, w), &r);
@@ -167,7 +167,7 @@ void oxi_dispatch_share_work(struct oxi_dispatch *d, ox_time now)
 		if (idle == NULL || idle->outstanding > 0)
 			return;
 		most = most_loaded(d);
-		if (most == NULL || oxi_lease_take_back_last(d, most, most->outstanding / 2) == 0)
+		if (most == NULL || oxi_lease_take_back_last(d, most, most->outstanding / 2, now) == 0)
 			return;
 		oxi_dispatch_send_queue(d, now);
 	}

@@ -11,6 +11,8 @@
 #define OXI_RETRY    OX_MS(10)      /* after a send that was refused; a crashed job's and a failed worker's first delay */
 #define OXI_BRAKE    OX_SEC(5)      /* the longest of these delays */
 
+enum { OXI_LEVELS = 2 * OXI_PRIORITY_MAX + 1 };
+
 enum { OXI_LEASE_BITS = 46 };       /* of the counter; the slot has the 16 above, and two are left for a claim's state */
 
 enum oxi_dworker_state { OXI_WORKER_DOWN, OXI_WORKER_STARTING, OXI_WORKER_READY };
@@ -64,9 +66,10 @@ struct oxi_dispatch {
 	unsigned turn;                  /* the worker looked at first, of equals */
 	unsigned round;                 /* of sends: each worker gets one message in it */
 	ox_time timer_at;               /* as told to ops->timer */
-	struct oxi_list queue;
-	struct oxi_list delayed;        /* by ready_at */
-	unsigned waiting;               /* in the queue */
+	struct oxi_list queue[OXI_LEVELS];      /* one a priority, the lowest first; each in order */
+	unsigned levels;                /* bit i: queue[i] is not empty */
+	unsigned waiting;               /* in all of them */
+	struct oxi_list delayed;        /* by at */
 	struct oxi_dkind *kinds;
 	struct oxi_dworker *workers;
 };
@@ -116,16 +119,20 @@ static inline bool oxi_dworker_is_slow(const struct oxi_dworker *w, ox_time now)
 void oxi_dkind_set_cost(const struct oxi_dispatch *d, struct oxi_dkind *k);
 void oxi_dkind_learn(const struct oxi_dispatch *d, uint16_t index, ox_time run_time);
 void oxi_djob_end(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status);
-void oxi_djob_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, struct oxi_list *after);
+enum oxi_end_of_queue { OXI_LAST, OXI_FIRST };
+
+/* LAST: it waits from now on. FIRST: it goes on waiting. */
+void oxi_djob_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end_of_queue where, ox_time now);
 void oxi_djob_delay(struct oxi_dispatch *d, struct oxi_djob *job, ox_time until);
 void oxi_djob_dequeue(struct oxi_dispatch *d, struct oxi_djob *job);
+struct oxi_djob *oxi_dispatch_next(const struct oxi_dispatch *d);       /* whose turn it is; there is one */
 void oxi_dispatch_refuse_all(struct oxi_dispatch *d, int status);
 void oxi_dworker_set_accepting(struct oxi_dispatch *d, struct oxi_dworker *w);
 void oxi_lease_take(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_djob *job, ox_time now);
 void oxi_lease_free_cell(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_dcell *c);
 void oxi_lease_drop(struct oxi_dispatch *d, struct oxi_djob *job);
 bool oxi_lease_take_back(struct oxi_dispatch *d, struct oxi_djob *job);
-unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n);
+unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n, ox_time now);
 
 /* ---- sending and taking back (dispatch_send.c) ---- */
 

@@ -301,6 +301,101 @@ START_TEST(a_refused_send_leaves_the_jobs_queued_in_order)
 }
 END_TEST
 
+/* ---- priorities ---- */
+
+static void submit_at(struct sim_job *job, int priority, uint16_t index, ox_time run)
+{
+	*job = (struct sim_job){ .d = { .index = index, .priority = (int8_t)priority }, .run = run };
+	sim_submit(&s, job);
+}
+
+START_TEST(jobs_begin_by_priority_and_in_order_within_one)
+{
+	enum { N = 21 };
+	struct sim_job jobs[N];
+
+	open_sim(1);
+	warm_up(LONG, OX_MS(2));
+	for (int i = 0; i < N; i++)
+		submit_at(&jobs[i], i % 7 - 3, LONG, OX_MS(2));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	for (int i = 0; i < N; i++)
+		for (int k = 0; k < N; k++)
+			if (i % 7 > k % 7 || (i % 7 == k % 7 && i < k))
+				ck_assert_int_lt(jobs[i].begun_at, jobs[k].begun_at);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(an_urgent_job_waits_for_no_more_than_a_worker_owes)
+{
+	enum { N = 20000 };
+	struct sim_job *jobs = calloc(N, sizeof(*jobs)), urgent;
+	ox_time begin;
+
+	open_sim(2);
+	warm_up(SHORT, OX_US(50));
+	submit_n(jobs, N, SHORT, OX_US(50));
+	oxi_dispatch_flush(s.d, s.now);
+	begin = s.now;
+	submit_at(&urgent, 1, SHORT, OX_US(50));
+	ck_assert(sim_drain(&s, OX_SEC(10)));
+	ck_assert_int_lt(urgent.begun_at - begin, OX_MS(3));
+	sim_close(&s);
+	free(jobs);
+}
+END_TEST
+
+/* A new job of the highest priority for each one that ends, so that one is always waiting. */
+static void submit_another(struct sim *sim, struct sim_job *job)
+{
+	if (job->d.priority < OXI_PRIORITY_MAX || sim->submitted > 6000)
+		return;
+	*job = (struct sim_job){ .d = { .index = LONG, .priority = OXI_PRIORITY_MAX }, .run = OX_MS(10) };
+	sim_submit(sim, job);
+}
+
+START_TEST(what_waits_grows_older_and_nothing_starves)
+{
+	struct sim_job urgent[4], patient[2];
+	ox_time begin;
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 1, .jobs = KINDS, .ageing = OX_SEC(2) }, 1);
+	sim_start(&s);
+	s.on_end = submit_another;
+	warm_up(LONG, OX_MS(1));
+	begin = s.now;
+	for (int i = 0; i < 4; i++)
+		submit_at(&urgent[i], OXI_PRIORITY_MAX, LONG, OX_MS(10));
+	submit_at(&patient[0], -OXI_PRIORITY_MAX, LONG, OX_MS(10));
+	submit_at(&patient[1], 0, LONG, OX_MS(10));
+	ck_assert(sim_drain(&s, OX_SEC(100)));
+	ck_assert_int_ge(patient[0].begun_at - begin, OX_SEC(12));      /* six priorities, 2 s each */
+	ck_assert_int_lt(patient[0].begun_at - begin, OX_SEC(12) + OX_MS(100));
+	ck_assert_int_ge(patient[1].begun_at - begin, OX_SEC(6));
+	ck_assert_int_lt(patient[1].begun_at - begin, OX_SEC(6) + OX_MS(100));
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_job_that_comes_back_keeps_its_place)
+{
+	struct sim_job jobs[60];
+
+	open_sim(1);
+	warm_up(SHORT, OX_US(100));
+	for (int i = 0; i < 60; i++)
+		submit_at(&jobs[i], i < 30 ? 0 : -1, SHORT, OX_US(100));
+	oxi_dispatch_flush(s.d, s.now);
+	ck_assert_uint_gt(counts().leased, 10);
+	sim_die(&s, 0);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	for (int i = 1; i < 60; i++)
+		ck_assert_int_gt(jobs[i].begun_at, jobs[i - 1].begun_at);
+	sim_close(&s);
+}
+END_TEST
+
 /* ---- timeouts and cancels ---- */
 
 /* F07: what the dispatcher decides of it. */
@@ -511,7 +606,7 @@ START_TEST(a_delayed_retry_can_be_cancelled)
 
 	open_sim(1);
 	sim_submit(&s, &job);
-	while (job.d.ready_at == 0)
+	while (job.d.state != OXI_DELAYED)
 		ck_assert(sim_step(&s));
 	sim_cancel(&s, &job, false);
 	assert_ended(&job, 1, OXI_END_CANCEL, OX_ECANCELED);
@@ -563,7 +658,7 @@ START_TEST(a_reply_of_an_attempt_that_is_over_is_dropped_and_counted_F32)
 	while (job.begun == 0)
 		ck_assert(sim_step(&s));
 	old = job.d.lease;
-	while (job.d.state != OXI_QUEUED)
+	while (job.d.state != OXI_DELAYED)
 		ck_assert(sim_step(&s));
 	job.crashes = false;
 	while (job.begun < 2)
@@ -781,7 +876,8 @@ START_TEST(a_million_queued_jobs_are_no_matter_F26)
 
 	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 2, .jobs = KINDS }, 1);
 	sim_start(&s);
-	submit_n(jobs, N, SHORT, OX_US(1));
+	for (int i = 0; i < N; i++)
+		submit_at(&jobs[i], i % 7 - 3, SHORT, OX_US(1));
 	ck_assert_uint_eq(counts().queued, N);
 	ck_assert(sim_drain(&s, OX_SEC(100)));
 	sim_close(&s);
@@ -844,6 +940,8 @@ static struct sim_job random_job(uint64_t *seed)
 		job.run *= 100;
 	if (random_below(seed, 3) == 0)
 		job.d.timeout = 1 + (ox_time)random_below(seed, OX_MS(30));
+	if (random_below(seed, 2) == 0)
+		job.d.priority = (int8_t)((int)random_below(seed, 2 * OXI_PRIORITY_MAX + 1) - OXI_PRIORITY_MAX);
 	job.crashes = random_below(seed, 60) == 0;
 	job.d.retries = (uint8_t)random_below(seed, 3);
 	return job;
@@ -937,6 +1035,10 @@ int main(void)
 	tcase_add_test(c, without_batching_a_worker_has_one_lease);
 	tcase_add_test(c, eager_says_when_a_message_is_full);
 	tcase_add_test(c, a_refused_send_leaves_the_jobs_queued_in_order);
+	tcase_add_test(c, jobs_begin_by_priority_and_in_order_within_one);
+	tcase_add_test(c, an_urgent_job_waits_for_no_more_than_a_worker_owes);
+	tcase_add_test(c, what_waits_grows_older_and_nothing_starves);
+	tcase_add_test(c, a_job_that_comes_back_keeps_its_place);
 	tcase_add_test(c, a_timeout_kills_when_the_job_has_run_that_long_and_not_before);
 	tcase_add_test(c, a_timeout_in_the_middle_of_a_batch_costs_that_job_only);
 	tcase_add_test(c, cancel_takes_a_job_out_of_the_queue_and_back_from_a_worker);
