@@ -467,6 +467,66 @@ static int submit_bytes(void *arg)
 	return 0;
 }
 
+static int submit_one_more(void *arg)
+{
+	static const char large[98];
+	return ox_await(ox_submit(arg, pool, &echo_job, large, sizeof large));
+}
+
+static int try_when_full(void *arg)
+{
+	static const int ms = 20;
+	ox_future *f = NULL;
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open();
+	EXPECT_EQ(ox_try_submit(g, pool, &sleep_job, &ms, sizeof ms, NULL, &f), 0);
+	EXPECT_EQ(ox_try_submit(g, pool, &sleep_job, &ms, sizeof ms, OX_SUBMIT_OPTIONS(.priority = 3), &f), 0);
+	ox_future *last = f;
+	EXPECT_EQ(ox_try_submit(g, pool, &echo_job, "busy", 4, NULL, &f), OX_EBUSY);
+	EXPECT(f == last);
+	EXPECT_EQ(ox_await(last), ms);
+	EXPECT_EQ(ox_try_submit(g, pool, &sleep_job, &ms, sizeof ms, NULL, &f), 0);
+	ox_spawn(g, submit_one_more, g);
+	ox_yield();
+	EXPECT_EQ(ox_try_submit(g, pool, &echo_job, NULL, 0, NULL, &f), OX_EBUSY);      /* there is room, but another waits */
+	EXPECT_EQ(ox_group_join(g), 0);         /* busy was no failure of this group */
+	EXPECT_EQ(stats_of(pool).submitted, 4);
+	return 0;
+}
+
+START_TEST(trying_to_submit_says_busy_instead_of_waiting)
+{
+	with_pool(try_when_full, POOL_OPTIONS(.jobs = OX_JOBS(&echo_job, &sleep_job), .workers = 1, .max_pending = 2,
+	                                    .max_pending_bytes = 100));
+}
+END_TEST
+
+enum { RANKED = 7 };
+
+static int submit_by_priority(void *arg)
+{
+	static const int ms = 20;
+	ox_future *f[RANKED], *next;
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open();
+	EXPECT_EQ(ox_call(pool, &sleep_job, &ms, sizeof ms, NULL), ms);         /* the worker is there */
+	ox_submit(g, pool, &sleep_job, &ms, sizeof ms);
+	for (int i = 0; i < RANKED; i++)
+		f[i] = ox_submit_with(g, pool, &sleep_job, &ms, sizeof ms, OX_SUBMIT_OPTIONS(.priority = i - 3));
+	EXPECT_EQ(ox_group_next(g, &next), 1);
+	for (int i = RANKED; i-- > 0;) {
+		EXPECT_EQ(ox_group_next(g, &next), 1);
+		EXPECT(next == f[i]);
+	}
+	return 0;
+}
+
+START_TEST(waiting_jobs_begin_by_priority)
+{
+	with_pool(submit_by_priority, POOL_OPTIONS(.jobs = OX_JOBS(&sleep_job), .workers = 1));
+}
+END_TEST
+
 START_TEST(submit_waits_while_max_pending_bytes_are_under_way)
 {
 	with_pool(submit_bytes, POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 2, .max_pending_bytes = 2500));
@@ -738,6 +798,34 @@ static int submit_wrongly(void *arg)
 	return 0;
 }
 
+static int submit_with_wrong_options(void *arg)
+{
+	static const ox_submit_options no_size;
+	ox_future *f = NULL;
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	EXPECT_EQ(ox_future_status(ox_submit_with(g, pool, &echo_job, NULL, 0, OX_SUBMIT_OPTIONS(.priority = 4))), OX_EINVAL);
+	EXPECT_EQ(ox_future_status(ox_submit_with(g, pool, &echo_job, NULL, 0, OX_SUBMIT_OPTIONS(.priority = -4))), OX_EINVAL);
+	EXPECT_EQ(ox_future_status(ox_submit_with(g, pool, &echo_job, NULL, 0, &no_size)), OX_EINVAL);
+	EXPECT_EQ(ox_try_submit(g, pool, &sleep_job, NULL, 0, NULL, &f), OX_ENOJOB);
+	EXPECT_EQ(ox_try_submit(NULL, pool, &echo_job, NULL, 0, NULL, &f), OX_ENOMEM);
+	EXPECT_EQ(ox_try_submit(g, NULL, &echo_job, NULL, 0, NULL, &f), OX_ENOMEM);
+	EXPECT_EQ(ox_try_submit(g, pool, &echo_job, NULL, 3, NULL, &f), OX_EINVAL);
+	ox_group_cancel(g);
+	EXPECT_EQ(ox_try_submit(g, pool, &echo_job, NULL, 0, NULL, &f), OX_ECANCELED);
+	EXPECT(f == NULL);
+	EXPECT_EQ(stats_of(pool).submitted, 0);
+	return 0;
+}
+
+START_TEST(options_that_make_no_sense_are_refused)
+{
+	ox_future *f = NULL;
+	with_pool(submit_with_wrong_options, POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 1));
+	ck_assert_int_eq(ox_try_submit(NULL, NULL, &echo_job, NULL, 0, NULL, &f), OX_ESTATE);
+}
+END_TEST
+
 START_TEST(what_cannot_be_submitted_is_a_failed_future)
 {
 	with_pool(submit_wrongly, POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 1));
@@ -881,6 +969,8 @@ int main(int argc, char **argv)
 	tcase_add_test(c, f26_a_million_queued_jobs_take_200_bytes_each_and_no_turn_5_ms);
 	tcase_add_test(c, submit_waits_while_max_pending_jobs_are_under_way);
 	tcase_add_test(c, submit_waits_while_max_pending_bytes_are_under_way);
+	tcase_add_test(c, trying_to_submit_says_busy_instead_of_waiting);
+	tcase_add_test(c, waiting_jobs_begin_by_priority);
 	tcase_add_test(c, a_submitter_that_is_cancelled_while_it_waits_has_submitted_nothing);
 	c = new_pool_case(s, "map", 30);
 	tcase_add_test(c, a_map_is_lazy_and_bounded_in_order_or_not);
@@ -894,6 +984,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, opening_refuses_what_makes_no_sense);
 	tcase_add_test(c, a_job_in_a_library_loaded_after_the_spawner_was_forked_is_unknown);
 	tcase_add_test(c, what_cannot_be_submitted_is_a_failed_future);
+	tcase_add_test(c, options_that_make_no_sense_are_refused);
 	tcase_add_test(c, a_pool_serves_one_loop_after_the_other);
 	tcase_add_test(c, a_pool_that_was_never_used_closes);
 	tcase_add_test(c, pools_open_and_close_inside_a_loop);
