@@ -28,7 +28,8 @@
  *
  * When a worker is started again. At once, unless it died before it was ready or without having ended any job
  * (a crash ends one): then after 10 ms, twice that, up to 5 s. So when a spawn is refused. A job that crashes
- * workers is braked by its own retries.
+ * workers is braked by its own retries (dispatch_delay.c). A job for which the owner has asked an end in the meantime
+ * gets no retry.
  *
  * A worker:
  *
@@ -149,8 +150,7 @@ static void set_timer(struct oxi_dispatch *d, ox_time now)
 
 	for (unsigned i = 0; i < d->o.workers; i++)
 		at = oxi_min_time(at, next_event(d, &d->workers[i]));
-	if (!oxi_list_empty(&d->delayed))
-		at = oxi_min_time(at, oxi_djob_of(d->delayed.next)->at);
+	at = oxi_min_time(at, d->delay_at);
 	if (d->timer_at > now && at >= d->timer_at && at - d->timer_at <= OXI_SLOW)
 		return;
 	d->timer_at = at;
@@ -177,15 +177,22 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 	d->o.ageing = o->ageing == 0 ? OX_SEC(10) : oxi_min_time(o->ageing, OX_SEC(1000000000));
 	for (unsigned level = 0; level < OXI_LEVELS; level++)
 		oxi_list_init(&d->queue[level]);
-	oxi_list_init(&d->delayed);
+	for (unsigned slot = 0; slot < OXI_DELAY_SLOTS; slot++)
+		oxi_list_init(&d->delayed[slot]);
+	d->delay_at = OX_NEVER;
 	d->kinds = calloc(o->jobs + 1, sizeof(*d->kinds));
 	d->workers = calloc(o->workers, sizeof(*d->workers));
 	if (d->kinds == NULL || d->workers == NULL) {
 		oxi_dispatch_free(d);
 		return NULL;
 	}
-	for (unsigned i = 0; i < o->jobs; i++)
+	for (unsigned i = 0; i < o->jobs; i++) {
 		oxi_dkind_set_cost(d, &d->kinds[i]);
+		if (o->retry != NULL)
+			d->kinds[i].retry = o->retry[i];
+		oxi_retry_fill_in(&d->kinds[i].retry);
+	}
+	d->o.retry = NULL;
 	for (unsigned i = 0; i < o->workers; i++) {
 		oxi_list_init(&d->workers[i].leases);
 		d->workers[i].check_at = OX_NEVER;
@@ -205,6 +212,7 @@ void oxi_dispatch_free(struct oxi_dispatch *d)
 
 void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now)
 {
+	d->epoch = now;
 	for (unsigned i = 0; i < d->o.workers; i++)
 		start(d, &d->workers[i], now);
 	set_timer(d, now);
@@ -214,7 +222,7 @@ void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time n
 {
 	OXI_CHECK(job->index < d->o.jobs && job->priority >= -OXI_PRIORITY_MAX && job->priority <= OXI_PRIORITY_MAX);
 	job->lease = 0;
-	job->crashes = job->doomed = 0;
+	job->failures = job->doomed = 0;
 	if (d->refuse < 0) {
 		oxi_list_init(&job->link);
 		oxi_djob_end(d, job, OXI_END_LIMIT, d->refuse);
@@ -250,12 +258,7 @@ void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now)
 		if (w->retry_at <= now)
 			w->retry_at = 0;
 	}
-	while (!oxi_list_empty(&d->delayed) && oxi_djob_of(d->delayed.next)->at <= now) {
-		struct oxi_djob *job = oxi_djob_of(d->delayed.next);
-
-		oxi_djob_dequeue(d, job);
-		oxi_djob_enqueue(d, job, OXI_LAST, now);
-	}
+	oxi_dispatch_end_delays(d, now);
 	oxi_dispatch_relieve_slow(d, now);
 	oxi_dispatch_flush(d, now);
 }
@@ -287,8 +290,12 @@ static void kill_job(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end 
 void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status, bool abandon,
 			 ox_time now)
 {
-	if (job->state == OXI_ENDED || job->doomed)
+	if (job->state == OXI_ENDED)
 		return;
+	if (job->doomed) {
+		job->retries = 0;       /* a timeout is its end now */
+		return;
+	}
 	if (job->state != OXI_LEASED)
 		oxi_djob_dequeue(d, job);
 	else if (!oxi_lease_take_back(d, job)) {
@@ -363,7 +370,8 @@ struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64
 	return NULL;
 }
 
-void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status, ox_time run_time, ox_time now)
+/* Its worker has said how it went. */
+static void end_attempt(struct oxi_dispatch *d, struct oxi_djob *job, ox_time run_time, ox_time now)
 {
 	struct oxi_dworker *w = &d->workers[job->slot];
 
@@ -374,17 +382,29 @@ void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status,
 	w->settled = false;
 	w->served = true;
 	w->misfires = 0;
+}
+
+void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status, ox_time run_time, ox_time now)
+{
+	end_attempt(d, job, run_time, now);
 	oxi_djob_end(d, job, OXI_END_RESULT, status);
 }
 
-/* The job was running when its worker died. True: that was its last attempt. */
-static bool crashed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now)
+bool oxi_dispatch_failed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time run_time, ox_time now)
 {
-	if (job->crashes++ >= job->retries || d->refuse < 0)
-		return true;
-	d->counts.retried++;
-	oxi_djob_delay(d, job, now + backoff(job->crashes));
-	return false;
+	if (job->doomed || !oxi_djob_may_retry(d, job, OX_RETRY_FAILURE))
+		return false;
+	end_attempt(d, job, run_time, now);
+	oxi_djob_retry(d, job, now);
+	return true;
+}
+
+/* Why the job of a dead worker needs a retry to go on; 0: it does not. */
+static unsigned retry_cause(const struct oxi_dworker *w, const struct oxi_djob *job, bool is_culprit)
+{
+	if (job->doomed)
+		return job->doomed == OXI_END_TIMEOUT + 1 ? OX_RETRY_TIMEOUT : 0;
+	return is_culprit && !w->killed ? OX_RETRY_CRASH : 0;
 }
 
 /* Empties a dead worker's leases: to the queue's head in order, to ended what is doomed or has crashed for good. */
@@ -393,12 +413,15 @@ static void recover(struct oxi_dispatch *d, struct oxi_dworker *w, uint64_t culp
 {
 	while (!oxi_list_empty(&w->leases)) {
 		struct oxi_djob *job = oxi_djob_of(w->leases.prev);
-		bool is_culprit = job->lease == culprit && !w->killed;
+		unsigned cause = retry_cause(w, job, job->lease == culprit);
 
 		oxi_lease_drop(d, job);
-		if (!job->doomed && is_culprit) {
-			if (!crashed(d, job, now))
-				continue;
+		if (cause != 0 && oxi_djob_may_retry(d, job, cause)) {
+			job->doomed = 0;
+			oxi_djob_retry(d, job, now);
+			continue;
+		}
+		if (cause == OX_RETRY_CRASH) {
 			doom(job, OXI_END_CRASH, status);
 		} else if (!job->doomed && d->refuse < 0) {
 			doom(job, OXI_END_LIMIT, d->refuse);

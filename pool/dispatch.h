@@ -6,8 +6,8 @@
  * (tests/support/sim.c).
  *
  *	QUEUED --send--> LEASED --claimed in the worker's slot--> STARTED --result--> DONE
- *	   ^                |  taken back, or lost: free              |  lost: one crash  --> FAILED, or QUEUED again
- *	   '----------------'-----------------------------------------'
+ *	   ^                |  taken back, or lost: free              |  crash, timeout, failure --> FAILED, or DELAYED
+ *	   '----------------'-----------------------------------------'  and QUEUED again
  */
 #ifndef OXBOW_POOL_DISPATCH_H
 #define OXBOW_POOL_DISPATCH_H
@@ -25,12 +25,12 @@ enum oxi_job_state { OXI_QUEUED, OXI_DELAYED, OXI_LEASED, OXI_ENDED };
 struct oxi_djob {
 	struct oxi_list link;           /* queue, delayed, or the worker's leases, in order of sending */
 	uint64_t lease;                 /* LEASED: its number; else 0 */
-	ox_time at;                     /* DELAYED after a crash: until when; else since when it is in the queue, for ageing */
+	ox_time at;                     /* DELAYED before a retry: until when; else since when it is in the queue, for ageing */
 	ox_time timeout;                /* kills when it has run that long; 0: none */
 	uint32_t slot;                  /* LEASED: the worker */
 	uint16_t index;                 /* job function */
 	uint8_t state;                  /* enum oxi_job_state */
-	uint8_t crashes;                /* attempts lost after they started */
+	uint8_t failures;               /* attempts that cost a retry */
 	uint8_t retries;                /* allowed */
 	uint8_t doomed;                 /* a kill is wanted for it: enum oxi_end + 1, and the status is in doom; else 0 */
 	int8_t priority;                /* higher ones first */
@@ -39,6 +39,13 @@ struct oxi_djob {
 
 /* How an attempt ended, as the dispatcher tells the owner of the job. */
 enum oxi_end { OXI_END_RESULT, OXI_END_CRASH, OXI_END_CANCEL, OXI_END_TIMEOUT, OXI_END_LIMIT };
+
+/* When a kind of job is run again. */
+struct oxi_retry {
+	ox_time delay;                  /* before the second attempt, twice that before the third; 0: 10 ms */
+	ox_time max;                    /* the longest; 0: 5 s */
+	unsigned on;                    /* enum ox_retry; 0: OX_RETRY_CRASH */
+};
 
 /* What a worker's shared slot says at this moment (heritage.h); the transport reads it. */
 struct oxi_running {
@@ -71,6 +78,8 @@ struct oxi_dispatch_options {
 	bool one_at_a_time;             /* no batching: one lease a worker (output is captured) */
 	ox_time batch;                  /* work per message aimed at; 0: 1 ms, at most 1 s */
 	unsigned max_batch;             /* jobs per message; 0: 256, at most that */
+	const struct oxi_retry *retry;  /* one a kind, copied; NULL: all defaults */
+	uint64_t seed;                  /* of the randomness in delays */
 	ox_time ageing;                 /* a wait that counts as much as one priority; 0: 10 s */
 };
 
@@ -111,6 +120,8 @@ void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t ge
 /* A result for a lease: finds the live job, or NULL (late, counted). The caller stores the value, then calls done. */
 struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64_t lease);
 void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status, ox_time run_time, ox_time now);
+/* Before a value is stored: the job's function has returned a failure. True: it will be run again, forget the result. */
+bool oxi_dispatch_failed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time run_time, ox_time now);
 /*
  * The worker in a slot has died, and all that it had sent was handed in before. culprit: the lease it was
  * running, as its slot said; 0: none. The culprit's job ends with OXI_END_CRASH and status, or is retried; so

@@ -90,24 +90,14 @@ struct oxi_djob *oxi_dispatch_next(const struct oxi_dispatch *d)
 	return best;
 }
 
-void oxi_djob_delay(struct oxi_dispatch *d, struct oxi_djob *job, ox_time until)
-{
-	struct oxi_list *after = d->delayed.prev;
-
-	while (after != &d->delayed && oxi_djob_of(after)->at > until)
-		after = after->prev;
-	job->state = OXI_DELAYED;
-	job->at = until;
-	oxi_list_insert(after, &job->link);
-	d->counts.queued++;
-}
-
 void oxi_djob_dequeue(struct oxi_dispatch *d, struct oxi_djob *job)
 {
 	oxi_list_remove(&job->link);
 	d->counts.queued--;
-	if (job->state == OXI_DELAYED)
+	if (job->state == OXI_DELAYED) {
+		d->delayed_count--;
 		return;
+	}
 	d->waiting--;
 	if (oxi_list_empty(&d->queue[level_of(job)]))
 		d->levels ^= 1u << level_of(job);
@@ -128,7 +118,8 @@ void oxi_dispatch_refuse_all(struct oxi_dispatch *d, int status)
 	d->refuse = status;
 	for (unsigned level = OXI_LEVELS; level-- > 0;)
 		end_queue(d, &d->queue[level]);
-	end_queue(d, &d->delayed);
+	for (unsigned slot = 0; slot < OXI_DELAY_SLOTS; slot++)
+		end_queue(d, &d->delayed[slot]);
 }
 
 /* ---- leases ---- */

@@ -8,10 +8,12 @@
 #include "pool/heritage.h"
 
 #define OXI_SLOW     OX_MS(5)
-#define OXI_RETRY    OX_MS(10)      /* after a send that was refused; a crashed job's and a failed worker's first delay */
+#define OXI_RETRY    OX_MS(10)      /* after a send that was refused; a failed job's and a failed worker's first delay */
 #define OXI_BRAKE    OX_SEC(5)      /* the longest of these delays */
 
 enum { OXI_LEVELS = 2 * OXI_PRIORITY_MAX + 1 };
+
+enum { OXI_DELAY_SLOTS = 512 };
 
 enum { OXI_LEASE_BITS = 46 };       /* of the counter; the slot has the 16 above, and two are left for a claim's state */
 
@@ -53,6 +55,7 @@ struct oxi_dkind {
 	ox_time estimate;
 	uint32_t samples;
 	uint32_t cost;                  /* of one job, as the estimate stands */
+	struct oxi_retry retry;         /* defaults filled in */
 };
 
 struct oxi_dispatch {
@@ -69,7 +72,12 @@ struct oxi_dispatch {
 	struct oxi_list queue[OXI_LEVELS];      /* one a priority, the lowest first; each in order */
 	unsigned levels;                /* bit i: queue[i] is not empty */
 	unsigned waiting;               /* in all of them */
-	struct oxi_list delayed;        /* by at */
+	/* jobs that are delayed (dispatch_delay.c) */
+	struct oxi_list delayed[OXI_DELAY_SLOTS];
+	size_t delayed_count;
+	ox_time epoch;                  /* their slots count from here */
+	int64_t delay_done;             /* the last slot that was emptied, while there are any */
+	ox_time delay_at;               /* when to look at them; OX_NEVER */
 	struct oxi_dkind *kinds;
 	struct oxi_dworker *workers;
 };
@@ -123,7 +131,6 @@ enum oxi_end_of_queue { OXI_LAST, OXI_FIRST };
 
 /* LAST: it waits from now on. FIRST: it goes on waiting. */
 void oxi_djob_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end_of_queue where, ox_time now);
-void oxi_djob_delay(struct oxi_dispatch *d, struct oxi_djob *job, ox_time until);
 void oxi_djob_dequeue(struct oxi_dispatch *d, struct oxi_djob *job);
 struct oxi_djob *oxi_dispatch_next(const struct oxi_dispatch *d);       /* whose turn it is; there is one */
 void oxi_dispatch_refuse_all(struct oxi_dispatch *d, int status);
@@ -133,6 +140,13 @@ void oxi_lease_free_cell(struct oxi_dispatch *d, struct oxi_dworker *w, struct o
 void oxi_lease_drop(struct oxi_dispatch *d, struct oxi_djob *job);
 bool oxi_lease_take_back(struct oxi_dispatch *d, struct oxi_djob *job);
 unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n, ox_time now);
+
+/* ---- delays (dispatch_delay.c) ---- */
+
+void oxi_retry_fill_in(struct oxi_retry *r);
+bool oxi_djob_may_retry(const struct oxi_dispatch *d, const struct oxi_djob *job, unsigned cause);
+void oxi_djob_retry(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
+void oxi_dispatch_end_delays(struct oxi_dispatch *d, ox_time now);
 
 /* ---- sending and taking back (dispatch_send.c) ---- */
 

@@ -237,6 +237,13 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	return 0;
 }
 
+static bool makes_sense(const ox_job *job)
+{
+	static const unsigned causes = OX_RETRY_CRASH | OX_RETRY_TIMEOUT | OX_RETRY_FAILURE;
+
+	return job->retry_delay >= 0 && job->retry_max >= 0 && (job->retry_on & ~causes) == 0;
+}
+
 static int take_kinds(ox_pool *p)
 {
 	const ox_job *const *jobs = p->options.jobs;
@@ -251,7 +258,7 @@ static int take_kinds(ox_pool *p)
 		struct oxi_kind *k = &p->kinds[i];
 		k->job = jobs[i];
 		memcpy(&k->copy, jobs[i], jobs[i]->size < sizeof k->copy ? jobs[i]->size : sizeof k->copy);
-		if (k->copy.fn == NULL || k->copy.name == NULL)
+		if (k->copy.fn == NULL || k->copy.name == NULL || !makes_sense(&k->copy))
 			return OX_EINVAL;
 		for (unsigned e = 0; e < i; e++)
 			if (strcmp(p->kinds[e].copy.name, k->copy.name) == 0)
@@ -359,12 +366,21 @@ static int make_events(ox_pool *p)
 
 static int make_dispatch(ox_pool *p)
 {
+	struct oxi_retry *retry = oxi_alloc(p->kind_count * sizeof *retry);
 	struct oxi_dispatch_options o = {
 		.workers = p->options.workers, .jobs = p->kind_count, .init_limit = p->options.init_limit,
 		.one_at_a_time = p->options.capture > 0, .max_batch = OXI_BATCH, .ageing = p->options.ageing,
+		.retry = retry, .seed = (uint64_t)oxi_pool_now(),
 	};
 
+	if (retry == NULL)
+		return OX_ENOMEM;
+	for (unsigned i = 0; i < p->kind_count; i++) {
+		const ox_job *job = &p->kinds[i].copy;
+		retry[i] = (struct oxi_retry){ .delay = job->retry_delay, .max = job->retry_max, .on = job->retry_on };
+	}
 	p->dispatch = oxi_dispatch_new(&o, &oxi_transport_ops, p);
+	oxi_free(retry);
 	return p->dispatch != NULL ? 0 : OX_ENOMEM;
 }
 

@@ -194,6 +194,9 @@ static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, co
 	bool in_arena = (r->flags & OXI_RECORD_ARENA) != 0;
 	struct oxi_djob *d = oxi_dispatch_find(p->dispatch, s->slot, r->lease);
 
+	if (d != NULL && r->status < 0 && (r->flags & OXI_RECORD_LIMIT) == 0 &&
+	    oxi_dispatch_failed(p->dispatch, d, r->time, oxi_pool_now()))
+		d = NULL;
 	if (d != NULL && in_arena) {
 		/* a worker that gives away what it was not given has run wild: so has this result */
 		if (oxi_grant_take(s, r->lease, (size_t)r->place, (size_t)r->length)) {
@@ -205,8 +208,11 @@ static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, co
 		}
 	}
 	oxi_grant_drop(p, s, r->lease);
-	if (d == NULL)
+	if (d == NULL) {
+		s->output.len = 0;      /* the next job did not write it */
+		s->output.truncated = false;
 		return;
+	}
 	learn(&p->kinds[d->index], r);
 	int status = oxi_job_store(job_of(d), r, payload, in_arena, &s->output);
 	oxi_dispatch_done(p->dispatch, d, status, r->time, oxi_pool_now());

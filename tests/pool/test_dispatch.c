@@ -595,8 +595,130 @@ START_TEST(a_crashed_job_is_run_again_as_often_as_it_may)
 	ck_assert_uint_eq(job.begun, 3);
 	ck_assert_uint_eq(counts().retried, 2);
 	ck_assert_uint_eq(counts().crashed, 3);
-	ck_assert_int_ge(s.now - begin, OX_MS(30));     /* 10 and 20 ms of backoff */
+	ck_assert_int_ge(s.now - begin, OX_MS(15));     /* 5 to 10, and 10 to 20 ms */
 	sim_close(&s);
+}
+END_TEST
+
+static void open_retrying(const struct oxi_retry *r, uint64_t seed)
+{
+	struct oxi_retry retry[KINDS] = { [LONG] = *r };
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 2, .jobs = KINDS, .retry = retry, .seed = seed }, 1);
+	sim_start(&s);
+	sim_run_until(&s, s.now + OX_MS(5));
+}
+
+START_TEST(each_cause_is_retried_if_the_job_says_so)
+{
+	static const unsigned all = OX_RETRY_CRASH | OX_RETRY_TIMEOUT | OX_RETRY_FAILURE;
+
+	for (unsigned on = 0; on <= all; on++) {
+		struct sim_job crash = { .d = { .index = LONG, .retries = 2 }, .run = OX_MS(1), .crashes = true };
+		struct sim_job late = { .d = { .index = LONG, .retries = 2, .timeout = OX_MS(2) }, .run = OX_SEC(9) };
+		struct sim_job failure = { .d = { .index = LONG, .retries = 2 }, .run = OX_MS(1), .fails = 2 };
+
+		open_retrying(&(struct oxi_retry){ .on = on }, 1);
+		sim_submit(&s, &crash);
+		sim_submit(&s, &late);
+		sim_submit(&s, &failure);
+		ck_assert(sim_drain(&s, OX_SEC(1)));
+		assert_ended(&crash, 1, OXI_END_CRASH, OX_ECRASHED);
+		assert_ended(&late, 1, OXI_END_TIMEOUT, OX_ETIMEDOUT);
+		ck_assert_uint_eq(crash.begun, (on & OX_RETRY_CRASH) != 0 || on == 0 ? 3 : 1);
+		ck_assert_uint_eq(late.begun, (on & OX_RETRY_TIMEOUT) != 0 ? 3 : 1);
+		ck_assert_uint_eq(failure.begun, (on & OX_RETRY_FAILURE) != 0 ? 3 : 1);
+		ck_assert_int_eq(failure.end_status, (on & OX_RETRY_FAILURE) != 0 ? 0 : -1);
+		ck_assert_uint_eq(counts().retried, crash.begun + late.begun + failure.begun - 3);
+		sim_close(&s);
+	}
+}
+END_TEST
+
+/* When the n attempts of a job that always fails begin, from the second on: the pauses before them. */
+static void pauses_of(const struct oxi_retry *r, uint64_t seed, ox_time *pauses, unsigned n)
+{
+	struct sim_job job = { .d = { .index = LONG, .retries = (uint8_t)n }, .run = OX_US(1), .fails = n + 1 };
+	ox_time last;
+
+	open_retrying(r, seed);
+	sim_submit(&s, &job);
+	for (unsigned i = 0; i <= n; i++) {
+		while (job.begun == i)
+			ck_assert(sim_step(&s));
+		if (i > 0)
+			pauses[i - 1] = job.begun_at - last;
+		last = job.begun_at;
+	}
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	sim_close(&s);
+}
+
+START_TEST(pauses_before_retries_double_up_to_a_limit_and_are_not_all_alike)
+{
+	static const ox_time expected[] = { OX_MS(100), OX_MS(200), OX_MS(400), OX_MS(800), OX_SEC(1), OX_SEC(1) };
+	enum { N = sizeof(expected) / sizeof(expected[0]), SEEDS = 50 };
+	struct oxi_retry r = { .delay = OX_MS(100), .max = OX_SEC(1), .on = OX_RETRY_FAILURE };
+	ox_time pauses[N], least = OX_NEVER, most = 0;
+
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		pauses_of(&r, seed, pauses, N);
+		for (int i = 0; i < N; i++) {
+			ck_assert_int_ge(pauses[i], expected[i] / 2);
+			ck_assert_int_le(pauses[i], expected[i] + OX_MS(10));
+		}
+		least = pauses[5] < least ? pauses[5] : least;
+		most = pauses[5] > most ? pauses[5] : most;
+	}
+	ck_assert_int_lt(least, OX_MS(600));
+	ck_assert_int_gt(most, OX_MS(900));
+}
+END_TEST
+
+START_TEST(a_pause_may_be_longer_than_the_ring_of_delays)
+{
+	struct oxi_retry r = { .delay = OX_SEC(3600), .max = OX_SEC(7200), .on = OX_RETRY_FAILURE };
+	ox_time pause;
+
+	pauses_of(&r, 1, &pause, 1);
+	ck_assert_int_ge(pause, OX_SEC(1800));
+	ck_assert_int_le(pause, OX_SEC(3600) + OX_MS(10));
+}
+END_TEST
+
+START_TEST(a_job_that_is_cancelled_while_its_timeout_kills_is_not_run_again)
+{
+	struct oxi_retry r = { .on = OX_RETRY_TIMEOUT };
+	struct sim_job job = { .d = { .index = LONG, .retries = 9, .timeout = OX_MS(2) }, .run = OX_SEC(9) };
+
+	open_retrying(&r, 1);
+	sim_submit(&s, &job);
+	while (!job.d.doomed)
+		ck_assert(sim_step(&s));
+	sim_cancel(&s, &job, false);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(&job, 1, OXI_END_TIMEOUT, OX_ETIMEDOUT);
+	ck_assert_uint_eq(job.begun, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_hundred_thousand_failures_at_once_are_all_run_again)
+{
+	enum { N = 100000 };
+	struct oxi_retry r = { .on = OX_RETRY_FAILURE, .delay = OX_SEC(60), .max = OX_SEC(60) };
+	struct sim_job *jobs = calloc(N, sizeof(*jobs));
+
+	open_retrying(&r, 1);
+	for (int i = 0; i < N; i++) {
+		jobs[i] = (struct sim_job){ .d = { .index = LONG, .retries = 1 }, .run = OX_US(1), .fails = 1 };
+		sim_submit(&s, &jobs[i]);
+	}
+	ck_assert(sim_drain(&s, OX_SEC(100)));
+	assert_ended(jobs, N, OXI_END_RESULT, 0);
+	ck_assert_uint_eq(counts().retried, N);
+	sim_close(&s);
+	free(jobs);
 }
 END_TEST
 
@@ -944,18 +1066,24 @@ static struct sim_job random_job(uint64_t *seed)
 		job.d.priority = (int8_t)((int)random_below(seed, 2 * OXI_PRIORITY_MAX + 1) - OXI_PRIORITY_MAX);
 	job.crashes = random_below(seed, 60) == 0;
 	job.d.retries = (uint8_t)random_below(seed, 3);
+	if (random_below(seed, 5) == 0)
+		job.fails = 1 + (unsigned)random_below(seed, 3);
 	return job;
 }
 
 /* What happened, in one number: the same seed must give the same at any time of day. */
 static uint64_t chaos(uint64_t seed, ox_time start)
 {
-	struct oxi_dispatch_options o = { .workers = 1 + (unsigned)random_below(&seed, 5), .jobs = KINDS };
+	struct oxi_retry retry[KINDS];
+	struct oxi_dispatch_options o = { .workers = 1 + (unsigned)random_below(&seed, 5), .jobs = KINDS, .retry = retry };
 	static struct sim_job jobs[CHAOS_JOBS];
 	uint64_t story = 0;
 	unsigned n = 0;
 
 	o.one_at_a_time = random_below(&seed, 10) == 0;
+	o.seed = random_next(&seed);
+	for (int i = 0; i < KINDS; i++)
+		retry[i] = (struct oxi_retry){ .on = (unsigned)random_below(&seed, 8), .max = (ox_time)random_below(&seed, OX_SEC(10)) };
 	sim_open(&s, &o, random_next(&seed));
 	s.now = start;
 	random_faults(&s, &seed);
@@ -1049,6 +1177,10 @@ int main(void)
 	tcase_add_test(c, a_cancel_between_claim_and_begin_finds_the_job_later);
 	tcase_add_test(c, a_crash_is_the_end_of_one_job);
 	tcase_add_test(c, a_crashed_job_is_run_again_as_often_as_it_may);
+	tcase_add_test(c, each_cause_is_retried_if_the_job_says_so);
+	tcase_add_test(c, pauses_before_retries_double_up_to_a_limit_and_are_not_all_alike);
+	tcase_add_test(c, a_pause_may_be_longer_than_the_ring_of_delays);
+	tcase_add_test(c, a_job_that_is_cancelled_while_its_timeout_kills_is_not_run_again);
 	tcase_add_test(c, a_delayed_retry_can_be_cancelled);
 	tcase_add_test(c, a_worker_lost_before_it_began_costs_nothing_F02);
 	tcase_add_test(c, a_finished_result_survives_its_worker);
@@ -1064,6 +1196,7 @@ int main(void)
 	c = new_case(suite, "many", 300);
 	tcase_add_test(c, a_million_queued_jobs_are_no_matter_F26);
 	tcase_add_test(c, a_hundred_thousand_random_cancels_end_each_job_once_F27);
+	tcase_add_test(c, a_hundred_thousand_failures_at_once_are_all_run_again);
 	tcase_add_test(c, chaos_ends_every_job_once);
 	tcase_add_test(c, the_same_seed_gives_the_same_story_a_day_earlier_or_later);
 	return run_suite(suite);

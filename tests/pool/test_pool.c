@@ -768,6 +768,14 @@ START_TEST(opening_refuses_what_makes_no_sense)
 	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(NULL)), &pool), OX_EINVAL);
 	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&echo_job, &echo_job)), &pool), OX_EINVAL);
 	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&twin)), &pool), OX_EINVAL);
+	const ox_job odd[] = {
+		{ .size = sizeof twin, .name = "a", .fn = echo_job.fn, .retry_on = 1u << 9 },
+		{ .size = sizeof twin, .name = "b", .fn = echo_job.fn, .retry_delay = -1 },
+		{ .size = sizeof twin, .name = "c", .fn = echo_job.fn, .retry_max = -1 },
+	};
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+		ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&odd[i])), &pool), OX_EINVAL);
+	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .ageing = -1), &pool), OX_EINVAL);
 	ck_assert_int_eq(ox_pool_open(NULL, &pool), OX_EINVAL);
 	ck_assert_int_eq(ox_pool_close(NULL), 0);
 }

@@ -168,12 +168,13 @@ static void deliver(struct sim *s, unsigned slot)
 	uint64_t lease = w->outbox[RING(w->outbox_head++)];
 	struct sim_job *job = job_of(w, lease);
 	struct oxi_djob *d = oxi_dispatch_find(s->d, slot, lease);
+	int status = job->begun <= job->fails ? -1 : job->status;
 
 	OXI_CHECK(d == NULL || d == &job->d);
 	if (chance(s, s->faults.stale))
 		push(s, s->now + OX_MS(50), STALE, slot, lease);
-	if (d != NULL)
-		oxi_dispatch_done(s->d, d, job->status, job->run, s->now);
+	if (d != NULL && (status >= 0 || !oxi_dispatch_failed(s->d, d, job->run, s->now)))
+		oxi_dispatch_done(s->d, d, status, job->run, s->now);
 	if (chance(s, s->faults.duplicate))
 		OXI_CHECK(oxi_dispatch_find(s->d, slot, lease) == NULL);
 }

@@ -16,6 +16,7 @@ struct sim_job {
 	ox_time run;                    /* how long it runs */
 	int status;                     /* what it returns */
 	bool crashes;                   /* its worker dies in the middle */
+	unsigned fails;                 /* so many attempts return -1 first */
 	unsigned begun;                 /* how often it was run */
 	unsigned running;               /* where: at most one worker at a time */
 	unsigned ends;
