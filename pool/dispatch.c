@@ -24,7 +24,7 @@
  * else that the worker had goes back free of charge, also a job that was running when the worker was killed
  * for another one. Timeouts run from the moment when the worker claimed the job, which stands in its slot;
  * here it is only known that no job ends its time sooner than its timeout after it was sent, so the slot is
- * looked at then.
+ * looked at then. A job whose kind has a grace is told first that it should end, and killed so much later.
  *
  * When a worker is started again. At once, unless it died before it was ready or without having ended any job
  * (a crash ends one): then after 10 ms, twice that, up to 5 s. So when a spawn is refused. A job that crashes
@@ -90,6 +90,28 @@ static void doom(struct oxi_djob *job, enum oxi_end how, int status)
 	job->doom = status;
 }
 
+static ox_time grace_of(const struct oxi_dispatch *d, const struct oxi_djob *job)
+{
+	return d->kinds[job->index].policy.grace;
+}
+
+/* When what runs in a cell since then is to be told that it should end; and when it is to be killed. */
+static ox_time tell_time(const struct oxi_dcell *c, ox_time since)
+{
+	if (c->job == NULL)
+		return OX_NEVER;        /* was told when it was abandoned */
+	return c->job->doomed ? 0 : c->job->timeout > 0 ? since + c->job->timeout : OX_NEVER;
+}
+
+static ox_time kill_time(const struct oxi_dispatch *d, const struct oxi_dworker *w, const struct oxi_dcell *c, ox_time since)
+{
+	if (c->job == NULL)
+		return c->lease == w->abandoned && w->abandoned_timeout > 0 ? since + w->abandoned_timeout : OX_NEVER;
+	if (c->job->doomed)
+		return c->job->at;
+	return c->job->timeout > 0 ? since + c->job->timeout + grace_of(d, c->job) : OX_NEVER;
+}
+
 /*
  * Looks whether the job that runs has used up its time, or is one that must be killed. One that must be
  * killed and does not run has just ended, or is just beginning: its result comes, or the next look finds it
@@ -99,29 +121,29 @@ static void check_timeouts(struct oxi_dispatch *d, struct oxi_dworker *w, ox_tim
 {
 	struct oxi_running r = { .lease = 0 };
 	const struct oxi_dcell *c;
-	ox_time timeout = 0;
 
 	d->ops->running(d->transport, oxi_dworker_slot(d, w), &r);
 	c = oxi_lease_cell(w, r.lease);
 	if (r.lease == 0 || c->lease != r.lease)
 		c = NULL;
-	if (c != NULL && c->job != NULL && c->job->doomed) {
-		kill_worker(d, w);
-		return;
+	w->check_at = OX_NEVER;
+	if (c != NULL) {
+		ox_time tell_at = tell_time(c, r.since), kill_at = kill_time(d, w, c, r.since);
+
+		if (now >= kill_at) {
+			if (c->job != NULL && !c->job->doomed)
+				doom(c->job, OXI_END_TIMEOUT, OX_ETIMEDOUT);
+			kill_worker(d, w);
+			return;
+		}
+		if (now >= tell_at)
+			d->ops->tell(d->transport, oxi_dworker_slot(d, w), r.lease);
+		w->check_at = now >= tell_at ? kill_at : oxi_min_time(tell_at, kill_at);
 	}
-	if (c != NULL)
-		timeout = c->job != NULL ? c->job->timeout : r.lease == w->abandoned ? w->abandoned_timeout : 0;
-	if (timeout > 0 && now - r.since >= timeout) {
-		if (c->job != NULL)
-			doom(c->job, OXI_END_TIMEOUT, OX_ETIMEDOUT);
-		kill_worker(d, w);
-		return;
-	}
-	w->check_at = timeout > 0 ? r.since + timeout : OX_NEVER;
 	if (w->outstanding > 0 && (c == NULL || w->outstanding > 1) && w->shortest > 0)
 		w->check_at = oxi_min_time(w->check_at, now + w->shortest);
 	OXI_LIST_EACH(e, &w->leases)
-		if (oxi_djob_of(e)->doomed)
+		if (oxi_djob_of(e)->doomed && (c == NULL || oxi_djob_of(e) != c->job))
 			w->check_at = oxi_min_time(w->check_at, now + OXI_SLOW);
 }
 
@@ -188,11 +210,11 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 	}
 	for (unsigned i = 0; i < o->jobs; i++) {
 		oxi_dkind_set_cost(d, &d->kinds[i]);
-		if (o->retry != NULL)
-			d->kinds[i].retry = o->retry[i];
-		oxi_retry_fill_in(&d->kinds[i].retry);
+		if (o->policy != NULL)
+			d->kinds[i].policy = o->policy[i];
+		oxi_policy_fill_in(&d->kinds[i].policy);
 	}
-	d->o.retry = NULL;
+	d->o.policy = NULL;
 	for (unsigned i = 0; i < o->workers; i++) {
 		oxi_list_init(&d->workers[i].leases);
 		d->workers[i].check_at = OX_NEVER;
@@ -270,7 +292,8 @@ static void abandon_job(struct oxi_dispatch *d, struct oxi_djob *job)
 
 	oxi_lease_cell(w, job->lease)->job = NULL;
 	w->abandoned = job->lease;
-	w->abandoned_timeout = job->timeout;
+	w->abandoned_timeout = job->timeout > 0 ? job->timeout + grace_of(d, job) : 0;
+	d->ops->tell(d->transport, job->slot, job->lease);
 	oxi_list_remove(&job->link);
 	job->lease = 0;
 	d->counts.leased--;
@@ -282,6 +305,7 @@ static void kill_job(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end 
 	struct oxi_dworker *w = &d->workers[job->slot];
 
 	doom(job, how, status);
+	job->at = now + grace_of(d, job);
 	if (!w->killed)
 		check_timeouts(d, w, now);
 	set_timer(d, now);

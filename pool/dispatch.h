@@ -25,8 +25,8 @@ enum oxi_job_state { OXI_QUEUED, OXI_DELAYED, OXI_LEASED, OXI_ENDED };
 struct oxi_djob {
 	struct oxi_list link;           /* queue, delayed, or the worker's leases, in order of sending */
 	uint64_t lease;                 /* LEASED: its number; else 0 */
-	ox_time at;                     /* DELAYED before a retry: until when; else since when it is in the queue, for ageing */
-	ox_time timeout;                /* kills when it has run that long; 0: none */
+	ox_time at;                     /* DELAYED: until when; doomed: when to kill; else since when it is in the queue, for ageing */
+	ox_time timeout;                /* told to end when it has run that long; 0: none */
 	uint32_t slot;                  /* LEASED: the worker */
 	uint16_t index;                 /* job function */
 	uint8_t state;                  /* enum oxi_job_state */
@@ -40,11 +40,12 @@ struct oxi_djob {
 /* How an attempt ended, as the dispatcher tells the owner of the job. */
 enum oxi_end { OXI_END_RESULT, OXI_END_CRASH, OXI_END_CANCEL, OXI_END_TIMEOUT, OXI_END_LIMIT };
 
-/* When a kind of job is run again. */
-struct oxi_retry {
-	ox_time delay;                  /* before the second attempt, twice that before the third; 0: 10 ms */
-	ox_time max;                    /* the longest; 0: 5 s */
-	unsigned on;                    /* enum ox_retry; 0: OX_RETRY_CRASH */
+/* How a kind of job is killed, and when it is run again. */
+struct oxi_policy {
+	ox_time grace;                  /* from being told to end until the kill */
+	ox_time retry_delay;            /* before the second attempt, twice that before the third; 0: 10 ms */
+	ox_time retry_max;              /* the longest; 0: 5 s */
+	unsigned retry_on;              /* enum ox_retry; 0: OX_RETRY_CRASH */
 };
 
 /* What a worker's shared slot says at this moment (heritage.h); the transport reads it. */
@@ -65,6 +66,8 @@ struct oxi_dispatch_ops {
 	/* Takes a job that was sent back if it has not begun (compare-and-swap in the slot). True: it will never run there. */
 	bool (*take_back)(void *t, unsigned slot, uint64_t lease);
 	void (*running)(void *t, unsigned slot, struct oxi_running *ret);
+	/* Tells a job that was sent, and may be running, that it should end. Telling it again changes nothing. */
+	void (*tell)(void *t, unsigned slot, uint64_t lease);
 	/* The job has ended; how and with which status. For OXI_END_RESULT the transport has stored the value before. */
 	void (*end)(void *t, struct oxi_djob *job, enum oxi_end how, int status);
 	/* Wants oxi_dispatch_tick() at this time, in place of the one asked for before; OX_NEVER: not at all. */
@@ -78,7 +81,7 @@ struct oxi_dispatch_options {
 	bool one_at_a_time;             /* no batching: one lease a worker (output is captured) */
 	ox_time batch;                  /* work per message aimed at; 0: 1 ms, at most 1 s */
 	unsigned max_batch;             /* jobs per message; 0: 256, at most that */
-	const struct oxi_retry *retry;  /* one a kind, copied; NULL: all defaults */
+	const struct oxi_policy *policy;        /* one a kind, copied; NULL: all defaults */
 	uint64_t seed;                  /* of the randomness in delays */
 	ox_time ageing;                 /* a wait that counts as much as one priority; 0: 10 s */
 };
@@ -108,8 +111,8 @@ void oxi_dispatch_flush(struct oxi_dispatch *d, ox_time now);
 /* True when a flush would send a full message now: a submitter in a long loop flushes then. */
 bool oxi_dispatch_eager(const struct oxi_dispatch *d);
 /*
- * The owner wants it ended: queued or taken back: ends now; running: its worker is killed (or it is let run,
- * for abandon, and its result dropped). Ends exactly once in each case, with how and status given here unless
+ * The owner wants it ended: queued or taken back: ends now; running: it is told, and when its grace has passed its
+ * worker is killed (or it is let run, for abandon, and its result dropped). Ends exactly once in each case, with how and status given here unless
  * a result came first. Nothing if it has ended.
  */
 void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status, bool abandon, ox_time now);

@@ -13,19 +13,19 @@ enum { SLOT_BITS = 23 };                /* ns */
 
 /* ---- which, and how long ---- */
 
-void oxi_retry_fill_in(struct oxi_retry *r)
+void oxi_policy_fill_in(struct oxi_policy *p)
 {
-	if (r->delay == 0)
-		r->delay = OXI_RETRY;
-	if (r->max == 0)
-		r->max = OXI_BRAKE;
-	if (r->on == 0)
-		r->on = OX_RETRY_CRASH;
+	if (p->retry_delay == 0)
+		p->retry_delay = OXI_RETRY;
+	if (p->retry_max == 0)
+		p->retry_max = OXI_BRAKE;
+	if (p->retry_on == 0)
+		p->retry_on = OX_RETRY_CRASH;
 }
 
 bool oxi_djob_may_retry(const struct oxi_dispatch *d, const struct oxi_djob *job, unsigned cause)
 {
-	return job->failures < job->retries && d->refuse == 0 && (d->kinds[job->index].retry.on & cause) != 0;
+	return job->failures < job->retries && d->refuse == 0 && (d->kinds[job->index].policy.retry_on & cause) != 0;
 }
 
 /* splitmix64 */
@@ -38,12 +38,12 @@ static uint64_t random_number(struct oxi_dispatch *d)
 	return z ^ z >> 31;
 }
 
-static ox_time pause_after(struct oxi_dispatch *d, const struct oxi_retry *r, unsigned failures)
+static ox_time pause_after(struct oxi_dispatch *d, const struct oxi_policy *p, unsigned failures)
 {
-	ox_time pause = oxi_min_time(r->delay, r->max);
+	ox_time pause = oxi_min_time(p->retry_delay, p->retry_max);
 
-	while (--failures > 0 && pause < r->max)
-		pause = pause > r->max / 2 ? r->max : 2 * pause;
+	while (--failures > 0 && pause < p->retry_max)
+		pause = pause > p->retry_max / 2 ? p->retry_max : 2 * pause;
 	return pause - (ox_time)(random_number(d) % ((uint64_t)pause / 2 + 1));
 }
 
@@ -62,7 +62,7 @@ static ox_time time_of(const struct oxi_dispatch *d, int64_t slot)
 /* The job is in no list. It becomes due at the beginning of the slot after its time. */
 void oxi_djob_retry(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now)
 {
-	ox_time pause = pause_after(d, &d->kinds[job->index].retry, ++job->failures);
+	ox_time pause = pause_after(d, &d->kinds[job->index].policy, ++job->failures);
 	int64_t slot = slot_at(d, oxi_min_time(pause, OX_NEVER / 2 - now) + now) + 1;
 
 	if (d->delayed_count++ == 0)

@@ -43,7 +43,7 @@ struct oxi_dworker {
 	ox_time shortest;               /* timeout of its leases since it had none; 0: none has one */
 	ox_time retry_at;               /* no sends before */
 	ox_time spawn_at;               /* OXI_WORKER_DOWN */
-	ox_time abandoned_timeout;      /* of the job abandoned last */
+	ox_time abandoned_timeout;      /* of the job abandoned last, with its grace; 0: none */
 	uint64_t abandoned;             /* its lease */
 	uint64_t counter;               /* of leases */
 	unsigned round;                 /* of sends, in which it last got a message */
@@ -55,7 +55,7 @@ struct oxi_dkind {
 	ox_time estimate;
 	uint32_t samples;
 	uint32_t cost;                  /* of one job, as the estimate stands */
-	struct oxi_retry retry;         /* defaults filled in */
+	struct oxi_policy policy;       /* defaults filled in */
 };
 
 struct oxi_dispatch {
@@ -143,7 +143,7 @@ unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w,
 
 /* ---- delays (dispatch_delay.c) ---- */
 
-void oxi_retry_fill_in(struct oxi_retry *r);
+void oxi_policy_fill_in(struct oxi_policy *p);
 bool oxi_djob_may_retry(const struct oxi_dispatch *d, const struct oxi_djob *job, unsigned cause);
 void oxi_djob_retry(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
 void oxi_dispatch_end_delays(struct oxi_dispatch *d, ox_time now);

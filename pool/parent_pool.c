@@ -241,7 +241,7 @@ static bool makes_sense(const ox_job *job)
 {
 	static const unsigned causes = OX_RETRY_CRASH | OX_RETRY_TIMEOUT | OX_RETRY_FAILURE;
 
-	return job->retry_delay >= 0 && job->retry_max >= 0 && (job->retry_on & ~causes) == 0;
+	return job->timeout >= 0 && job->grace >= 0 && job->grace <= OX_NEVER / 4 && job->retry_delay >= 0 && job->retry_max >= 0 && (job->retry_on & ~causes) == 0;
 }
 
 static int take_kinds(ox_pool *p)
@@ -260,6 +260,8 @@ static int take_kinds(ox_pool *p)
 		memcpy(&k->copy, jobs[i], jobs[i]->size < sizeof k->copy ? jobs[i]->size : sizeof k->copy);
 		if (k->copy.fn == NULL || k->copy.name == NULL || !makes_sense(&k->copy))
 			return OX_EINVAL;
+		if (k->copy.timeout > OX_NEVER / 4)
+			k->copy.timeout = 0;
 		for (unsigned e = 0; e < i; e++)
 			if (strcmp(p->kinds[e].copy.name, k->copy.name) == 0)
 				return OX_EINVAL;
@@ -366,21 +368,23 @@ static int make_events(ox_pool *p)
 
 static int make_dispatch(ox_pool *p)
 {
-	struct oxi_retry *retry = oxi_alloc(p->kind_count * sizeof *retry);
+	struct oxi_policy *policy = oxi_alloc(p->kind_count * sizeof *policy);
 	struct oxi_dispatch_options o = {
 		.workers = p->options.workers, .jobs = p->kind_count, .init_limit = p->options.init_limit,
 		.one_at_a_time = p->options.capture > 0, .max_batch = OXI_BATCH, .ageing = p->options.ageing,
-		.retry = retry, .seed = (uint64_t)oxi_pool_now(),
+		.policy = policy, .seed = (uint64_t)oxi_pool_now(),
 	};
 
-	if (retry == NULL)
+	if (policy == NULL)
 		return OX_ENOMEM;
 	for (unsigned i = 0; i < p->kind_count; i++) {
 		const ox_job *job = &p->kinds[i].copy;
-		retry[i] = (struct oxi_retry){ .delay = job->retry_delay, .max = job->retry_max, .on = job->retry_on };
+		policy[i] = (struct oxi_policy){
+			.grace = job->grace, .retry_delay = job->retry_delay, .retry_max = job->retry_max, .retry_on = job->retry_on,
+		};
 	}
 	p->dispatch = oxi_dispatch_new(&o, &oxi_transport_ops, p);
-	oxi_free(retry);
+	oxi_free(policy);
 	return p->dispatch != NULL ? 0 : OX_ENOMEM;
 }
 

@@ -166,6 +166,13 @@ static void running(void *t, unsigned slot, struct oxi_running *ret)
 	ret->since = atomic_load_explicit(&shared->since, memory_order_relaxed);
 }
 
+static void tell(void *t, unsigned slot, uint64_t lease)
+{
+	const ox_pool *p = t;
+
+	atomic_store_explicit(&p->seats[slot].shared->told, lease, memory_order_relaxed);
+}
+
 static void timer(void *t, ox_time at)
 {
 	ox_pool *p = t;
@@ -175,7 +182,7 @@ static void timer(void *t, ox_time at)
 
 const struct oxi_dispatch_ops oxi_transport_ops = {
 	.spawn = spawn, .kill = kill_worker, .stop = stop, .send = send_jobs, .take_back = take_back, .running = running,
-	.end = oxi_job_ended, .timer = timer,
+	.tell = tell, .end = oxi_job_ended, .timer = timer,
 };
 
 /* ---- results ---- */

@@ -42,6 +42,15 @@ static void warm_up(uint16_t index, ox_time run)
 	free(jobs);
 }
 
+static void open_with(const struct oxi_policy *r, uint64_t seed)
+{
+	struct oxi_policy policy[KINDS] = { [LONG] = *r };
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 2, .jobs = KINDS, .policy = policy, .seed = seed }, 1);
+	sim_start(&s);
+	sim_run_until(&s, s.now + OX_MS(5));
+}
+
 static struct oxi_dispatch_counts counts(void)
 {
 	struct oxi_dispatch_counts c;
@@ -420,6 +429,72 @@ START_TEST(a_timeout_kills_when_the_job_has_run_that_long_and_not_before)
 }
 END_TEST
 
+START_TEST(a_job_with_grace_is_told_at_its_timeout_and_killed_later_if_it_does_not_end)
+{
+	struct sim_job deaf = { .d = { .index = LONG, .timeout = OX_MS(50) }, .run = OX_SEC(9) };
+	struct sim_job heeding = { .d = { .index = LONG, .timeout = OX_MS(50) }, .run = OX_SEC(9), .heeds = OX_MS(10), .status = 7 };
+
+	open_with(&(struct oxi_policy){ .grace = OX_MS(30) }, 1);
+	sim_submit(&s, &deaf);
+	sim_submit(&s, &heeding);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(&deaf, 1, OXI_END_TIMEOUT, OX_ETIMEDOUT);
+	ck_assert_int_ge(deaf.ended_at - deaf.begun_at, OX_MS(80));
+	ck_assert_int_le(deaf.ended_at - deaf.begun_at, OX_MS(81));
+	assert_ended(&heeding, 1, OXI_END_RESULT, 7);
+	ck_assert_int_ge(heeding.ended_at - heeding.begun_at, OX_MS(60));
+	ck_assert_int_le(heeding.ended_at - heeding.begun_at, OX_MS(61));
+	ck_assert_uint_eq(s.told, 2);
+	ck_assert_uint_eq(s.kills, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_cancelled_job_with_grace_is_told_and_killed_later_if_it_does_not_end)
+{
+	struct sim_job deaf = { .d = { .index = LONG }, .run = OX_SEC(9) };
+	struct sim_job heeding = { .d = { .index = LONG }, .run = OX_SEC(9), .heeds = OX_MS(10), .status = 7 };
+	ox_time begin;
+
+	open_with(&(struct oxi_policy){ .grace = OX_MS(30) }, 1);
+	sim_submit(&s, &deaf);
+	sim_submit(&s, &heeding);
+	sim_run_until(&s, s.now + OX_MS(5));
+	begin = s.now;
+	sim_cancel(&s, &deaf, false);
+	sim_cancel(&s, &heeding, false);
+	ck_assert_uint_eq(s.told, 2);
+	ck_assert_uint_eq(s.kills, 0);
+	sim_cancel(&s, &heeding, false);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(&deaf, 1, OXI_END_CANCEL, OX_ECANCELED);
+	ck_assert_int_le(deaf.ended_at - begin, OX_MS(31));
+	assert_ended(&heeding, 1, OXI_END_RESULT, 7);           /* it had the time to end as it likes */
+	ck_assert_int_le(heeding.ended_at - begin, OX_MS(11));
+	ck_assert_uint_eq(s.kills, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(an_abandoned_job_is_told)
+{
+	struct sim_job job = { .d = { .index = LONG }, .run = OX_SEC(9), .heeds = OX_MS(10) }, next;
+	ox_time begin;
+
+	open_sim(1);
+	sim_submit(&s, &job);
+	sim_run_until(&s, s.now + OX_MS(5));
+	begin = s.now;
+	sim_cancel(&s, &job, true);
+	assert_ended(&job, 1, OXI_END_CANCEL, OX_ECANCELED);
+	submit_n(&next, 1, LONG, OX_MS(1));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	ck_assert_int_le(next.begun_at - begin, OX_MS(11));
+	ck_assert_uint_eq(s.kills, 0);
+	sim_close(&s);
+}
+END_TEST
+
 START_TEST(a_timeout_in_the_middle_of_a_batch_costs_that_job_only)
 {
 	enum { N = 100 };
@@ -600,15 +675,6 @@ START_TEST(a_crashed_job_is_run_again_as_often_as_it_may)
 }
 END_TEST
 
-static void open_retrying(const struct oxi_retry *r, uint64_t seed)
-{
-	struct oxi_retry retry[KINDS] = { [LONG] = *r };
-
-	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 2, .jobs = KINDS, .retry = retry, .seed = seed }, 1);
-	sim_start(&s);
-	sim_run_until(&s, s.now + OX_MS(5));
-}
-
 START_TEST(each_cause_is_retried_if_the_job_says_so)
 {
 	static const unsigned all = OX_RETRY_CRASH | OX_RETRY_TIMEOUT | OX_RETRY_FAILURE;
@@ -618,7 +684,7 @@ START_TEST(each_cause_is_retried_if_the_job_says_so)
 		struct sim_job late = { .d = { .index = LONG, .retries = 2, .timeout = OX_MS(2) }, .run = OX_SEC(9) };
 		struct sim_job failure = { .d = { .index = LONG, .retries = 2 }, .run = OX_MS(1), .fails = 2 };
 
-		open_retrying(&(struct oxi_retry){ .on = on }, 1);
+		open_with(&(struct oxi_policy){ .retry_on = on }, 1);
 		sim_submit(&s, &crash);
 		sim_submit(&s, &late);
 		sim_submit(&s, &failure);
@@ -636,12 +702,12 @@ START_TEST(each_cause_is_retried_if_the_job_says_so)
 END_TEST
 
 /* When the n attempts of a job that always fails begin, from the second on: the pauses before them. */
-static void pauses_of(const struct oxi_retry *r, uint64_t seed, ox_time *pauses, unsigned n)
+static void pauses_of(const struct oxi_policy *r, uint64_t seed, ox_time *pauses, unsigned n)
 {
 	struct sim_job job = { .d = { .index = LONG, .retries = (uint8_t)n }, .run = OX_US(1), .fails = n + 1 };
 	ox_time last;
 
-	open_retrying(r, seed);
+	open_with(r, seed);
 	sim_submit(&s, &job);
 	for (unsigned i = 0; i <= n; i++) {
 		while (job.begun == i)
@@ -658,7 +724,7 @@ START_TEST(pauses_before_retries_double_up_to_a_limit_and_are_not_all_alike)
 {
 	static const ox_time expected[] = { OX_MS(100), OX_MS(200), OX_MS(400), OX_MS(800), OX_SEC(1), OX_SEC(1) };
 	enum { N = sizeof(expected) / sizeof(expected[0]), SEEDS = 50 };
-	struct oxi_retry r = { .delay = OX_MS(100), .max = OX_SEC(1), .on = OX_RETRY_FAILURE };
+	struct oxi_policy r = { .retry_delay = OX_MS(100), .retry_max = OX_SEC(1), .retry_on = OX_RETRY_FAILURE };
 	ox_time pauses[N], least = OX_NEVER, most = 0;
 
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
@@ -677,7 +743,7 @@ END_TEST
 
 START_TEST(a_pause_may_be_longer_than_the_ring_of_delays)
 {
-	struct oxi_retry r = { .delay = OX_SEC(3600), .max = OX_SEC(7200), .on = OX_RETRY_FAILURE };
+	struct oxi_policy r = { .retry_delay = OX_SEC(3600), .retry_max = OX_SEC(7200), .retry_on = OX_RETRY_FAILURE };
 	ox_time pause;
 
 	pauses_of(&r, 1, &pause, 1);
@@ -688,10 +754,10 @@ END_TEST
 
 START_TEST(a_job_that_is_cancelled_while_its_timeout_kills_is_not_run_again)
 {
-	struct oxi_retry r = { .on = OX_RETRY_TIMEOUT };
+	struct oxi_policy r = { .retry_on = OX_RETRY_TIMEOUT };
 	struct sim_job job = { .d = { .index = LONG, .retries = 9, .timeout = OX_MS(2) }, .run = OX_SEC(9) };
 
-	open_retrying(&r, 1);
+	open_with(&r, 1);
 	sim_submit(&s, &job);
 	while (!job.d.doomed)
 		ck_assert(sim_step(&s));
@@ -706,10 +772,10 @@ END_TEST
 START_TEST(a_hundred_thousand_failures_at_once_are_all_run_again)
 {
 	enum { N = 100000 };
-	struct oxi_retry r = { .on = OX_RETRY_FAILURE, .delay = OX_SEC(60), .max = OX_SEC(60) };
+	struct oxi_policy r = { .retry_on = OX_RETRY_FAILURE, .retry_delay = OX_SEC(60), .retry_max = OX_SEC(60) };
 	struct sim_job *jobs = calloc(N, sizeof(*jobs));
 
-	open_retrying(&r, 1);
+	open_with(&r, 1);
 	for (int i = 0; i < N; i++) {
 		jobs[i] = (struct sim_job){ .d = { .index = LONG, .retries = 1 }, .run = OX_US(1), .fails = 1 };
 		sim_submit(&s, &jobs[i]);
@@ -1068,14 +1134,16 @@ static struct sim_job random_job(uint64_t *seed)
 	job.d.retries = (uint8_t)random_below(seed, 3);
 	if (random_below(seed, 5) == 0)
 		job.fails = 1 + (unsigned)random_below(seed, 3);
+	if (random_below(seed, 2) == 0)
+		job.heeds = 1 + (ox_time)random_below(seed, OX_MS(20));
 	return job;
 }
 
 /* What happened, in one number: the same seed must give the same at any time of day. */
 static uint64_t chaos(uint64_t seed, ox_time start)
 {
-	struct oxi_retry retry[KINDS];
-	struct oxi_dispatch_options o = { .workers = 1 + (unsigned)random_below(&seed, 5), .jobs = KINDS, .retry = retry };
+	struct oxi_policy policy[KINDS];
+	struct oxi_dispatch_options o = { .workers = 1 + (unsigned)random_below(&seed, 5), .jobs = KINDS, .policy = policy };
 	static struct sim_job jobs[CHAOS_JOBS];
 	uint64_t story = 0;
 	unsigned n = 0;
@@ -1083,7 +1151,10 @@ static uint64_t chaos(uint64_t seed, ox_time start)
 	o.one_at_a_time = random_below(&seed, 10) == 0;
 	o.seed = random_next(&seed);
 	for (int i = 0; i < KINDS; i++)
-		retry[i] = (struct oxi_retry){ .on = (unsigned)random_below(&seed, 8), .max = (ox_time)random_below(&seed, OX_SEC(10)) };
+		policy[i] = (struct oxi_policy){
+			.grace = random_below(&seed, 2) == 0 ? (ox_time)random_below(&seed, OX_MS(50)) : 0,
+			.retry_on = (unsigned)random_below(&seed, 8), .retry_max = (ox_time)random_below(&seed, OX_SEC(10)),
+		};
 	sim_open(&s, &o, random_next(&seed));
 	s.now = start;
 	random_faults(&s, &seed);
@@ -1168,6 +1239,9 @@ int main(void)
 	tcase_add_test(c, what_waits_grows_older_and_nothing_starves);
 	tcase_add_test(c, a_job_that_comes_back_keeps_its_place);
 	tcase_add_test(c, a_timeout_kills_when_the_job_has_run_that_long_and_not_before);
+	tcase_add_test(c, a_job_with_grace_is_told_at_its_timeout_and_killed_later_if_it_does_not_end);
+	tcase_add_test(c, a_cancelled_job_with_grace_is_told_and_killed_later_if_it_does_not_end);
+	tcase_add_test(c, an_abandoned_job_is_told);
 	tcase_add_test(c, a_timeout_in_the_middle_of_a_batch_costs_that_job_only);
 	tcase_add_test(c, cancel_takes_a_job_out_of_the_queue_and_back_from_a_worker);
 	tcase_add_test(c, cancelling_a_running_job_kills_once_and_its_mates_go_on_in_order);

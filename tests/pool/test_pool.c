@@ -668,6 +668,58 @@ static int time_out(void *arg)
 	return 0;
 }
 
+/* Works until it is told to end, and says so; or does not listen. */
+static int work(const void *in, size_t len, ox_reply *out)
+{
+	bool listens = *(const bool *)in;
+	(void)len;
+	atomic_fetch_add(begun, 1);
+	while (!listens || !ox_job_cancelled(out))
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	return ox_reply_write(out, "so far", 6);
+}
+static OX_JOB(graceful_job, work, .timeout = OX_MS(30), .grace = OX_SEC(20));
+static OX_JOB(impatient_job, work, .timeout = OX_MS(30), .grace = OX_MS(40));
+static OX_JOB(timeless_job, work, .timeout = OX_NEVER, .grace = OX_SEC(20));
+static OX_JOB(left_job, work, .on_cancel = OX_ABANDON);
+
+static int grace(void *arg)
+{
+	static const bool listens = true, deaf = false;
+	size_t len;
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	ox_future *f = ox_submit(g, pool, &graceful_job, &listens, sizeof listens);
+	EXPECT_EQ(ox_await(f), 0);
+	EXPECT(ox_future_value(f, &len) != NULL && len == 6);
+	EXPECT(ox_future_run_time(f) >= OX_MS(30));
+	f = ox_submit(g, pool, &timeless_job, &listens, sizeof listens);
+	await_begun(2);
+	ox_future_cancel(f);
+	EXPECT_EQ(ox_await(f), 0);
+	f = ox_submit(g, pool, &left_job, &listens, sizeof listens);
+	await_begun(3);
+	ox_future_cancel(f);
+	EXPECT_EQ(ox_await(f), OX_ECANCELED);
+	EXPECT_EQ(ox_call(pool, &echo_job, NULL, 0, NULL), 0);  /* the one worker is free again, and has not been killed */
+	EXPECT_EQ(stats_of(pool).killed, 0);
+
+	ox_time begin = oxi_pool_now();
+	f = ox_submit(g, pool, &impatient_job, &deaf, sizeof deaf);
+	EXPECT_EQ(ox_await(f), OX_ETIMEDOUT);
+	EXPECT(oxi_pool_now() - begin >= OX_MS(70));
+	EXPECT_EQ(ox_future_origin(f), OX_ORIGIN_TIMEOUT);
+	EXPECT_EQ(stats_of(pool).killed, 1);
+	return 0;
+}
+
+START_TEST(a_job_with_grace_is_told_to_end_before_it_is_killed)
+{
+	with_pool(grace, POOL_OPTIONS(.jobs = OX_JOBS(&graceful_job, &impatient_job, &timeless_job, &left_job, &echo_job),
+	                              .workers = 1));
+}
+END_TEST
+
 START_TEST(f07_a_job_that_blocks_all_signals_is_killed_at_its_timeout)
 {
 	with_pool(time_out, POOL_OPTIONS(.jobs = OX_JOBS(&spin_job, &sleep_job, &echo_job), .workers = 2));
@@ -772,6 +824,8 @@ START_TEST(opening_refuses_what_makes_no_sense)
 		{ .size = sizeof twin, .name = "a", .fn = echo_job.fn, .retry_on = 1u << 9 },
 		{ .size = sizeof twin, .name = "b", .fn = echo_job.fn, .retry_delay = -1 },
 		{ .size = sizeof twin, .name = "c", .fn = echo_job.fn, .retry_max = -1 },
+		{ .size = sizeof twin, .name = "d", .fn = echo_job.fn, .timeout = -1 },
+		{ .size = sizeof twin, .name = "e", .fn = echo_job.fn, .grace = -1 },
 	};
 	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
 		ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&odd[i])), &pool), OX_EINVAL);
@@ -985,6 +1039,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, a_map_gives_the_results_before_its_inputs_error);
 	c = new_pool_case(s, "cancel", 60);
 	tcase_add_test(c, f07_a_job_that_blocks_all_signals_is_killed_at_its_timeout);
+	tcase_add_test(c, a_job_with_grace_is_told_to_end_before_it_is_killed);
 	tcase_add_test(c, cancelling_removes_a_queued_job_and_kills_the_worker_of_a_running_one);
 	tcase_add_test(c, a_deadline_around_a_call_kills_the_work);
 	tcase_add_test(c, f27_jobs_cancelled_at_random_end_exactly_once_each);
