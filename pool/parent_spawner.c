@@ -121,8 +121,11 @@ static int prepare(void)
 
 	if (spawner.control >= 0)
 		return 0;
-	if (threads() > 1)
+	if (threads() > 1) {
+		oxi_log(OX_LOG_ERROR, "no pool: the process has threads already (file and DNS calls start them, too). Call "
+		        "ox_pool_prepare() before");
 		return OX_ESTATE;
+	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	OXI_AUTO_FD theirs = above_standard(pair[1]);

@@ -79,7 +79,8 @@ typedef struct ox_http_options {
 	int retries;                    /* 0: none */
 	ox_time retry_delay;            /* 0: 500 ms */
 	ox_time retry_max;              /* 0: 30 s */
-	bool retry_all;                 /* true: any method, though it may then be done twice */
+	bool retry_all;                 /* true: any method, though it may then be done twice. Without it a POST, say, is
+	                                 * never sent twice: a kept connection that ends meanwhile is -ECONNRESET */
 } ox_http_options;
 #define OX_HTTP_OPTIONS(...) (&(ox_http_options){ .size = sizeof(ox_http_options), __VA_ARGS__ })
 OX_API void ox_http_options_init(ox_http_options *o);

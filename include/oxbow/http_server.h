@@ -3,8 +3,8 @@
  * HTTP/1.1 server (liboxbow-http): a coroutine a request. Request bodies are collected up to a limit; replies
  * are whole, streamed, streams of events, or files. The methods are GET, HEAD, POST, PUT, DELETE, OPTIONS and
  * PATCH; others are refused (501) before they reach the handler. So is a path that cannot be decoded (400), a
- * body over the limit (413), headers over theirs (431), and anything that is not HTTP or says its length in
- * two ways (400).
+ * body over the limit (413), headers over theirs (431), and anything that is not HTTP, or could be read in two
+ * ways: two lengths or hosts, no host, a header whose name is none (400).
  */
 #ifndef OXBOW_HTTP_SERVER_H
 #define OXBOW_HTTP_SERVER_H

@@ -116,8 +116,8 @@ OX_API int ox_consume(ox_stream *s, size_t n);
  * Writes all of buf: to the socket what it takes, the rest into the stream's buffer.
  *
  * Returns: len (all is on its way); OX_ECLOSED after close or ox_write_eof(), -EPIPE and the like,
- * OX_ECANCELED (the bytes are written nevertheless), OX_ENOMEM. Yields: while more than the high-water mark
- * (64 KiB) is buffered. Since: 0.1
+ * OX_ECANCELED (the bytes are written nevertheless), OX_ENOMEM (nothing was written, or a part, which ends writing).
+ * Yields: while more than the high-water mark (64 KiB) is buffered. Since: 0.1
  */
 OX_API OX_YIELDS ssize_t ox_write(ox_stream *s, const void *buf, size_t len);
 

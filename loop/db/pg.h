@@ -40,6 +40,7 @@ struct ox_pg {
 	enum oxi_pg_state state;
 	bool busy;                      /* a coroutine is in a call */
 	bool listening;                 /* another one is in ox_pg_notification() */
+	unsigned transactions;          /* ox_pg_transaction() that run on it */
 	bool closed;                    /* meanwhile: the last who is in a call frees it */
 	struct oxi_wait *waiter;        /* of the call; NULL: not parked here */
 	unsigned wanted;                /* its events */
@@ -70,6 +71,7 @@ struct ox_pg {
 int oxi_pg_enter(ox_pg *db, enum oxi_pg_state state);
 int oxi_pg_leave(ox_pg *db, int r);
 int oxi_pg_leave_listening(ox_pg *db, int r);
+void oxi_pg_leave_transaction(ox_pg *db);
 
 /*
  * The same in any state, for calls that must get through in a cancelled scope too (they shield themselves)

@@ -175,8 +175,22 @@ int oxi_sqlite_leave(ox_sqlite *db, int r)
 		db->depth = 0;
 	if (!db->closed)
 		return r;
-	close_now(db);
+	if (db->spans == 0)
+		close_now(db);
 	return r < 0 ? OX_ECLOSED : r;
+}
+
+void oxi_sqlite_enter_span(ox_sqlite *db)
+{
+	OXI_CHECK_OBJECT(db, OXI_SQLITE_MAGIC);
+	db->spans++;
+}
+
+int oxi_sqlite_leave_span(ox_sqlite *db, int r)
+{
+	if (--db->spans == 0 && db->closed)
+		close_now(db);
+	return r;
 }
 
 const ox_sqlite_error *ox_sqlite_last_error(const ox_sqlite *db)
@@ -212,12 +226,13 @@ void ox_sqlite_close(ox_sqlite *db)
 	if (db == NULL || oxi_forked())
 		return;
 	OXI_CHECK_OBJECT(db, OXI_SQLITE_MAGIC);
-	if (!db->busy) {
+	if (!db->busy && db->spans == 0) {
 		close_now(db);
 		return;
 	}
 	db->closed = true;
-	interrupt(db);
+	if (db->busy)
+		interrupt(db);
 }
 
 /* The condition's times are those of the monotonic clock. */

@@ -382,6 +382,7 @@ int ox_process_stop(ox_process *p, ox_process_status *ret)
 /* Whatever is left is ended at once. */
 static void let_go(ox_process *p)
 {
+	look(p);                        /* somebody else may have waited for it: then its number is a stranger's */
 	oxi_hook_disarm(&p->at_end);
 	ox_stream_abort(p->in);
 	ox_stream_abort(p->out);

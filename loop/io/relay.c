@@ -10,7 +10,7 @@
 #include <oxbow/group.h>
 
 #include "loop/io/stream.h"
-#include "loop/io/waits.h"
+#include "loop/waits.h"
 
 /*
  * What is buffered in the first stream goes to the second; it is taken out before anything can fail or be cancelled

@@ -13,7 +13,7 @@
 
 #include "loop/io/stream.h"
 #include "loop/io/thread.h"
-#include "loop/io/waits.h"
+#include "loop/waits.h"
 
 #define CHUNK OX_KIB(256)
 #define COPY  OX_KIB(64)

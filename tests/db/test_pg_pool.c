@@ -145,6 +145,52 @@ DB_TEST(a_cancelled_transaction_is_rolled_back)
 	EXPECT_EQ(ox_pg_commit(db), OX_ESTATE);
 }
 
+static int put_and_wait(ox_pg *db, void *arg)
+{
+	int r = put(db, 1);
+
+	if (r == 0 && ox_sleep(OX_MS(20)) == 0)         /* in no call */
+		r = *(bool *)arg ? ox_pg_query(db, "select pg_sleep(30)", NULL, 0, NULL) : 0;
+	return r;
+}
+
+struct span {
+	ox_pg *db;
+	bool in_call;
+};
+
+static int run_span(void *arg)
+{
+	struct span *s = arg;
+
+	return ox_pg_transaction(s->db, put_and_wait, &s->in_call, OX_PG_TRANSACTION_OPTIONS(.retries = 3));
+}
+
+static int closed_in_a_transaction(void *arg)
+{
+	ox_group *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+
+	(void)arg;
+	for (int i = 0; i < 2; i++) {
+		struct span s = { open_db(), i == 1 };
+		ox_future *f;
+
+		make_table(s.db);
+		f = ox_spawn(g, run_span, &s);
+		ox_sleep(i == 0 ? OX_MS(10) : OX_MS(60));
+		ox_pg_close(s.db);
+		EXPECT_EQ(ox_await(f), OX_ECLOSED);
+	}
+	ox_group_close(g);
+	return 0;
+}
+
+START_TEST(a_connection_may_be_closed_under_a_transaction)
+{
+	run_real(closed_in_a_transaction, NULL);
+}
+END_TEST
+
 /* Two serializable transactions that each read the sum and add a row: one of them has to be run again. */
 struct serial {
 	ox_pg *db;
@@ -563,6 +609,7 @@ static Suite *make(void)
 	tcase_add_test(c, a_deferred_constraint_fails_the_commit);
 	tcase_add_test(c, a_function_in_a_transaction_commits_by_its_result);
 	tcase_add_test(c, a_cancelled_transaction_is_rolled_back);
+	tcase_add_test(c, a_connection_may_be_closed_under_a_transaction);
 	tcase_add_test(c, serialization_failures_are_run_again);
 	c = new_case(s, "pools", 30);
 	tcase_add_test(c, many_coroutines_share_a_few_connections_in_order);

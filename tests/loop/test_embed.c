@@ -250,6 +250,85 @@ START_TEST(coroutines_run_out_of_the_dispatch_of_a_callers_base)
 }
 END_TEST
 
+/* ---- who else may wake a coroutine ---- */
+
+static char heard[200];
+
+static void hear(void *arg, ox_log_level level, const char *text)
+{
+	(void)arg, (void)level;
+	snprintf(heard, sizeof(heard), "%s", text);
+}
+
+static void resolve(void *arg)
+{
+	EXPECT_EQ(ox_promise_resolve(arg, 0, NULL, 0), 0);
+}
+
+static void resolve_event(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	resolve(*(ox_future **)arg);
+}
+
+static int await_promise(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open();
+
+	return ox_await(*(ox_future **)arg = ox_promise(g));
+}
+
+struct closing {
+	ox_loop *loop;
+	ox_future *promise;
+	pthread_t thread;
+};
+
+static void *post_late(void *arg)
+{
+	struct closing *c = arg;
+
+	usleep(20000);
+	EXPECT_EQ(ox_post(c->loop, resolve, c->promise), 0);
+	return NULL;
+}
+
+/* Waits behind a shield for another thread. */
+static int cleans_up(void *arg)
+{
+	struct closing *c = arg;
+	ox_scope shield;
+	int r;
+
+	ox_scope_shield(&shield, OX_NEVER);
+	r = await_promise(&c->promise);
+	return ox_scope_leave(&shield, r);
+}
+
+START_TEST(who_waits_for_a_callers_event_or_for_a_post_is_not_in_a_deadlock)
+{
+	struct event_base *base = event_base_new();
+	ox_future *promise;
+	struct event *e = event_new(base, -1, 0, resolve_event, &promise);
+	struct closing c;
+
+	ox_log_set(hear, NULL);
+	event_add(e, &(struct timeval){ .tv_usec = 1000 });
+	ck_assert_int_eq(ox_run(await_promise, &promise, OX_RUN_OPTIONS(.event_base = base, .deadlock = OX_DEADLOCK_CANCEL)), 0);
+	event_free(e);
+	event_base_free(base);
+
+	ck_assert_int_eq(ox_loop_open(cleans_up, &c, OX_RUN_OPTIONS(.deadlock = OX_DEADLOCK_CANCEL), &c.loop), 0);
+	ck_assert_int_eq(ox_loop_step(c.loop), 1);
+	pthread_create(&c.thread, NULL, post_late, &c);
+	ck_assert_int_eq(ox_loop_close(c.loop), 0);
+	pthread_join(c.thread, NULL);
+	ck_assert_str_eq(heard, "");
+	ox_log_set(NULL, NULL);
+	assert_expectations();
+}
+END_TEST
+
 START_TEST(a_callers_base_may_be_stepped_as_well)
 {
 	in_base(true);
@@ -386,6 +465,7 @@ int main(void)
 	tcase_add_test(c, every_allocation_of_opening_fails_cleanly);
 	c = new_case(s, "in libevent", 20);
 	tcase_add_test(c, coroutines_run_out_of_the_dispatch_of_a_callers_base);
+	tcase_add_test(c, who_waits_for_a_callers_event_or_for_a_post_is_not_in_a_deadlock);
 	tcase_add_test(c, a_callers_base_may_be_stepped_as_well);
 	tcase_add_test(c, the_other_events_of_a_callers_base_run_during_ox_run);
 	c = new_case(s, "side by side", 20);

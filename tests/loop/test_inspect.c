@@ -676,6 +676,7 @@ static int heard(void *arg)
 {
 	ox_group *g;
 	ox_future *f, *fs[2], *done;
+	int r = 0;
 
 	(void)arg;
 	g = ox_group_open();                                    /* join */
@@ -711,6 +712,12 @@ static int heard(void *arg)
 	ox_spawn(g, fail_with, (void *)-EIO);
 	while (ox_group_next(g, &done) > 0)
 		;
+	ox_group_close(g);
+
+	g = COLLECT;                                            /* select */
+	f = ox_spawn(g, yield_and_fail, (void *)-EIO);
+	EXPECT_EQ(OX_SELECT(&r, OX_DONE(f), OX_AFTER(OX_SEC(1))), 0);
+	EXPECT_EQ(r, -EIO);
 	ox_group_close(g);
 
 	g = COLLECT;                                            /* no errors */

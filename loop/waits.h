@@ -3,8 +3,8 @@
  * Waits that stay linked until their coroutines run again. Between being woken and running, the object may be closed:
  * its end must reach those too, or they would look at freed memory.
  */
-#ifndef OXBOW_LOOP_IO_WAITS_H
-#define OXBOW_LOOP_IO_WAITS_H
+#ifndef OXBOW_LOOP_WAITS_H
+#define OXBOW_LOOP_WAITS_H
 
 #include "loop/loop.h"
 
