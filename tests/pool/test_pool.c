@@ -888,6 +888,30 @@ START_TEST(options_that_make_no_sense_are_refused)
 }
 END_TEST
 
+/* The first failure; what was taken is ended with the group. */
+static int submit_each_way(void *arg)
+{
+	static const char data[200];
+	ox_future *f;
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	if (g == NULL)
+		return OX_ENOMEM;
+	int r = ox_await(ox_submit_with(g, pool, &echo_job, data, sizeof data, OX_SUBMIT_OPTIONS(.priority = -1)));
+	if (r == 0)
+		r = ox_try_submit(g, pool, &echo_job, data, 3, NULL, &f);
+	return r == 0 ? ox_await(f) : r;
+}
+
+START_TEST(submitting_fails_cleanly_without_memory)
+{
+	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 1), &pool), 0);
+	run_real(submit_each_way, NULL);        /* the worker is there */
+	fails_cleanly_real(submit_each_way, NULL);
+	close_pool(pool);
+}
+END_TEST
+
 START_TEST(what_cannot_be_submitted_is_a_failed_future)
 {
 	with_pool(submit_wrongly, POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 1));
@@ -1048,6 +1072,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, a_job_in_a_library_loaded_after_the_spawner_was_forked_is_unknown);
 	tcase_add_test(c, what_cannot_be_submitted_is_a_failed_future);
 	tcase_add_test(c, options_that_make_no_sense_are_refused);
+	tcase_add_test(c, submitting_fails_cleanly_without_memory);
 	tcase_add_test(c, a_pool_serves_one_loop_after_the_other);
 	tcase_add_test(c, a_pool_that_was_never_used_closes);
 	tcase_add_test(c, pools_open_and_close_inside_a_loop);
