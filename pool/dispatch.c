@@ -173,6 +173,8 @@ static void set_timer(struct oxi_dispatch *d, ox_time now)
 	for (unsigned i = 0; i < d->o.workers; i++)
 		at = oxi_min_time(at, next_event(d, &d->workers[i]));
 	at = oxi_min_time(at, d->delay_at);
+	if (d->waiting > 0 && d->rate_at > now)
+		at = oxi_min_time(at, d->rate_at);
 	if (d->timer_at > now && at >= d->timer_at && at - d->timer_at <= OXI_SLOW)
 		return;
 	d->timer_at = at;

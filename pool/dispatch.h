@@ -83,6 +83,7 @@ struct oxi_dispatch_options {
 	unsigned max_batch;             /* jobs per message; 0: 256, at most that */
 	const struct oxi_policy *policy;        /* one a kind, copied; NULL: all defaults */
 	uint64_t seed;                  /* of the randomness in delays */
+	ox_time interval;               /* between two jobs that are sent, on average; 0: none */
 	ox_time ageing;                 /* a wait that counts as much as one priority; 0: 10 s */
 };
 

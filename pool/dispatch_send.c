@@ -3,6 +3,10 @@
  * Where jobs go, and when one comes back: the dispatcher's two decisions. Each worker gets one message in a round, of what is
  * queued an even share; what stands behind a job that takes long, or too much of the rest when others have nothing to
  * do, is taken back and sent anew. The rules are in the essay of dispatch.c.
+ *
+ * Where the rate is limited, each job that is sent moves the time of the next one on by the interval, from a time that lags
+ * behind by a lump at most: so in any time t no more are sent than fit into t and a lump, and one. What is sent again counts
+ * again.
  */
 #include "pool/dispatch_state.h"
 
@@ -36,13 +40,19 @@ static struct oxi_dworker *pick(struct oxi_dispatch *d, unsigned *ret_takers, ox
 	return best;
 }
 
+static void count_sent(struct oxi_dispatch *d, ox_time now)
+{
+	if (d->o.interval > 0)
+		d->rate_at = oxi_max_time(d->rate_at, now - OXI_LUMP) + d->o.interval;
+}
+
 /* Leases jobs whose turn it is, at most limit; gives how many. */
 static unsigned lease_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_djob **jobs, unsigned limit, ox_time now)
 {
 	ox_time before = w->load;
 	unsigned n = 0;
 
-	while (n < limit && d->waiting > 0) {
+	while (n < limit && d->waiting > 0 && d->rate_at <= now) {
 		struct oxi_djob *job = oxi_dispatch_next(d);
 		ox_time load = w->load + d->kinds[job->index].cost;
 
@@ -50,6 +60,7 @@ static unsigned lease_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, struct
 			break;
 		oxi_djob_dequeue(d, job);
 		oxi_lease_take(d, w, job, now);
+		count_sent(d, now);
 		jobs[n++] = job;
 	}
 	oxi_dworker_set_accepting(d, w);
@@ -83,7 +94,7 @@ static bool send_round(struct oxi_dispatch *d, ox_time now)
 		share = (d->waiting + takers - 1) / takers;
 		n = lease_jobs(d, w, jobs, share < d->o.max_batch ? share : d->o.max_batch, now);
 		if (n == 0)
-			return false;   /* the next job is a long one, and nobody is free: it keeps its turn */
+			return false;   /* not yet, or it is a long job and nobody is free: it keeps its turn */
 		w->round = d->round;
 		d->turn = oxi_dworker_slot(d, w) + 1;
 		send_jobs(d, w, jobs, n, now);
@@ -161,7 +172,7 @@ void oxi_dispatch_share_work(struct oxi_dispatch *d, ox_time now)
 	unsigned takers;
 	struct oxi_dworker *idle, *most;
 
-	while (d->waiting == 0 && d->accepting > 0) {
+	while (d->waiting == 0 && d->accepting > 0 && d->rate_at <= now) {
 		d->round++;
 		idle = pick(d, &takers, now);
 		if (idle == NULL || idle->outstanding > 0)

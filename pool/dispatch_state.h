@@ -9,6 +9,7 @@
 
 #define OXI_SLOW     OX_MS(5)
 #define OXI_RETRY    OX_MS(10)      /* after a send that was refused; a failed job's and a failed worker's first delay */
+#define OXI_LUMP     OX_MS(10)      /* of jobs that a limited rate lets go at once */
 #define OXI_BRAKE    OX_SEC(5)      /* the longest of these delays */
 
 enum { OXI_LEVELS = 2 * OXI_PRIORITY_MAX + 1 };
@@ -72,6 +73,7 @@ struct oxi_dispatch {
 	struct oxi_list queue[OXI_LEVELS];      /* one a priority, the lowest first; each in order */
 	unsigned levels;                /* bit i: queue[i] is not empty */
 	unsigned waiting;               /* in all of them */
+	ox_time rate_at;                /* no sends before */
 	/* jobs that are delayed (dispatch_delay.c) */
 	struct oxi_list delayed[OXI_DELAY_SLOTS];
 	size_t delayed_count;

@@ -220,7 +220,8 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	if (o == NULL || o->size == 0)
 		return OX_EINVAL;
 	memcpy(mine, o, o->size < sizeof *mine ? o->size : sizeof *mine);
-	if (mine->jobs == NULL || mine->jobs[0] == NULL || mine->workers > MAX_WORKERS || mine->ageing < 0)
+	if (mine->jobs == NULL || mine->jobs[0] == NULL || mine->workers > MAX_WORKERS || mine->ageing < 0 ||
+	    mine->interval < 0 || mine->interval > OX_NEVER / 4)
 		return OX_EINVAL;
 	if (mine->workers == 0)
 		mine->workers = ox_cpu_count();
@@ -372,6 +373,7 @@ static int make_dispatch(ox_pool *p)
 	struct oxi_dispatch_options o = {
 		.workers = p->options.workers, .jobs = p->kind_count, .init_limit = p->options.init_limit,
 		.one_at_a_time = p->options.capture > 0, .max_batch = OXI_BATCH, .ageing = p->options.ageing,
+		.interval = p->options.interval,
 		.policy = policy, .seed = (uint64_t)oxi_pool_now(),
 	};
 

@@ -35,6 +35,8 @@ typedef struct ox_pool_options {
 	const char *name;               /* static text, for reports and ps */
 	ox_time ageing;                 /* a job that has waited that long longer than another goes before it, though it is
 	                                 * one priority lower. 0: 10 s; OX_NEVER: priority alone decides */
+	ox_time interval;               /* limits the rate: so long between the beginnings of two jobs; after a pause
+	                                 * those of 10 ms begin together. 0: no limit */
 } ox_pool_options;
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })

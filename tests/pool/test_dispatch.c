@@ -405,6 +405,48 @@ START_TEST(a_job_that_comes_back_keeps_its_place)
 }
 END_TEST
 
+/* ---- the rate ---- */
+
+START_TEST(a_limited_rate_is_kept_at_any_time_and_used)
+{
+	enum { N = 1000 };
+	static struct sim_job jobs[N];
+	ox_time begin;
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 2, .jobs = KINDS, .interval = OX_MS(1) }, 1);
+	s.gap = 0;
+	sim_start(&s);
+	sim_run_until(&s, s.now + OX_SEC(5));           /* a long rest saves up no more than a lump */
+	begin = s.now;
+	submit_n(jobs, N, SHORT, OX_US(1));
+	ck_assert(sim_drain(&s, OX_SEC(10)));
+	ck_assert_int_ge(s.now - begin, OX_MS(N - 12));
+	ck_assert_int_le(s.now - begin, OX_MS(N));
+	for (int i = 50; i < N; i++)                    /* 51 jobs in no less than 50 intervals without a lump */
+		ck_assert_int_ge(jobs[i].begun_at - jobs[i - 50].begun_at, OX_MS(50) - OX_MS(11));
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(the_urgent_goes_first_at_a_limited_rate)
+{
+	struct sim_job jobs[100], urgent;
+	unsigned earlier = 0;
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 2, .jobs = KINDS, .interval = OX_MS(50) }, 1);
+	sim_start(&s);
+	submit_n(jobs, 100, SHORT, OX_US(1));
+	sim_run_until(&s, s.now + OX_SEC(1));
+	submit_at(&urgent, 1, SHORT, OX_US(1));
+	ck_assert(sim_drain(&s, OX_SEC(10)));
+	for (int i = 0; i < 100; i++)
+		earlier += jobs[i].begun_at < urgent.begun_at;
+	ck_assert_uint_ge(earlier, 20);         /* in a second */
+	ck_assert_uint_le(earlier, 22);
+	sim_close(&s);
+}
+END_TEST
+
 /* ---- timeouts and cancels ---- */
 
 /* F07: what the dispatcher decides of it. */
@@ -1172,6 +1214,8 @@ static uint64_t chaos(uint64_t seed, ox_time start)
 	o.one_at_a_time = random_below(&seed, 10) == 0;
 	o.seed = random_next(&seed);
 	o.ageing = (ox_time)random_below(&seed, OX_MS(20));
+	if (random_below(&seed, 5) == 0)
+		o.interval = (ox_time)random_below(&seed, OX_MS(5));
 	for (int i = 0; i < KINDS; i++)
 		policy[i] = (struct oxi_policy){
 			.grace = random_below(&seed, 2) == 0 ? (ox_time)random_below(&seed, OX_MS(50)) : 0,
@@ -1259,6 +1303,8 @@ int main(void)
 	tcase_add_test(c, an_urgent_job_waits_for_no_more_than_a_worker_owes);
 	tcase_add_test(c, what_waits_grows_older_and_nothing_starves);
 	tcase_add_test(c, a_job_that_comes_back_keeps_its_place);
+	tcase_add_test(c, a_limited_rate_is_kept_at_any_time_and_used);
+	tcase_add_test(c, the_urgent_goes_first_at_a_limited_rate);
 	tcase_add_test(c, a_timeout_kills_when_the_job_has_run_that_long_and_not_before);
 	tcase_add_test(c, a_job_with_grace_is_told_at_its_timeout_and_killed_later_if_it_does_not_end);
 	tcase_add_test(c, a_cancelled_job_with_grace_is_told_and_killed_later_if_it_does_not_end);

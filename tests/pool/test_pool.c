@@ -501,6 +501,25 @@ START_TEST(trying_to_submit_says_busy_instead_of_waiting)
 }
 END_TEST
 
+static int submit_at_a_rate(void *arg)
+{
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open();
+	EXPECT_EQ(ox_call(pool, &echo_job, NULL, 0, NULL), 0);  /* a worker is there */
+	ox_time begin = oxi_pool_now();
+	for (int i = 0; i < 40; i++)
+		ox_submit(g, pool, &echo_job, NULL, 0);
+	EXPECT_EQ(ox_group_join(g), 0);
+	EXPECT(oxi_pool_now() - begin >= OX_MS(4 * (40 - 4)));
+	return 0;
+}
+
+START_TEST(a_pool_with_an_interval_begins_jobs_at_that_rate)
+{
+	with_pool(submit_at_a_rate, POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 2, .interval = OX_MS(4)));
+}
+END_TEST
+
 enum { RANKED = 7 };
 
 static int submit_by_priority(void *arg)
@@ -830,6 +849,7 @@ START_TEST(opening_refuses_what_makes_no_sense)
 	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
 		ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&odd[i])), &pool), OX_EINVAL);
 	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .ageing = -1), &pool), OX_EINVAL);
+	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .interval = -1), &pool), OX_EINVAL);
 	ck_assert_int_eq(ox_pool_open(NULL, &pool), OX_EINVAL);
 	ck_assert_int_eq(ox_pool_close(NULL), 0);
 }
@@ -1057,6 +1077,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, submit_waits_while_max_pending_bytes_are_under_way);
 	tcase_add_test(c, trying_to_submit_says_busy_instead_of_waiting);
 	tcase_add_test(c, waiting_jobs_begin_by_priority);
+	tcase_add_test(c, a_pool_with_an_interval_begins_jobs_at_that_rate);
 	tcase_add_test(c, a_submitter_that_is_cancelled_while_it_waits_has_submitted_nothing);
 	c = new_pool_case(s, "map", 30);
 	tcase_add_test(c, a_map_is_lazy_and_bounded_in_order_or_not);
