@@ -792,13 +792,14 @@ START_TEST(tree_is_stopped_and_continued)
 }
 END_TEST
 
-/* How many processes sleep for 65 seconds. */
+/* How many processes sleep for 65 seconds and a fraction that is ours alone. */
 static int sleepers(void)
 {
 	OX_AUTO_PROCESS_RESULT *res = NULL;
+	char command[128];
 
-	EXPECT_EQ(ox_process_run(SH("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o 'sleep 6[5] ' | wc -l"),
-	                         NULL, &res), 0);
+	snprintf(command, sizeof(command), "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o 'sleep 6[5].%d ' | wc -l", getpid());
+	EXPECT_EQ(ox_process_run(SH(command), NULL, &res), 0);
 	return res ? atoi(res->out.data) : -1;
 }
 
@@ -807,7 +808,11 @@ static int kill_growing(void *arg)
 {
 	(void)arg;
 	for (int round = 0; round < 5; round++) {
-		ox_process *p = spawn(SH("while :; do setsid sh -c 'sleep 65 & sleep 65' & sleep 0.002; done"), NULL);
+		char command[128];
+		ox_process *p;
+
+		snprintf(command, sizeof(command), "while :; do setsid sh -c 'sleep 65.%d & sleep 65.%d' & sleep 0.002; done", getpid(), getpid());
+		p = spawn(SH(command), NULL);
 
 		while (sleepers() < 3)
 			;

@@ -437,6 +437,7 @@ static int close_taking(void *arg)
 
 START_TEST(call_that_gives_way_meets_the_close)
 {
+	fifo_only();            /* the call has begun when the stream is closed */
 	run_real(close_taking, NULL);
 }
 END_TEST
