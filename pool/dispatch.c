@@ -21,6 +21,8 @@
  * here it is only known that no job ends its time sooner than its timeout after it was sent, so the slot is
  * looked at then.
  *
+ * Which workers there are is decided in dispatch_staff.c.
+ *
  * When a worker is started again. At once, unless it died before it was ready or without having ended any job
  * (a crash ends one): then after 10 ms, twice that, up to 5 s. So when a spawn is refused. A job that crashes
  * workers is braked by its own retries.
@@ -38,45 +40,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 10 ms, 20 ms ... 5 s */
-static ox_time backoff(unsigned n)
-{
-	return n > 10 ? OXI_BRAKE : oxi_min_time(OXI_RETRY << (n - 1), OXI_BRAKE);
-}
-
-/* ---- workers ---- */
-
-static void start(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
-{
-	w->state = OXI_WORKER_STARTING;
-	w->generation++;
-	w->killed = w->stopped = w->failed_start = w->served = false;
-	d->counts.starting++;
-	d->counts.spawned++;
-	if (d->ops->spawn(d->transport, oxi_dworker_slot(d, w), w->generation) >= 0)
-		return;
-	w->state = OXI_WORKER_DOWN;
-	d->counts.starting--;
-	d->counts.spawned--;
-	w->spawn_at = now + backoff(++w->misfires);
-}
-
-static void kill_worker(struct oxi_dispatch *d, struct oxi_dworker *w)
-{
-	if (w->killed)
-		return;
-	w->killed = true;
-	d->counts.killed++;
-	oxi_dworker_set_accepting(d, w);
-	d->ops->kill(d->transport, oxi_dworker_slot(d, w));
-}
-
-static void stop_worker(struct oxi_dispatch *d, struct oxi_dworker *w)
-{
-	w->stopped = true;
-	oxi_dworker_set_accepting(d, w);
-	d->ops->stop(d->transport, oxi_dworker_slot(d, w));
-}
+/* ---- ends that are wanted ---- */
 
 static void doom(struct oxi_djob *job, enum oxi_end how, int status)
 {
@@ -100,7 +64,7 @@ static void check_timeouts(struct oxi_dispatch *d, struct oxi_dworker *w, ox_tim
 	if (r.lease == 0 || c->lease != r.lease)
 		c = NULL;
 	if (c != NULL && c->job != NULL && c->job->doomed) {
-		kill_worker(d, w);
+		oxi_dworker_kill(d, w);
 		return;
 	}
 	if (c != NULL)
@@ -108,7 +72,7 @@ static void check_timeouts(struct oxi_dispatch *d, struct oxi_dworker *w, ox_tim
 	if (timeout > 0 && now - r.since >= timeout) {
 		if (c->job != NULL)
 			doom(c->job, OXI_END_TIMEOUT, OX_ETIMEDOUT);
-		kill_worker(d, w);
+		oxi_dworker_kill(d, w);
 		return;
 	}
 	w->check_at = timeout > 0 ? r.since + timeout : OX_NEVER;
@@ -129,10 +93,10 @@ static ox_time next_event(const struct oxi_dispatch *d, const struct oxi_dworker
 		return w->spawn_at;
 	if (w->state != OXI_WORKER_READY || w->killed)
 		return OX_NEVER;
-	at = w->check_at;
+	at = oxi_min_time(w->check_at, oxi_dworker_next_change(d, w));
 	if (w->retry_at > 0)
 		at = oxi_min_time(at, w->retry_at);
-	if (w->outstanding > 0 && !w->settled && oxi_dworker_takes_jobs(d, w) && d->o.workers > 1)
+	if (w->outstanding > 0 && !w->settled && d->refuse == 0 && d->slots > 1)
 		at = oxi_min_time(at, oxi_max_time(w->progress_at, w->looked_at) + OXI_SLOW);
 	return at;
 }
@@ -142,7 +106,7 @@ static void set_timer(struct oxi_dispatch *d, ox_time now)
 {
 	ox_time at = OX_NEVER;
 
-	for (unsigned i = 0; i < d->o.workers; i++)
+	for (unsigned i = 0; i < d->slots; i++)
 		at = oxi_min_time(at, next_event(d, &d->workers[i]));
 	if (!oxi_list_empty(&d->delayed))
 		at = oxi_min_time(at, oxi_djob_of(d->delayed.next)->ready_at);
@@ -158,7 +122,7 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 {
 	struct oxi_dispatch *d;
 
-	OXI_CHECK(o->workers > 0 && o->workers <= UINT16_MAX);
+	OXI_CHECK(o->workers > 0 && o->workers + o->spare <= UINT16_MAX);
 	d = calloc(1, sizeof(*d));
 	if (d == NULL)
 		return NULL;
@@ -168,20 +132,22 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 	d->o.batch = o->batch == 0 ? OX_MS(1) : oxi_min_time(o->batch, OX_SEC(1));
 	d->o.max_batch = o->max_batch == 0 || o->max_batch > OXI_CLAIMS / 4 ? OXI_CLAIMS / 4 : o->max_batch;
 	d->o.init_limit = o->init_limit == 0 ? 5 : o->init_limit;
+	d->o.min_workers = o->min_workers == 0 || o->min_workers > o->workers ? o->workers : o->min_workers;
+	d->slots = o->workers + o->spare;
 	d->timer_at = OX_NEVER;
 	oxi_list_init(&d->queue);
 	oxi_list_init(&d->delayed);
 	d->kinds = calloc(o->jobs + 1, sizeof(*d->kinds));
-	d->workers = calloc(o->workers, sizeof(*d->workers));
+	d->workers = calloc(d->slots, sizeof(*d->workers));
 	if (d->kinds == NULL || d->workers == NULL) {
 		oxi_dispatch_free(d);
 		return NULL;
 	}
 	for (unsigned i = 0; i < o->jobs; i++)
 		oxi_dkind_set_cost(d, &d->kinds[i]);
-	for (unsigned i = 0; i < o->workers; i++) {
+	for (unsigned i = 0; i < d->slots; i++) {
 		oxi_list_init(&d->workers[i].leases);
-		d->workers[i].check_at = OX_NEVER;
+		d->workers[i].check_at = d->workers[i].spawn_at = OX_NEVER;
 	}
 	return d;
 }
@@ -198,8 +164,8 @@ void oxi_dispatch_free(struct oxi_dispatch *d)
 
 void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now)
 {
-	for (unsigned i = 0; i < d->o.workers; i++)
-		start(d, &d->workers[i], now);
+	for (d->staffed = 0; d->staffed < d->o.min_workers; d->staffed++)
+		oxi_dworker_start(d, &d->workers[d->staffed], now);
 	set_timer(d, now);
 }
 
@@ -224,21 +190,27 @@ bool oxi_dispatch_eager(const struct oxi_dispatch *d)
 	return d->waiting * (ox_time)d->kinds[oxi_djob_of(d->queue.next)->index].cost >= d->o.batch;
 }
 
-void oxi_dispatch_flush(struct oxi_dispatch *d, ox_time now)
+static void assign(struct oxi_dispatch *d, ox_time now)
 {
 	oxi_dispatch_send_queue(d, now);
 	oxi_dispatch_share_work(d, now);
+	oxi_dispatch_grow(d, now);
+}
+
+void oxi_dispatch_flush(struct oxi_dispatch *d, ox_time now)
+{
+	assign(d, now);
 	set_timer(d, now);
 }
 
 void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now)
 {
 	d->timer_at = OX_NEVER;
-	for (unsigned i = 0; i < d->o.workers; i++) {
+	for (unsigned i = 0; i < d->slots; i++) {
 		struct oxi_dworker *w = &d->workers[i];
 
 		if (w->state == OXI_WORKER_DOWN && d->refuse == 0 && w->spawn_at <= now)
-			start(d, w, now);
+			oxi_dworker_start(d, w, now);
 		if (w->state == OXI_WORKER_READY && !w->killed && w->check_at <= now)
 			check_timeouts(d, w, now);
 		if (w->retry_at <= now)
@@ -251,7 +223,10 @@ void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now)
 		oxi_djob_enqueue(d, job, d->queue.prev);
 	}
 	oxi_dispatch_relieve_slow(d, now);
-	oxi_dispatch_flush(d, now);
+	assign(d, now);
+	for (unsigned i = 0; i < d->slots; i++)
+		oxi_dworker_change(d, &d->workers[i], now);
+	set_timer(d, now);
 }
 
 /* The job goes on without its owner: its cell stays, so that the worker counts as busy until the result comes. */
@@ -298,7 +273,7 @@ void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_
 /* NULL for a generation that is over. */
 static struct oxi_dworker *worker_of(struct oxi_dispatch *d, unsigned slot, uint32_t generation)
 {
-	OXI_CHECK(slot < d->o.workers);
+	OXI_CHECK(slot < d->slots);
 	if (d->workers[slot].generation == generation && d->workers[slot].state != OXI_WORKER_DOWN)
 		return &d->workers[slot];
 	d->counts.late++;
@@ -316,9 +291,10 @@ void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generati
 	d->counts.ready++;
 	d->start_failures = 0;
 	w->looked_at = w->retry_at = 0;
+	oxi_dworker_begin_life(d, w, now);
 	oxi_dworker_set_accepting(d, w);
 	if (d->refuse < 0)
-		stop_worker(d, w);
+		oxi_dworker_stop(d, w, now);
 	set_timer(d, now);
 }
 
@@ -346,14 +322,17 @@ struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64
 	struct oxi_dworker *w;
 	struct oxi_dcell *c;
 
-	OXI_CHECK(slot < d->o.workers);
+	OXI_CHECK(slot < d->slots);
 	w = &d->workers[slot];
 	c = oxi_lease_cell(w, lease);
 	if (OXI_LIKELY(c->lease == lease && c->job != NULL))
 		return c->job;
 	d->counts.late++;
-	if (lease != 0 && c->lease == lease)
-		oxi_lease_free_cell(d, w, c);     /* the abandoned job has ended */
+	if (lease != 0 && c->lease == lease) {    /* the abandoned job has ended */
+		w->ended++;
+		w->fini_by = 0;
+		oxi_lease_free_cell(d, w, c);
+	}
 	return NULL;
 }
 
@@ -362,12 +341,14 @@ void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status,
 	struct oxi_dworker *w = &d->workers[job->slot];
 
 	OXI_CHECK(job->state == OXI_LEASED);
+	w->ended++;
 	oxi_lease_drop(d, job);
 	oxi_dkind_learn(d, job->index, run_time);
 	w->progress_at = now;
+	w->fini_by = now + OXI_FINI;
 	w->settled = false;
-	w->served = true;
 	w->misfires = 0;
+	oxi_dworker_retire_if_due(d, w, now);
 	oxi_djob_end(d, job, OXI_END_RESULT, status);
 }
 
@@ -377,7 +358,7 @@ static bool crashed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now)
 	if (job->crashes++ >= job->retries || d->refuse < 0)
 		return true;
 	d->counts.retried++;
-	oxi_djob_delay(d, job, now + backoff(job->crashes));
+	oxi_djob_delay(d, job, now + oxi_dworker_backoff(job->crashes));
 	return false;
 }
 
@@ -405,6 +386,7 @@ static void recover(struct oxi_dispatch *d, struct oxi_dworker *w, uint64_t culp
 		}
 	}
 	w->outstanding = 0;
+	oxi_dworker_yield_to_heir(d, w);
 	w->load = 0;
 	memset(w->cells, 0, sizeof(w->cells));
 	w->check_at = OX_NEVER;
@@ -424,12 +406,12 @@ static void bring_down(struct oxi_dispatch *d, struct oxi_dworker *w, bool serve
 		d->counts.crashed++;
 	w->state = OXI_WORKER_DOWN;
 	oxi_dworker_set_accepting(d, w);
-	w->misfires = served || w->killed ? 0 : w->misfires + 1;
-	w->spawn_at = w->misfires == 0 ? now : now + backoff(w->misfires);
+	w->misfires = served || w->killed || w->stopped ? 0 : w->misfires + 1;
+	w->spawn_at = w->parting ? OX_NEVER : w->misfires == 0 ? now : now + oxi_dworker_backoff(w->misfires);
 	if (was_starting && !w->failed_start)
 		count_failed_start(d);
 	if (w->state == OXI_WORKER_DOWN && d->refuse == 0 && w->spawn_at <= now)
-		start(d, w, now);
+		oxi_dworker_start(d, w, now);
 }
 
 void oxi_dispatch_lost(struct oxi_dispatch *d, unsigned slot, uint32_t generation, uint64_t culprit, int status,
@@ -442,7 +424,7 @@ void oxi_dispatch_lost(struct oxi_dispatch *d, unsigned slot, uint32_t generatio
 		return;
 	oxi_list_init(&ended);
 	recover(d, w, culprit, status, &ended, now);
-	bring_down(d, w, w->served || culprit != 0, now);
+	bring_down(d, w, w->ended > 0 || culprit != 0, now);
 	while ((e = oxi_list_shift(&ended)) != NULL) {
 		struct oxi_djob *job = oxi_djob_of(e);
 
@@ -455,13 +437,13 @@ void oxi_dispatch_close(struct oxi_dispatch *d, ox_time now)
 {
 	if (d->refuse == 0)
 		d->refuse = OX_ECLOSED;
-	for (unsigned i = 0; i < d->o.workers; i++) {
+	for (unsigned i = 0; i < d->slots; i++) {
 		struct oxi_dworker *w = &d->workers[i];
 
 		if (w->state != OXI_WORKER_READY || w->stopped || w->killed)
 			continue;
 		oxi_lease_take_back_last(d, w, w->outstanding);
-		stop_worker(d, w);
+		oxi_dworker_stop(d, w, now);
 	}
 	oxi_dispatch_refuse_all(d, d->refuse);
 	set_timer(d, now);
@@ -471,7 +453,7 @@ void oxi_dispatch_get_counts(const struct oxi_dispatch *d, struct oxi_dispatch_c
 {
 	*ret = d->counts;
 	ret->busy = 0;
-	for (unsigned i = 0; i < d->o.workers; i++) {
+	for (unsigned i = 0; i < d->slots; i++) {
 		struct oxi_running r = { .lease = 0 };
 
 		if (d->workers[i].outstanding > 0)

@@ -62,7 +62,12 @@ struct oxi_dispatch_ops {
 };
 
 struct oxi_dispatch_options {
-	unsigned workers;
+	unsigned workers;               /* that take jobs, at most */
+	unsigned spare;                 /* slots besides: replacements start there while the old ones end */
+	unsigned min_workers;           /* that are kept when there is nothing to do; 0: all */
+	ox_time idle;                   /* one more than that ends when it had nothing to do for so long */
+	uint64_t max_jobs;              /* a worker gets so many, or up to a quarter less; 0: any number */
+	ox_time max_age;                /* and is replaced when it is so old, or a quarter less; 0: never */
 	unsigned jobs;                  /* kinds, for the estimates */
 	unsigned init_limit;            /* so many failed starts in a row, and no worker ready, break the pool; 0: 5 */
 	bool one_at_a_time;             /* no batching: one lease a worker (output is captured) */

@@ -126,6 +126,7 @@ struct ox_pool {
 	struct oxi_dispatch *dispatch;
 	struct oxi_channel *channel;
 	struct oxi_seat *seats;
+	unsigned seat_count;            /* workers, and as many spares if workers are recycled */
 	int spawner;                    /* the pool's socket; -1: no spawner */
 	struct oxi_story *obituary;             /* while the dispatcher is told of a death */
 	/* events: all descriptors of the pool are in one epoll instance */

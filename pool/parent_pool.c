@@ -70,7 +70,7 @@ static void set_timer(ox_pool *p)
 
 static void kill_all(ox_pool *p)
 {
-	for (unsigned i = 0; i < p->options.workers; i++)
+	for (unsigned i = 0; i < p->seat_count; i++)
 		if (p->seats[i].state != OXI_SEAT_EMPTY)
 			oxi_seat_kill(&p->seats[i]);
 }
@@ -83,7 +83,7 @@ static void on_timer(ox_pool *p)
 	if (read(p->timer, &times, sizeof times) != (ssize_t)sizeof times)
 		return;
 	p->timer_set = OX_NEVER;
-	for (unsigned i = 0; i < p->options.workers; i++)
+	for (unsigned i = 0; i < p->seat_count; i++)
 		if (p->seats[i].state == OXI_SEAT_READY)
 			oxi_transport_harvest(p, &p->seats[i], false);
 	if (now >= p->timer_at) {
@@ -213,6 +213,11 @@ void ox_pool_options_init(ox_pool_options *o)
 	*o = (ox_pool_options){ .size = sizeof *o };
 }
 
+static bool recycles(const ox_pool_options *o)
+{
+	return o->max_jobs > 0 || o->max_age > 0;
+}
+
 static int take_options(ox_pool *p, const ox_pool_options *o)
 {
 	ox_pool_options *mine = &p->options;
@@ -220,7 +225,8 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	if (o == NULL || o->size == 0)
 		return OX_EINVAL;
 	memcpy(mine, o, o->size < sizeof *mine ? o->size : sizeof *mine);
-	if (mine->jobs == NULL || mine->jobs[0] == NULL || mine->workers > MAX_WORKERS)
+	if (mine->jobs == NULL || mine->jobs[0] == NULL || mine->workers > MAX_WORKERS || mine->max_age < 0 ||
+	    mine->idle_time < 0)
 		return OX_EINVAL;
 	if (mine->workers == 0)
 		mine->workers = ox_cpu_count();
@@ -234,6 +240,11 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 		mine->arena_bytes = OX_GIB(4);
 	if (mine->init_limit == 0)
 		mine->init_limit = 5;
+	if (mine->min_workers == 0 || mine->min_workers > mine->workers)
+		mine->min_workers = mine->workers;
+	if (mine->idle_time == 0)
+		mine->idle_time = OX_SEC(10);
+	p->seat_count = recycles(mine) ? 2 * mine->workers : mine->workers;
 	return 0;
 }
 
@@ -268,7 +279,7 @@ static int write_page(ox_pool *p)
 
 	*page = (struct oxi_pool_page){
 		.epoch = atomic_fetch_add(&epochs, 1) + 1, .parent = getpid(),
-		.workers = p->options.workers, .jobs = p->kind_count, .capture = p->options.capture > 0,
+		.workers = p->seat_count, .jobs = p->kind_count, .capture = p->options.capture > 0,
 		.worker_init = p->options.worker_init, .worker_fini = p->options.worker_fini, .worker_arg = p->options.worker_arg,
 		.init_identity = p->options.worker_init != NULL ? oxi_code_identity((const void *)p->options.worker_init) : 0,
 		.fini_identity = p->options.worker_fini != NULL ? oxi_code_identity((const void *)p->options.worker_fini) : 0,
@@ -288,10 +299,10 @@ static int write_page(ox_pool *p)
 
 static int make_arena(ox_pool *p)
 {
-	size_t control = oxi_control_page(p->kind_count) + p->options.workers * oxi_control_slot();
+	size_t control = oxi_control_page(p->kind_count) + p->seat_count * oxi_control_slot();
 	size_t extent = OX_MIB(2);
 	size_t zone = (p->options.arena_bytes + extent - 1) / extent * extent;
-	int r = oxi_arena_create(&p->arena, control, zone, 1 + p->options.workers);
+	int r = oxi_arena_create(&p->arena, control, zone, 1 + p->seat_count);
 
 	return r == 0 ? write_page(p) : r;
 }
@@ -333,7 +344,7 @@ static int place_arena(ox_pool *p)
 
 static int make_seats(ox_pool *p)
 {
-	unsigned n = p->options.workers;
+	unsigned n = p->seat_count;
 
 	p->seats = oxi_alloc(n * sizeof *p->seats);
 	p->zones = oxi_alloc((1 + n) * sizeof *p->zones);
@@ -361,7 +372,9 @@ static int make_dispatch(ox_pool *p)
 {
 	struct oxi_dispatch_options o = {
 		.workers = p->options.workers, .jobs = p->kind_count, .init_limit = p->options.init_limit,
-		.one_at_a_time = p->options.capture > 0, .max_batch = OXI_BATCH,
+		.one_at_a_time = p->options.capture > 0, .max_batch = OXI_BATCH, .spare = p->seat_count - p->options.workers,
+		.min_workers = p->options.min_workers, .idle = p->options.idle_time, .max_jobs = p->options.max_jobs,
+		.max_age = p->options.max_age,
 	};
 
 	p->dispatch = oxi_dispatch_new(&o, &oxi_transport_ops, p);
@@ -394,7 +407,7 @@ static void dismantle(ox_pool *p)
 {
 	oxi_dispatch_free(p->dispatch);
 	oxi_channel_free(p->channel);
-	for (unsigned i = 0; p->seats != NULL && i < p->options.workers; i++)
+	for (unsigned i = 0; p->seats != NULL && i < p->seat_count; i++)
 		oxi_free(p->seats[i].output.data);
 	oxi_free(p->seats);
 	int fds[] = { p->spawner, p->timer, p->epoll, p->arena.fd };
@@ -416,7 +429,7 @@ void oxi_pool_unref(ox_pool *p)
 			next = (struct ox_result *)j->pool;
 			oxi_free(j);
 		}
-	for (unsigned i = 0; p->zones != NULL && i <= p->options.workers; i++)
+	for (unsigned i = 0; p->zones != NULL && i <= p->seat_count; i++)
 		if (p->zones[i] != NULL)
 			oxi_zone_free(p->zones[i]);
 	oxi_free(p->zones);

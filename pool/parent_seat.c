@@ -151,6 +151,8 @@ static void reset_shared(struct oxi_slot *slot)
 static void clear(ox_pool *p, struct oxi_seat *s)
 {
 	oxi_grant_drop(p, s, 0);
+	if (p->seat_count > p->options.workers)         /* others sit down elsewhere: this seat's memory is not kept warm */
+		oxi_zone_trim(p->zones[1 + s->slot], 0);
 	output_close(p, &s->output);
 	oxi_channel_forget(p->channel, s->channel);
 	oxi_pool_unlisten(p, &s->pidfd);
@@ -265,7 +267,7 @@ void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusa
 
 bool oxi_seats_empty(const ox_pool *p)
 {
-	for (unsigned i = 0; i < p->options.workers; i++)
+	for (unsigned i = 0; i < p->seat_count; i++)
 		if (p->seats[i].state != OXI_SEAT_EMPTY)
 			return false;
 	return true;

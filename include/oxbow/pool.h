@@ -33,6 +33,12 @@ typedef struct ox_pool_options {
 	size_t capture;                 /* bytes of a job's standard output and error kept for its crash story;
 	                                 * 0: workers write to the program's own */
 	const char *name;               /* static text, for reports and ps */
+	size_t max_jobs;                /* a worker runs at most so many, or up to a quarter less, so that not all end at
+	                                 * once; another takes its place. 0: any number */
+	ox_time max_age;                /* the same for its age, at the end of the job that it runs then. 0: any */
+	unsigned min_workers;           /* kept when there is nothing to do: the pool begins with so many, and grows to
+	                                 * workers as jobs wait. 0: always workers */
+	ox_time idle_time;              /* a worker above min_workers ends when it had nothing to do for so long; 0: 10 s */
 } ox_pool_options;
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })
