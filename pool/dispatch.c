@@ -352,6 +352,38 @@ void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status,
 	oxi_djob_end(d, job, OXI_END_RESULT, status);
 }
 
+void oxi_dispatch_condemn(struct oxi_dispatch *d, unsigned slot, uint32_t generation, int status, ox_time now)
+{
+	struct oxi_dworker *w = worker_of(d, slot, generation);
+	struct oxi_running r = { .lease = 0 };
+	struct oxi_dcell *c;
+
+	if (w == NULL || w->killed)
+		return;
+	d->ops->running(d->transport, slot, &r);
+	c = oxi_lease_cell(w, r.lease);
+	if (r.lease != 0 && c->lease == r.lease && c->job != NULL && !c->job->doomed)
+		doom(c->job, OXI_END_LIMIT, status);
+	oxi_dworker_kill(d, w);
+	set_timer(d, now);
+}
+
+void oxi_dispatch_retire(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now)
+{
+	struct oxi_dworker *w = worker_of(d, slot, generation);
+
+	if (w == NULL)
+		return;
+	w->retire_at = now;
+	oxi_dworker_retire_if_due(d, w, now);
+	set_timer(d, now);
+}
+
+bool oxi_dispatch_owes(const struct oxi_dispatch *d, unsigned slot)
+{
+	return d->workers[slot].outstanding > 0;
+}
+
 /* The job was running when its worker died. True: that was its last attempt. */
 static bool crashed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now)
 {

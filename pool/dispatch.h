@@ -119,6 +119,11 @@ void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status,
  * queue, in order, and it costs them nothing.
  */
 void oxi_dispatch_lost(struct oxi_dispatch *d, unsigned slot, uint32_t generation, uint64_t culprit, int status, ox_time now);
+/* The worker must go: the job that it runs ends with OXI_END_LIMIT and status, unless its result comes first. */
+void oxi_dispatch_condemn(struct oxi_dispatch *d, unsigned slot, uint32_t generation, int status, ox_time now);
+/* The worker gets no more jobs, and is replaced. */
+void oxi_dispatch_retire(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now);
+bool oxi_dispatch_owes(const struct oxi_dispatch *d, unsigned slot);    /* has jobs to run, or runs one */
 void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now);
 /*
  * No new workers, no sends; workers are told to end. What has not begun ends now (OXI_END_LIMIT, OX_ECLOSED),

@@ -58,8 +58,10 @@ void oxi_pool_unlisten(const ox_pool *p, int *fd)
 
 static void set_timer(ox_pool *p)
 {
-	ox_time at = p->closing && p->kill_at < p->timer_at ? p->kill_at : p->timer_at;
+	ox_time at = p->timer_at < p->checkup_at ? p->timer_at : p->checkup_at;
 
+	if (p->closing && p->kill_at < at)
+		at = p->kill_at;
 	if (at == p->timer_set)
 		return;
 	ox_time t = at == OX_NEVER ? 0 : at > 0 ? at : 1;
@@ -90,6 +92,8 @@ static void on_timer(ox_pool *p)
 		p->timer_at = OX_NEVER;
 		oxi_dispatch_tick(p->dispatch, now);
 	}
+	if (now >= p->checkup_at)
+		oxi_checkup(p, now);
 	if (p->closing && now >= p->kill_at) {
 		p->kill_at = OX_NEVER;
 		p->killed = true;
@@ -143,6 +147,7 @@ void oxi_pool_settle(ox_pool *p)
 			p->timer_at = oxi_pool_now();
 	}
 	advance_close(p);
+	oxi_checkup_plan(p);
 	set_timer(p);
 }
 
@@ -215,7 +220,7 @@ void ox_pool_options_init(ox_pool_options *o)
 
 static bool recycles(const ox_pool_options *o)
 {
-	return o->max_jobs > 0 || o->max_age > 0;
+	return o->max_jobs > 0 || o->max_age > 0 || o->recycle_rss > 0;
 }
 
 static int take_options(ox_pool *p, const ox_pool_options *o)
@@ -226,7 +231,7 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 		return OX_EINVAL;
 	memcpy(mine, o, o->size < sizeof *mine ? o->size : sizeof *mine);
 	if (mine->jobs == NULL || mine->jobs[0] == NULL || mine->workers > MAX_WORKERS || mine->max_age < 0 ||
-	    mine->idle_time < 0)
+	    mine->idle_time < 0 || mine->stall < 0)
 		return OX_EINVAL;
 	if (mine->workers == 0)
 		mine->workers = ox_cpu_count();
@@ -457,7 +462,8 @@ int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
 	p->magic = OXI_POOL_MAGIC;
 	p->users = 1;
 	p->arena.fd = p->spawner = p->timer = p->epoll = -1;
-	p->timer_at = p->timer_set = p->kill_at = OX_NEVER;
+	p->timer_at = p->timer_set = p->kill_at = p->checkup_at = OX_NEVER;
+	p->oom_kills = oxi_oom_kills();
 	oxi_hook_init(&p->flush, on_flush);
 	oxi_hook_init(&p->at_end, on_loop_end);
 	oxi_list_init(&p->submitters);
@@ -580,6 +586,8 @@ int ox_pool_get_stats(const ox_pool *p, ox_pool_stats *ret)
 		.rejected = p->rejected + oxi_channel_malformed(p->channel),
 		.workers = c.ready, .busy = c.busy, .starting = c.starting,
 	};
+	for (unsigned i = 0; i < p->seat_count; i++)
+		s.stopped += oxi_seat_stopped(&p->seats[i]);
 	memcpy(ret, &s, size < sizeof s ? size : sizeof s);
 	return 0;
 }

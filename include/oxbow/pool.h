@@ -39,6 +39,9 @@ typedef struct ox_pool_options {
 	unsigned min_workers;           /* kept when there is nothing to do: the pool begins with so many, and grows to
 	                                 * workers as jobs wait. 0: always workers */
 	ox_time idle_time;              /* a worker above min_workers ends when it had nothing to do for so long; 0: 10 s */
+	size_t recycle_rss;             /* a worker whose private memory passed so many bytes is replaced after its job; 0: none */
+	size_t max_rss;                 /* one that passes so many is killed: its job fails with OX_EOOM. 0: none */
+	ox_time stall;                  /* one that is stopped (SIGSTOP) so long with a job is killed: OX_ESTUCK. 0: none */
 } ox_pool_options;
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })
@@ -120,7 +123,7 @@ OX_API void ox_result_free(ox_result *r);
 static inline void ox_result_auto_(ox_result **r) { ox_result_free(*r); }
 #define OX_AUTO_RESULT __attribute__((cleanup(ox_result_auto_))) ox_result
 
-/** How a worker died, for a future or call that failed with OX_ECRASHED, OX_ETIMEDOUT, OX_EOOM or OX_ECANCELED. */
+/** How a worker died, for a future or call that failed with OX_ECRASHED, OX_ETIMEDOUT, OX_EOOM, OX_ESTUCK or OX_ECANCELED. */
 typedef struct ox_crash {
 	pid_t pid;                      /* of the worker */
 	int signal;                     /* that killed it; 0: it exited */
@@ -133,6 +136,7 @@ typedef struct ox_crash {
 	const char *output;             /* captured standard output and error of the job, if the pool captures */
 	size_t output_len;
 	bool output_truncated;          /* there was more */
+	size_t memory_limit;            /* the max_rss that it went over; 0: it did not, or the kernel killed it */
 } ox_crash;
 
 /** The story of the crash; NULL if the future did not crash. Borrowed until the group closes. Since: 0.1 */
@@ -202,6 +206,7 @@ typedef struct ox_pool_stats {
 	unsigned workers;               /* ready or busy now */
 	unsigned busy;                  /* running a job now */
 	unsigned starting;              /* forked, not yet ready */
+	unsigned stopped;               /* stopped by a signal now */
 } ox_pool_stats;
 
 /** Fills in *ret; set ret->size first. Returns: 0; OX_EINVAL. Since: 0.1 */

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Workers come and go: by their jobs and age, and as there is work. No job notices. */
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/pool/pool_support.h"
@@ -198,6 +201,203 @@ START_TEST(a_pool_grows_as_jobs_wait_and_shrinks_when_there_are_none)
 }
 END_TEST
 
+/* ---- F08: memory ---- */
+
+/* Takes a MiB every so often, of so many; what it took it keeps. */
+static int eat(const void *in, size_t len, ox_reply *out)
+{
+	const int *mib = in;
+	pid_t pid = getpid();
+	(void)len;
+
+	for (int i = 0; i < *mib; i++) {
+		char *volatile kept = malloc(OX_MIB(1));
+		if (kept == NULL)
+			return -ENOMEM;
+		memset(kept, i + 1, OX_MIB(1));
+		usleep(300);
+	}
+	return ox_reply_write(out, &pid, sizeof pid);
+}
+static OX_JOB(eat_job, eat);
+
+static int eat_too_much(void *arg)
+{
+	int mib = 2000, ms = 300;
+	(void)arg;
+	OX_AUTO_GROUP *g = COLLECT;
+	ox_future *other = ox_submit(g, pool, &sleep_job, &ms, sizeof ms);
+	ox_future *f = ox_submit(g, pool, &eat_job, &mib, sizeof mib);
+
+	EXPECT_EQ(ox_await(f), OX_EOOM);
+	EXPECT_EQ(ox_future_origin(f), OX_ORIGIN_LIMIT);
+	const ox_crash *c = ox_future_crash(f);
+	EXPECT(c != NULL);
+	if (c != NULL) {
+		EXPECT_EQ(c->memory_limit, OX_MIB(200));
+		EXPECT(c->max_rss > OX_MIB(200));
+		EXPECT(c->max_rss < OX_MIB(1500));
+		EXPECT_EQ(c->signal, SIGKILL);
+	}
+	EXPECT_EQ(ox_await(other), ms);
+	EXPECT(worker_pid() > 0);
+	ox_pool_stats s = stats_of(pool);
+	EXPECT_EQ(s.killed, 1);
+	EXPECT_EQ(s.crashed, 0);
+	EXPECT_EQ(s.failed, 1);
+	return 0;
+}
+
+START_TEST(f08_a_job_that_takes_more_memory_than_max_rss_fails_with_limit_and_peak)
+{
+	with_pool(eat_too_much, POOL_OPTIONS(.jobs = OX_JOBS(&eat_job, &sleep_job, &pid_job), .workers = 2, .max_rss = OX_MIB(200)));
+}
+END_TEST
+
+static int eat_some(void *arg)
+{
+	int mib = 220;
+	pid_t pid = 0;
+	OX_AUTO_RESULT *r = NULL;
+	ox_time start = ox_now();
+	(void)arg;
+
+	EXPECT_EQ(ox_call(pool, &eat_job, &mib, sizeof mib, &r), 0);
+	if (r != NULL)
+		memcpy(&pid, ox_result_bytes(r).data, sizeof pid);
+	while (worker_pid() == pid && ox_now() - start < OX_SEC(20))
+		ox_sleep(OX_MS(1));
+	EXPECT(worker_pid() != pid);
+	ox_pool_stats s = stats_of(pool);
+	EXPECT_EQ(s.failed + s.crashed + s.killed, 0);
+	return 0;
+}
+
+START_TEST(f08_a_worker_over_recycle_rss_is_replaced_and_its_job_does_not_fail)
+{
+	with_pool(eat_some, POOL_OPTIONS(.jobs = OX_JOBS(&eat_job, &pid_job), .workers = 1, .recycle_rss = OX_MIB(150)));
+}
+END_TEST
+
+static int kill_self(const void *in, size_t len, ox_reply *out)
+{
+	(void)in, (void)len, (void)out;
+	return raise(SIGKILL);
+}
+static OX_JOB(kill_job, kill_self);
+
+/* A control group of its own with little memory, where the kernel lets us make one. */
+#define CGROUP "/sys/fs/cgroup/memory/oxbow-test"
+
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+static int eat_in_little_room(const void *in, size_t len, ox_reply *out)
+{
+	return write_file(CGROUP "/cgroup.procs", "0") ? eat(in, len, out) : -EPERM;
+}
+static OX_JOB(little_room_job, eat_in_little_room);
+
+static int die_of_hunger(void *arg)
+{
+	int mib = 500;
+	(void)arg;
+	OX_AUTO_GROUP *g = COLLECT;
+	ox_future *f = ox_submit(g, pool, &little_room_job, &mib, sizeof mib);
+
+	EXPECT_EQ(ox_await(f), OX_EOOM);
+	EXPECT_EQ(ox_future_origin(f), OX_ORIGIN_CRASH);
+	EXPECT_EQ(ox_future_crash(f) != NULL ? ox_future_crash(f)->signal : 0, SIGKILL);
+	f = ox_submit(g, pool, &kill_job, NULL, 0);     /* and one that the kernel has nothing to do with */
+	EXPECT_EQ(ox_await(f), OX_ECRASHED);
+	return 0;
+}
+
+START_TEST(a_kill_by_the_kernel_for_want_of_memory_is_told_from_another)
+{
+	if (mkdir(CGROUP, 0700) < 0 || !write_file(CGROUP "/memory.limit_in_bytes", "64M")) {
+		rmdir(CGROUP);
+		SKIP("no memory control group of version 1 can be made here");
+	}
+	with_pool(die_of_hunger, POOL_OPTIONS(.jobs = OX_JOBS(&little_room_job, &kill_job), .workers = 1));
+	rmdir(CGROUP);
+}
+END_TEST
+
+/* ---- F06: workers that stand still ---- */
+
+static int stop_self(const void *in, size_t len, ox_reply *out)
+{
+	pid_t pid = getpid();
+	(void)in, (void)len;
+
+	atomic_store(begun, (int)pid);
+	raise(SIGSTOP);
+	return ox_reply_write(out, &pid, sizeof pid);
+}
+static OX_JOB(stop_job, stop_self);
+
+static int stall(void *arg)
+{
+	ox_time start = ox_now();
+	(void)arg;
+	OX_AUTO_GROUP *g = COLLECT;
+	ox_future *f = ox_submit(g, pool, &stop_job, NULL, 0);
+	ox_future *behind = ox_submit(g, pool, &pid_job, NULL, 0);
+
+	EXPECT_EQ(ox_await(f), OX_ESTUCK);
+	EXPECT(ox_now() - start >= OX_MS(40));
+	EXPECT_EQ(ox_future_origin(f), OX_ORIGIN_LIMIT);
+	EXPECT_EQ(ox_future_crash(f) != NULL ? ox_future_crash(f)->signal : 0, SIGKILL);
+	EXPECT_EQ(ox_await(behind), 0);
+	pid_t pid = worker_pid();       /* one that is stopped before it begins costs no job */
+	kill(pid, SIGSTOP);
+	EXPECT(worker_pid() != pid);
+	ox_pool_stats s = stats_of(pool);
+	EXPECT_EQ(s.killed, 2);
+	EXPECT_EQ(s.failed, 1);
+	EXPECT_EQ(s.stopped, 0);
+	return 0;
+}
+
+START_TEST(f06_a_worker_that_was_stopped_in_a_job_is_killed_after_stall)
+{
+	with_pool(stall, POOL_OPTIONS(.jobs = OX_JOBS(&stop_job, &pid_job), .workers = 1, .stall = OX_MS(40)));
+}
+END_TEST
+
+static int stand_still(void *arg)
+{
+	(void)arg;
+	OX_AUTO_GROUP *g = COLLECT;
+	ox_future *f = ox_submit(g, pool, &stop_job, NULL, 0);
+
+	await_begun(1);
+	while (stats_of(pool).stopped == 0)
+		ox_sleep(OX_MS(1));
+	ox_pool_stats s = stats_of(pool);
+	EXPECT_EQ(s.stopped, 1);
+	EXPECT_EQ(s.busy, 1);
+	EXPECT(worker_pid() > 0);       /* the other one works */
+	kill((pid_t)atomic_load(begun), SIGCONT);
+	EXPECT_EQ(ox_await(f), 0);
+	EXPECT_EQ(stats_of(pool).stopped, 0);
+	return 0;
+}
+
+START_TEST(f06_without_stall_the_figures_show_the_stopped_worker_and_it_may_go_on)
+{
+	with_pool(stand_still, POOL_OPTIONS(.jobs = OX_JOBS(&stop_job, &pid_job), .workers = 2));
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	pool_main(argc, argv, NULL);
@@ -209,5 +409,12 @@ int main(int argc, char **argv)
 	tcase_add_test(c, a_worker_is_replaced_when_it_is_old);
 	c = new_pool_case(s, "numbers", 60);
 	tcase_add_test(c, a_pool_grows_as_jobs_wait_and_shrinks_when_there_are_none);
+	c = new_pool_case(s, "memory", 60);
+	tcase_add_test(c, f08_a_job_that_takes_more_memory_than_max_rss_fails_with_limit_and_peak);
+	tcase_add_test(c, f08_a_worker_over_recycle_rss_is_replaced_and_its_job_does_not_fail);
+	tcase_add_test(c, a_kill_by_the_kernel_for_want_of_memory_is_told_from_another);
+	c = new_pool_case(s, "standstill", 60);
+	tcase_add_test(c, f06_a_worker_that_was_stopped_in_a_job_is_killed_after_stall);
+	tcase_add_test(c, f06_without_stall_the_figures_show_the_stopped_worker_and_it_may_go_on);
 	return run_suite(s);
 }
