@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which workers there are. Between min_workers and workers slots have one; the other slots, and the spares, are empty.
+ * Which workers there are. There are `workers` places; a place is a slot and, if there are spares, a second one. Between
+ * min_workers and all places have a worker.
  *
  * Growing and shrinking. What is queued and finds nobody to take it starts a worker more; one above min_workers that
- * had nothing to do for a while ends. The first slots get the jobs, so that it is the last ones that have nothing
+ * had nothing to do for a while ends. The first places get the jobs, so that it is the last ones that have nothing
  * to do.
  *
  * Retiring. A worker has a quota of jobs and an age, each up to a quarter below what was asked for, so that
  * workers which began together do not end together. It never gets more than its quota. When the last of it has been
- * sent, or when it has ended a job and is too old, an heir is started in an empty slot and the worker is told to
+ * sent, or when it has ended a job and is too old, an heir is started in the place's other slot and the worker is told to
  * end, which it does when its jobs are done:
  *
  *	elder	READY, takes jobs ──due──> stopped: its last jobs ──they end──> worker_fini ──> slot empty
  *	heir	                           STARTING, READY           takes jobs
  *
- * The heir holds back until the elder owes nothing, so no more than `workers` jobs run at a time. Without an empty slot
- * the worker ends all the same and is replaced in its own. One that does not end is killed after OXI_FINI.
+ * The heir holds back until the elder owes nothing, so no more than `workers` jobs run at a time. If the other
+ * slot is missing, or not empty yet, the worker ends all the same and is replaced in its own. One that does not end is killed after OXI_FINI.
  */
 #include "pool/dispatch_state.h"
 
@@ -80,19 +81,33 @@ void oxi_dworker_begin_life(struct oxi_dispatch *d, struct oxi_dworker *w, ox_ti
 	w->progress_at = now;
 }
 
-static struct oxi_dworker *empty_slot(struct oxi_dispatch *d)
+static bool is_empty(const struct oxi_dworker *w)
 {
-	for (unsigned i = 0; i < d->slots; i++)
-		if (d->workers[i].state == OXI_WORKER_DOWN && d->workers[i].spawn_at == OX_NEVER)
+	return w == NULL || (w->state == OXI_WORKER_DOWN && w->spawn_at == OX_NEVER);
+}
+
+/* The other slot of a worker's place. NULL: it has none. */
+static struct oxi_dworker *partner(struct oxi_dispatch *d, const struct oxi_dworker *w)
+{
+	unsigned slot = oxi_dworker_slot(d, w);
+	unsigned other = slot < d->o.workers ? slot + d->o.workers : slot - d->o.workers;
+
+	return other < d->slots ? &d->workers[other] : NULL;
+}
+
+static struct oxi_dworker *empty_place(struct oxi_dispatch *d)
+{
+	for (unsigned i = 0; i < d->o.workers; i++)
+		if (is_empty(&d->workers[i]) && is_empty(partner(d, &d->workers[i])))
 			return &d->workers[i];
 	return NULL;
 }
 
 static void retire(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
 {
-	struct oxi_dworker *heir = empty_slot(d);
+	struct oxi_dworker *heir = partner(d, w);
 
-	if (heir != NULL) {
+	if (heir != NULL && is_empty(heir)) {
 		w->parting = true;
 		if (w->outstanding > 0) {
 			w->heir = oxi_dworker_slot(d, heir) + 1;
@@ -171,7 +186,7 @@ void oxi_dispatch_grow(struct oxi_dispatch *d, ox_time now)
 	if (d->staffed >= d->o.workers || d->waiting == 0 || d->accepting > 0 || d->refuse < 0)
 		return;
 	for (unsigned n = count_coming(d); n < d->waiting && d->staffed < d->o.workers; n++) {
-		struct oxi_dworker *w = empty_slot(d);
+		struct oxi_dworker *w = empty_place(d);
 
 		if (w == NULL)
 			return;

@@ -9,7 +9,7 @@
  *
  * What counts is a worker's private memory, resident pages that belong to no file and no arena, as the kernel
  * counts it. RLIMIT_AS would count the arena's reserved addresses; RLIMIT_DATA makes allocations fail in the job, which
- * is another thing (ox_worker_limits).
+ * is another thing (max_data).
  *
  * The pid may be another process's by now, for the spawner reaps; the kill goes by the pidfd, so the worst is one wrong
  * look.

@@ -289,6 +289,13 @@ static int write_page(ox_pool *p)
 		.init_identity = p->options.worker_init != NULL ? oxi_code_identity((const void *)p->options.worker_init) : 0,
 		.fini_identity = p->options.worker_fini != NULL ? oxi_code_identity((const void *)p->options.worker_fini) : 0,
 	};
+	page->places = p->options.workers;
+	page->pin = p->options.pin;
+	page->nice = p->options.nice;
+	page->max_core = p->options.max_core;
+	page->max_data = p->options.max_data;
+	page->max_files = p->options.max_files;
+	page->max_file_size = p->options.max_file_size;
 	for (unsigned i = 0; i < p->kind_count; i++) {
 		const ox_job *job = &p->kinds[i].copy;
 		page->job[i] = (struct oxi_job_entry){

@@ -42,6 +42,12 @@ typedef struct ox_pool_options {
 	size_t recycle_rss;             /* a worker whose private memory passed so many bytes is replaced after its job; 0: none */
 	size_t max_rss;                 /* one that passes so many is killed: its job fails with OX_EOOM. 0: none */
 	ox_time stall;                  /* one that is stopped (SIGSTOP) so long with a job is killed: OX_ESTUCK. 0: none */
+	int nice;                       /* added to the program's; a worker that may not begins none: OX_EINIT */
+	bool pin;                       /* each worker stays on one CPU, of those that the program may use */
+	size_t max_data;                /* bytes: beyond, allocations fail in the worker (RLIMIT_DATA); 0: as the program */
+	size_t max_files;               /* descriptors (RLIMIT_NOFILE); 0: as the program */
+	size_t max_file_size;           /* bytes of a file that it writes (RLIMIT_FSIZE); 0: as the program */
+	size_t max_core;                /* bytes of a core dump; 0: none is made */
 } ox_pool_options;
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Workers come and go: by their jobs and age, and as there is work. No job notices. */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/pool/pool_support.h"
@@ -398,9 +400,168 @@ START_TEST(f06_without_stall_the_figures_show_the_stopped_worker_and_it_may_go_o
 }
 END_TEST
 
+/* ---- limits and places ---- */
+
+struct traits {
+	struct rlimit core, data, files, file_size;
+	int nice;
+	cpu_set_t cpus;
+	pid_t pid;
+};
+
+static int show_traits(const void *in, size_t len, ox_reply *out)
+{
+	struct traits t = { .nice = getpriority(PRIO_PROCESS, 0), .pid = getpid() };
+
+	getrlimit(RLIMIT_CORE, &t.core);
+	getrlimit(RLIMIT_DATA, &t.data);
+	getrlimit(RLIMIT_NOFILE, &t.files);
+	getrlimit(RLIMIT_FSIZE, &t.file_size);
+	sched_getaffinity(0, sizeof t.cpus, &t.cpus);
+	if (len > 0)
+		usleep(*(const useconds_t *)in);
+	return ox_reply_write(out, &t, sizeof t);
+}
+static OX_JOB(traits_job, show_traits);
+
+static struct traits traits_of(ox_future *f)
+{
+	struct traits t = { .pid = 0 };
+	size_t len;
+
+	EXPECT_EQ(ox_await(f), 0);
+	const void *value = ox_future_value(f, &len);
+	if (value != NULL && len == sizeof t)
+		memcpy(&t, value, sizeof t);
+	return t;
+}
+
+static int look_at_limits(void *arg)
+{
+	(void)arg;
+	OX_AUTO_GROUP *g = COLLECT;
+	struct traits t = traits_of(ox_submit(g, pool, &traits_job, NULL, 0));
+	int nice = getpriority(PRIO_PROCESS, 0);
+
+	EXPECT_EQ(t.core.rlim_cur, 4096);
+	EXPECT_EQ(t.data.rlim_max, OX_GIB(20));
+	EXPECT_EQ(t.files.rlim_cur, 100);
+	EXPECT_EQ(t.files.rlim_max, 100);
+	EXPECT_EQ(t.file_size.rlim_cur, OX_MIB(3));
+	EXPECT_EQ(t.nice, nice < 14 ? nice + 5 : 19);
+	return 0;
+}
+
+static int look_at_defaults(void *arg)
+{
+	struct rlimit files;
+	(void)arg;
+	OX_AUTO_GROUP *g = COLLECT;
+	struct traits t = traits_of(ox_submit(g, pool, &traits_job, NULL, 0));
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	EXPECT_EQ(t.core.rlim_max, 0);
+	EXPECT_EQ(t.files.rlim_max, files.rlim_max);
+	EXPECT_EQ(t.nice, getpriority(PRIO_PROCESS, 0));
+	return 0;
+}
+
+START_TEST(workers_have_the_limits_that_were_asked_for_and_no_core_otherwise)
+{
+	with_pool(look_at_limits, POOL_OPTIONS(.jobs = OX_JOBS(&traits_job), .workers = 1, .nice = 5, .max_core = 4096,
+	                                       .max_data = OX_GIB(20), .max_files = 100, .max_file_size = OX_MIB(3)));
+	with_pool(look_at_defaults, POOL_OPTIONS(.jobs = OX_JOBS(&traits_job), .workers = 1));
+}
+END_TEST
+
+static int run_dry(void *arg)
+{
+	int mib = 400;
+	(void)arg;
+
+	EXPECT_EQ(ox_call(pool, &eat_job, &mib, sizeof mib, NULL), -ENOMEM);
+	EXPECT_EQ(stats_of(pool).crashed, 0);
+	return 0;
+}
+
+START_TEST(over_max_data_an_allocation_fails_in_the_job)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	SKIP("the sanitizer's own memory is far beyond any limit");
+#endif
+	with_pool(run_dry, POOL_OPTIONS(.jobs = OX_JOBS(&eat_job), .workers = 1, .max_data = OX_MIB(200)));
+}
+END_TEST
+
+static int look_at_cpus(void *arg)
+{
+	useconds_t pause = 20000;
+	cpu_set_t may;
+	ox_future *fs[2];
+	(void)arg;
+	OX_AUTO_GROUP *g = COLLECT;
+
+	sched_getaffinity(0, sizeof may, &may);
+	traits_of(ox_submit(g, pool, &traits_job, NULL, 0));
+	for (int turn = 0; turn < 4; turn++) {          /* also when workers have been replaced */
+		while (stats_of(pool).workers < 2)
+			ox_sleep(OX_MS(1));
+		for (int i = 0; i < 2; i++)
+			fs[i] = ox_submit(g, pool, &traits_job, &pause, sizeof pause);
+		struct traits a = traits_of(fs[0]), b = traits_of(fs[1]);
+		EXPECT_EQ(CPU_COUNT(&a.cpus), 1);
+		EXPECT_EQ(CPU_COUNT(&b.cpus), 1);
+		EXPECT(a.pid != b.pid);
+		EXPECT(CPU_COUNT(&may) == 1 || !CPU_EQUAL(&a.cpus, &b.cpus));
+	}
+	EXPECT(stats_of(pool).spawned >= 4);
+	return 0;
+}
+
+START_TEST(pinned_workers_share_no_cpu_also_when_they_are_replaced)
+{
+	with_pool(look_at_cpus, POOL_OPTIONS(.jobs = OX_JOBS(&traits_job), .workers = 2, .pin = true, .max_jobs = 2));
+}
+END_TEST
+
+static int cannot_begin(void *arg)
+{
+	(void)arg;
+	return ox_call(pool, &echo_job, NULL, 0, NULL);
+}
+
+/* A child, for the uid is given up: then a negative nice is not allowed. */
+static int run_unprivileged(void)
+{
+	if (setresuid(65534, 65534, 65534) < 0)
+		return 1;
+	if (ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 1, .nice = -5, .init_limit = 2), &pool) < 0)
+		return 2;
+	int r = ox_run(cannot_begin, NULL, NULL);
+	ox_pool_close(pool);
+	return r == OX_EINIT ? 0 : 3;
+}
+
+START_TEST(workers_that_may_not_be_what_was_asked_for_break_the_pool)
+{
+	char nonce[64];
+	int out, status;
+
+	if (geteuid() != 0)
+		SKIP("needs root, to give it up");
+	pid_t pid = start_driver("unprivileged", nonce, &out);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	close(out);
+	ck_assert_int_eq(status, 0);
+	ck_assert(eventually(no_process_left, nonce, 2000));
+}
+END_TEST
+
+static const struct driver drivers[] = { { "unprivileged", run_unprivileged }, { NULL, NULL } };
+
 int main(int argc, char **argv)
 {
-	pool_main(argc, argv, NULL);
+	pool_main(argc, argv, drivers);
 	Suite *s = suite_create("workers");
 	TCase *c = new_pool_case(s, "recycling", 60);
 	tcase_add_test(c, a_worker_is_replaced_after_max_jobs_and_no_job_fails);
@@ -416,5 +577,10 @@ int main(int argc, char **argv)
 	c = new_pool_case(s, "standstill", 60);
 	tcase_add_test(c, f06_a_worker_that_was_stopped_in_a_job_is_killed_after_stall);
 	tcase_add_test(c, f06_without_stall_the_figures_show_the_stopped_worker_and_it_may_go_on);
+	c = new_pool_case(s, "limits", 60);
+	tcase_add_test(c, workers_have_the_limits_that_were_asked_for_and_no_core_otherwise);
+	tcase_add_test(c, over_max_data_an_allocation_fails_in_the_job);
+	tcase_add_test(c, pinned_workers_share_no_cpu_also_when_they_are_replaced);
+	tcase_add_test(c, workers_that_may_not_be_what_was_asked_for_break_the_pool);
 	return run_suite(s);
 }
