@@ -444,7 +444,7 @@ static int look_at_limits(void *arg)
 	int nice = getpriority(PRIO_PROCESS, 0);
 
 	EXPECT_EQ(t.core.rlim_cur, 4096);
-	EXPECT_EQ(t.data.rlim_max, OX_GIB(20));
+	EXPECT_EQ(t.data.rlim_max, OX_GIB(1) << 20);
 	EXPECT_EQ(t.files.rlim_cur, 100);
 	EXPECT_EQ(t.files.rlim_max, 100);
 	EXPECT_EQ(t.file_size.rlim_cur, OX_MIB(3));
@@ -469,7 +469,7 @@ static int look_at_defaults(void *arg)
 START_TEST(workers_have_the_limits_that_were_asked_for_and_no_core_otherwise)
 {
 	with_pool(look_at_limits, POOL_OPTIONS(.jobs = OX_JOBS(&traits_job), .workers = 1, .nice = 5, .max_core = 4096,
-	                                       .max_data = OX_GIB(20), .max_files = 100, .max_file_size = OX_MIB(3)));
+	                                       .max_data = OX_GIB(1) << 20, .max_files = 100, .max_file_size = OX_MIB(3)));
 	with_pool(look_at_defaults, POOL_OPTIONS(.jobs = OX_JOBS(&traits_job), .workers = 1));
 }
 END_TEST
