@@ -5,6 +5,7 @@
  */
 #include <oxbow/channel.h>
 
+#include "loop/waits.h"
 #include "loop/queue.h"
 
 #define SENDER_MAGIC   0x7265646e65730001ull
@@ -19,11 +20,13 @@ struct channel {
 struct ox_sender {
 	uint64_t magic;
 	struct channel *of;
+	struct oxi_list beginning;      /* waits: in the first step of a put */
 };
 
 struct ox_receiver {
 	uint64_t magic;
 	struct channel *of;
+	struct oxi_list beginning;      /* of a get */
 };
 
 /* ---- ends ---- */
@@ -33,7 +36,9 @@ static ox_sender *new_sender(struct channel *c)
 	ox_sender *s = oxi_alloc(sizeof(*s));
 
 	if (s) {
-		*s = (ox_sender){ SENDER_MAGIC, c };
+		s->magic = SENDER_MAGIC;
+		s->of = c;
+		oxi_list_init(&s->beginning);
 		c->senders++;
 	}
 	return s;
@@ -44,7 +49,9 @@ static ox_receiver *new_receiver(struct channel *c)
 	ox_receiver *r = oxi_alloc(sizeof(*r));
 
 	if (r) {
-		*r = (ox_receiver){ RECEIVER_MAGIC, c };
+		r->magic = RECEIVER_MAGIC;
+		r->of = c;
+		oxi_list_init(&r->beginning);
 		c->receivers++;
 	}
 	return r;
@@ -124,6 +131,7 @@ void ox_sender_close(ox_sender *s)
 		return;
 	OXI_CHECK_OBJECT(s, SENDER_MAGIC);
 	c = s->of;
+	oxi_waits_end(&s->beginning, OX_ECLOSED);
 	send_home(&c->queue->putters, s);
 	if (--c->senders == 0)
 		ox_queue_shut(c->queue, NULL);
@@ -140,6 +148,7 @@ void ox_receiver_close(ox_receiver *r)
 		return;
 	OXI_CHECK_OBJECT(r, RECEIVER_MAGIC);
 	c = r->of;
+	oxi_waits_end(&r->beginning, OX_ECLOSED);
 	send_home(&c->queue->getters, r);
 	if (--c->receivers == 0) {
 		oxi_clause_commit_all(&c->queue->putters, -EPIPE);
@@ -203,14 +212,14 @@ ox_clause ox_clause_receive(ox_receiver *r, void **ret_item)
 
 int ox_sender_put(ox_sender *s, void *item)
 {
-	int r = oxi_checkpoint();
+	int r = s ? oxi_checkpoint_at(&s->beginning) : OX_ENOMEM;
 
 	return r < 0 ? r : oxi_clause_run(&(struct oxi_clause){ .ops = &send_ops, .object = s, .item = item });
 }
 
 int ox_receiver_get(ox_receiver *r, void **ret_item)
 {
-	int error = oxi_checkpoint();
+	int error = r ? oxi_checkpoint_at(&r->beginning) : OX_ENOMEM;
 
 	return error < 0 ? error : oxi_clause_run(&(struct oxi_clause){ .ops = &receive_ops, .object = r, .ret = ret_item });
 }

@@ -4,8 +4,8 @@
  *
  * - Nothing can run any more: every coroutine is parked, no timer is set, nothing real is pending (the count
  *   that oxi_loop_hold() keeps), and nobody outside could wake anything: no other thread can post to a loop
- *   that was never handed out by ox_loop_self(), and an embedded loop never comes here. The loop would sleep
- *   for ever.
+ *   that was never handed out by ox_loop_self() or ox_loop_open(), and a caller's base may have events that do
+ *   anything. The loop would sleep for ever.
  * - A cycle of owners: the first waits for a lock of the second, the second for one of the first. That is
  *   found when the last of them parks, while others may still run.
  *

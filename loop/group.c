@@ -100,10 +100,12 @@ static void release_all(struct oxi_list *futures)
 		oxi_future_release(OXI_CONTAINER(e, ox_future, link));
 }
 
-/* A reaping group keeps the last one that failed at birth, for whoever called to look at, and starts' failures. */
+/* A reaping group keeps the last one that was done at birth, for whoever called to look at. */
 static void keep_or_reap(struct ox_group *g, ox_future *f)
 {
-	if (!g->reap || f->flags & OXI_FUTURE_STARTERS) {
+	if (f->flags & OXI_FUTURE_STARTING)
+		return;                 /* the starter comes, and has the group held */
+	if (!g->reap) {
 		oxi_list_append(&g->done, &f->link);
 	} else if (f->flags & OXI_FUTURE_STILLBORN) {
 		release_all(&g->given);
@@ -111,6 +113,18 @@ static void keep_or_reap(struct ox_group *g, ox_future *f)
 	} else {
 		oxi_future_release(f);
 	}
+}
+
+static void wake_waiters(struct ox_group *g)
+{
+	if (g->next_waiter && (g->pending == 0 || !oxi_list_empty(&g->done))) {
+		struct oxi_wait *w = g->next_waiter;
+
+		g->next_waiter = NULL;
+		oxi_wake(w, 0);
+	}
+	if (g->pending == 0)
+		oxi_wake_all(&g->joiners, 0);
 }
 
 void oxi_group_done(struct ox_group *g, ox_future *f)
@@ -123,14 +137,7 @@ void oxi_group_done(struct ox_group *g, ox_future *f)
 			oxi_scope_cancel(&g->scope, OX_CAUSE_FAILURE);
 	}
 	keep_or_reap(g, f);
-	if (g->next_waiter && (!g->reap || g->pending == 0)) {
-		struct oxi_wait *w = g->next_waiter;
-
-		g->next_waiter = NULL;
-		oxi_wake(w, 0);
-	}
-	if (g->pending == 0)
-		oxi_wake_all(&g->joiners, 0);
+	wake_waiters(g);
 }
 
 void oxi_group_cancel_externals(struct ox_group *g)
@@ -150,15 +157,21 @@ void oxi_group_cancel_externals(struct ox_group *g)
 	}
 }
 
-void oxi_group_hold(struct ox_group *g)
+void oxi_group_starts(struct ox_group *g, ox_future *f)
 {
+	f->flags |= OXI_FUTURE_STARTING;
 	g->pending++;
 }
 
-void oxi_group_unhold(struct ox_group *g)
+void oxi_group_started(struct ox_group *g, ox_future *f)
 {
-	if (--g->pending == 0)
-		oxi_wake_all(&g->joiners, 0);
+	f->flags &= (uint8_t)~OXI_FUTURE_STARTING;
+	g->pending--;
+	if (f->origin != OX_ORIGIN_NONE) {
+		f->flags |= OXI_FUTURE_STILLBORN;
+		keep_or_reap(g, f);
+	}
+	wake_waiters(g);
 }
 
 ox_time oxi_group_deadline(const ox_group *g)

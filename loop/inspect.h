@@ -74,6 +74,7 @@ struct oxi_watchdog {
 void oxi_watchdog_open(struct ox_loop *l, ox_time stall);
 void oxi_watchdog_close(struct ox_loop *l);
 void oxi_watchdog_go_on(struct ox_loop *l);     /* there is progress while it rests */
+void oxi_watchdog_rest(struct ox_loop *l);      /* the caller of an embedded loop has the thread: no signals */
 
 /* ---- deadlock.c ---- */
 

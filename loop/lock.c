@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Locks. The owner hands over to the first waiter, which owns the lock from that moment, before it runs: so a
- * lock is free only while nobody waits, and nobody barges in.
+ * lock is free only while nobody waits, and nobody barges in. One that ends as the owner has its locks handed
+ * over all the same (the next task may have its address), as an exception that leaves a block does elsewhere.
  */
 #include "loop/lock.h"
 #include "loop/state.h"
@@ -10,12 +11,26 @@
 
 const char oxi_lock_kind[] = "lock";
 
+static void own(ox_lock *l, struct oxi_task *owner)
+{
+	l->owner = owner;
+	oxi_list_append(&owner->owned, &l->owned.link);
+}
+
+static void forget(struct oxi_owned *o)
+{
+	oxi_lock_pass_on(OXI_CONTAINER(o, ox_lock, owned));
+}
+
 ox_lock *ox_lock_new(void)
 {
 	ox_lock *l = oxi_alloc(sizeof(*l));
 
 	if (l) {
 		l->magic = LOCK_MAGIC;
+		l->owned.kind = oxi_lock_kind;
+		l->owned.forget = forget;
+		oxi_list_init(&l->owned.link);
 		oxi_list_init(&l->waiters);
 	}
 	return l;
@@ -42,7 +57,7 @@ void oxi_lock_queue(ox_lock *l, struct oxi_clause *c)
 		oxi_list_append(&l->waiters, &c->link);
 		return;
 	}
-	l->owner = c->of->wait.task;
+	own(l, c->of->wait.task);
 	oxi_clause_commit(c, 0);
 }
 
@@ -51,6 +66,7 @@ void oxi_lock_pass_on(ox_lock *l)
 	struct oxi_clause *next = oxi_clause_shift(&l->waiters);
 
 	l->owner = NULL;
+	oxi_list_remove(&l->owned.link);
 	if (next)
 		oxi_lock_queue(l, next);
 }
@@ -64,7 +80,7 @@ int ox_lock_try_acquire(ox_lock *l)
 		return OX_ESTATE;
 	if (l->owner)
 		return OX_EBUSY;
-	l->owner = oxi_task_current();
+	own(l, oxi_task_current());
 	return 0;
 }
 

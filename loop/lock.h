@@ -6,6 +6,7 @@
 #include <oxbow/sync.h>
 
 #include "loop/select.h"
+#include "loop/state.h"
 
 /* In the wait record of a coroutine that waits for a lock: kind is oxi_lock_kind, object the lock. */
 extern const char oxi_lock_kind[];
@@ -13,6 +14,7 @@ extern const char oxi_lock_kind[];
 struct ox_lock {
 	uint64_t magic;
 	struct oxi_task *owner;         /* NULL: free, and then nobody waits */
+	struct oxi_owned owned;         /* by it */
 	struct oxi_list waiters;        /* clauses */
 };
 

@@ -80,6 +80,13 @@ struct oxi_wait {
 OXI_SHARED int oxi_checkpoint(void);
 
 /*
+ * The same in two halves, for a call that must not let others run before it has looked at its objects: they might
+ * be gone. One that has not parked meanwhile gives way when it is done.
+ */
+int oxi_may_begin(void);
+void oxi_give_way(void);
+
+/*
  * The same for a call on an object that another coroutine may close meanwhile: while the others run, a wait that is not
  * parked is in the list. Whoever closes the object puts OX_ECLOSED into the results of all waits in it, which is then
  * the answer.
@@ -117,8 +124,8 @@ OXI_SHARED void oxi_hook_disarm(struct oxi_hook *h);
 
 /*
  * Runs fn once when the running loop ends, after all coroutines have ended and before the poller is gone: for
- * what outlives a run (a pool) or is kept per loop (the HTTP client's connections). Disarm it with
- * oxi_hook_disarm().
+ * what outlives a run (a pool) or is kept per loop (the HTTP client's connections). The last one first: it may
+ * stand on what the others have to end. Disarm it with oxi_hook_disarm().
  */
 OXI_SHARED void oxi_hook_at_end(struct oxi_hook *h);
 
@@ -197,8 +204,9 @@ struct ox_future {
 #define OXI_FUTURE_CANCELLED 1u         /* a cancel has been asked for */
 #define OXI_FUTURE_STATIC    2u         /* the stand-in for one that could not be made */
 #define OXI_FUTURE_STARTERS  4u         /* a task that failed before ox_started(): its failure is not the group's */
-#define OXI_FUTURE_STILLBORN 8u         /* had failed when it was returned: to be looked at, also in a reaping group */
 #define OXI_FUTURE_HEARD     8u         /* somebody has been told its status */
+#define OXI_FUTURE_STILLBORN 16u        /* was done when it was returned: to be looked at, also in a reaping group */
+#define OXI_FUTURE_STARTING  32u        /* ox_group_start() has not returned it yet: not to be given out or reaped */
 
 /* Who waits for a future. notify unlinks nothing: the list is taken apart before. */
 struct oxi_waiter {

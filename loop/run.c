@@ -78,6 +78,7 @@ static int loop_open(struct ox_loop *l, const ox_run_options *o)
 	oxi_fork_mark();
 	l->magic = OXI_LOOP_MAGIC;
 	l->keep_sigpipe = o->keep_sigpipe;
+	l->handed_out = o->event_base != NULL;
 	oxi_loop = l;
 	if (o->test) {
 		l->virtual = o->test->virtual_clock;
@@ -145,7 +146,11 @@ static int begin(ox_coro *fn, void *arg, const ox_run_options *opts, bool embedd
 
 int ox_loop_open(ox_coro *fn, void *arg, const ox_run_options *o, ox_loop **ret)
 {
-	return begin(fn, arg, o, true, ret);
+	int r = begin(fn, arg, o, true, ret);
+
+	if (r == 0)
+		(*ret)->handed_out = true;
+	return r;
 }
 
 /* The calls on an open loop come from its thread, and not out of the loop itself. */

@@ -13,9 +13,12 @@
 struct ox_rwlock {
 	uint64_t magic;
 	size_t readers;                 /* that hold it */
-	struct oxi_task *writer;        /* that holds it */
+	struct oxi_task *writer;        /* that holds it, */
+	struct oxi_owned owned;         /* by it; readers are only counted */
 	struct oxi_list waiters;        /* clauses of both kinds */
 };
+
+static void forget(struct oxi_owned *o);
 
 ox_rwlock *ox_rwlock_new(void)
 {
@@ -23,6 +26,9 @@ ox_rwlock *ox_rwlock_new(void)
 
 	if (l) {
 		l->magic = RWLOCK_MAGIC;
+		l->owned.kind = "rwlock";
+		l->owned.forget = forget;
+		oxi_list_init(&l->owned.link);
 		oxi_list_init(&l->waiters);
 	}
 	return l;
@@ -43,10 +49,12 @@ static bool take(ox_rwlock *l, struct oxi_task *task, bool write)
 {
 	if (l->writer || (write && l->readers > 0))
 		return false;
-	if (write)
+	if (write) {
 		l->writer = task;
-	else
+		oxi_list_append(&task->owned, &l->owned.link);
+	} else {
 		l->readers++;
+	}
 	return true;
 }
 
@@ -84,6 +92,20 @@ static void serve(ox_rwlock *l)
 		oxi_list_remove(&c->link);
 		oxi_clause_commit(c, 0);
 	}
+}
+
+static void write_done(ox_rwlock *l)
+{
+	l->writer = NULL;
+	oxi_list_remove(&l->owned.link);
+}
+
+static void forget(struct oxi_owned *o)
+{
+	ox_rwlock *l = OXI_CONTAINER(o, ox_rwlock, owned);
+
+	write_done(l);
+	serve(l);
 }
 
 static bool read_attempt(struct oxi_clause *c, int *ret_result)
@@ -141,7 +163,7 @@ int ox_rwlock_release(ox_rwlock *l)
 	if (l->writer ? l->writer != oxi_task_current() : l->readers == 0)
 		return OX_ESTATE;
 	if (l->writer)
-		l->writer = NULL;
+		write_done(l);
 	else
 		l->readers--;
 	serve(l);

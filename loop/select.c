@@ -163,12 +163,15 @@ int ox_select(ox_clause *clauses, size_t n, int *ret_result)
 	int r = check(n), ignored;
 
 	if (r == 0)
-		r = oxi_checkpoint();
+		r = oxi_may_begin();
 	if (r < 0)
 		return r;
 	ret_result = ret_result ? ret_result : &ignored;
 	r = attempt(&s, ret_result);
-	return r == OX_EBUSY ? park(&s, "select", NULL, -1, ret_result) : r;
+	if (r == OX_EBUSY)
+		return park(&s, "select", NULL, -1, ret_result);
+	oxi_give_way();
+	return r;
 }
 
 int ox_select_try(ox_clause *clauses, size_t n, int *ret_result)
@@ -189,6 +192,7 @@ static bool future_attempt(struct oxi_clause *c, int *ret_result)
 
 static void future_notify(struct oxi_waiter *w, ox_future *f)
 {
+	oxi_future_heard(f);
 	oxi_clause_commit(OXI_CONTAINER(w, struct oxi_clause, waiter), f->status);
 }
 

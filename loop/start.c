@@ -5,8 +5,9 @@
  *	ox_group_start --> the task runs --> ox_started(value): start returns, the task goes on
  *	                               '--> ends without it: start returns its failure, the group hears nothing of it
  *
- * A failure before ox_started() is the starter's affair: so it does not fail the group, and a reaping group keeps
- * the future. The group cannot close while a start is pending: the starter must find the future there.
+ * A failure before ox_started() is the starter's affair: so it does not fail the group. The group cannot close
+ * while a start is pending, nor give the future to ox_group_next() or reap it: the starter must find it there, and
+ * may look at it until the next one that is done when it is returned.
  */
 #include "loop/state.h"
 
@@ -69,9 +70,9 @@ ox_future *ox_group_start_with(ox_group *g, ox_coro *fn, void *arg, void **ret_s
 	s.task = OXI_CONTAINER(f, struct oxi_task, future);
 	s.task->starter = &s;
 	oxi_wait_init(&s.wait, "start", f, cancel_task);
-	oxi_group_hold(g);
+	oxi_group_starts(g, f);
 	oxi_park(&s.wait);
-	oxi_group_unhold(g);
+	oxi_group_started(g, f);
 	if (s.started && ret_started)
 		*ret_started = s.value;
 	return f;

@@ -74,6 +74,7 @@ struct oxi_task {
 	int saved_errno;
 	struct oxi_binding *bindings;   /* task-locals; NULL: none */
 	struct oxi_deferred *deferred;  /* calls at its end, the first to be made; NULL: none */
+	struct oxi_list owned;          /* struct oxi_owned: locks that it holds */
 	unsigned operations;            /* since it was resumed */
 	bool ended;                     /* fn has returned: its status is known, its stack not yet free */
 	ox_time longest_run;            /* if that is measured */
@@ -88,6 +89,13 @@ int oxi_start_failed(struct oxi_task *t, int status);   /* t ends without ox_sta
 struct oxi_binding *oxi_bindings_ref(struct oxi_binding *b);    /* takes NULL */
 void oxi_bindings_unref(struct oxi_binding *b);
 void oxi_deferred_call(struct oxi_task *t);     /* the next one; there is one */
+
+/* What a task must give back before it ends; forget does it for one that did not, and that is reported. */
+struct oxi_owned {
+	struct oxi_list link;           /* in the owner's list */
+	const char *kind;
+	void (*forget)(struct oxi_owned *o);
+};
 
 /* ---- groups ---- */
 
@@ -119,8 +127,9 @@ struct ox_group {
 int oxi_group_enter(struct ox_group *g, ox_future *f);          /* a new pending future; OX_ESTATE: closed */
 void oxi_group_done(struct ox_group *g, ox_future *f);          /* one of it is done */
 void oxi_group_cancel_externals(struct ox_group *g);
-void oxi_group_hold(struct ox_group *g);        /* as if one more were pending, until unhold */
-void oxi_group_unhold(struct ox_group *g);
+/* While ox_group_start() waits for f: one more is pending, and f stays where it is though it may end. */
+void oxi_group_starts(struct ox_group *g, ox_future *f);
+void oxi_group_started(struct ox_group *g, ox_future *f);
 
 bool oxi_future_is_task(const ox_future *f);
 
@@ -188,7 +197,7 @@ struct ox_loop {
 	int tid;
 	int report_fd;                  /* 0: none */
 	volatile bool asleep;           /* in a poll, until the first callback */
-	bool handed_out;                /* ox_loop_self() has given it away: anybody may post */
+	bool handed_out;                /* ox_loop_self() or ox_loop_open() has given it away, or its base is the caller's */
 	bool deadlock_cancels, deadlocked;
 	bool dump_on_sigquit;
 	uint64_t deadlock_at;           /* resumes at the last report */

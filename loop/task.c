@@ -66,6 +66,19 @@ static void run(void *arg)
 	__builtin_unreachable();
 }
 
+static void give_back(struct oxi_task *t)
+{
+	struct oxi_list *e;
+
+	while ((e = oxi_list_shift(&t->owned))) {
+		struct oxi_owned *o = OXI_CONTAINER(e, struct oxi_owned, link);
+
+		oxi_log(OX_LOG_ERROR, "task %s%s%s ended and held a %s, which was released for it", t->name,
+		        t->site ? ", spawned at " : "", t->site ? t->site : "", o->kind);
+		o->forget(o);
+	}
+}
+
 void oxi_task_finish(struct oxi_task *t)
 {
 	struct ox_loop *l = oxi_loop;
@@ -83,6 +96,8 @@ void oxi_task_finish(struct oxi_task *t)
 	if (l->trim_timer.index == 0)
 		oxi_timer_set(&l->trim_timer, l->time + OX_SEC(1));     /* without memory for it: trimmed later */
 	oxi_list_remove(&t->deliver);
+	if (OXI_UNLIKELY(!oxi_list_empty(&t->owned)))
+		give_back(t);
 	oxi_bindings_unref(t->bindings);
 	oxi_scope_exit(&t->root);
 	oxi_future_resolve(&t->future, status, cancelled ? OX_ORIGIN_CANCEL : OX_ORIGIN_COROUTINE);
@@ -131,6 +146,7 @@ int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_opti
 	}
 	oxi_list_init(&t->ready);
 	oxi_list_init(&t->deliver);
+	oxi_list_init(&t->owned);
 	t->scope = g ? &g->scope : NULL;
 	t->wait = NULL;
 	t->starter = NULL;

@@ -27,6 +27,7 @@ struct waiting {
 	struct oxi_wait wait;
 	size_t left;                    /* done futures until it ends */
 	int failure;                    /* the first, in time; 0: none yet */
+	int last;                       /* status of the one that became done last; a reaping group has freed it */
 	bool cancelled;
 	struct oxi_timer timer;
 	struct entry *entries, few[ENTRIES];
@@ -45,6 +46,7 @@ static void notify(struct oxi_waiter *e, ox_future *f)
 
 	if (f->status < 0 && w->failure == 0)
 		w->failure = f->status;
+	w->last = f->status;
 	if (w->owns)
 		oxi_future_heard(f);
 	w->left--;
@@ -144,10 +146,10 @@ static bool own_future(ox_future *const *fs, size_t n)
 	return false;
 }
 
-/* May the caller wait at all? What is done needs no waiting, and cancellation is for the wait to deal with. */
+/* May the caller wait at all? What is done needs no waiting, and cancellation is for the wait to deal with. It will park. */
 static int may_wait(ox_future *const *fs, size_t n)
 {
-	int r = oxi_checkpoint();
+	int r = oxi_may_begin();
 
 	if (r < 0 && r != OX_ECANCELED)
 		return r;
@@ -159,21 +161,18 @@ int ox_await(ox_future *f)
 	struct waiting w = { .fs = &f, .n = 1, .want = 1, .owns = true };
 	int r;
 
-	if (!ox_future_done(f)) {
-		r = may_wait(&f, 1);
-		if (r == 0)
-			r = wait_for(&w);
-		if (r < 0)
-			return r;
-	}
-	return ox_future_status(f);
+	if (ox_future_done(f))
+		return ox_future_status(f);
+	r = may_wait(&f, 1);
+	if (r == 0)
+		r = wait_for(&w);
+	return r < 0 ? r : w.last;
 }
 
 int ox_wait_for(ox_future *f, ox_time timeout)
 {
 	struct waiting w = { .fs = &f, .n = 1, .want = 1, .owns = true, .timeout = timeout };
-	bool late;
-	int r = 0;
+	int r;
 
 	if (ox_future_done(f))
 		return ox_future_status(f);
@@ -182,12 +181,11 @@ int ox_wait_for(ox_future *f, ox_time timeout)
 		r = wait_for(&w);
 	if (r < 0)
 		return r;
-	late = !ox_future_done(f);
-	if (late) {
-		ox_future_cancel(f);
-		r = ox_await(f);
-	}
-	return late && r == OX_ECANCELED ? OX_ETIMEDOUT : ox_future_status(f);
+	if (timeout > 0 && w.left == 0)
+		return w.last;
+	ox_future_cancel(f);
+	r = ox_await(f);
+	return r == OX_ECANCELED ? OX_ETIMEDOUT : r;
 }
 
 int ox_wait_any(ox_future *const *fs, size_t n)

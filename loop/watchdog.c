@@ -17,7 +17,8 @@
  *	   '---------------------------------------+------------------------'
  *
  * An idle loop is so woken by one tick and then left alone; waking up costs a system call after a tick of
- * sleep, and none otherwise. The signal is SIGURG, which is ignored by default: one that comes too late
+ * sleep, and none otherwise. An embedded loop rests between its steps, so that nobody's poll() is interrupted, for
+ * two system calls a step. The signal is SIGURG, which is ignored by default: one that comes too late
  * harms nobody. A blocking system call in a coroutine (which is a stall) is interrupted by it, and restarted
  * by the kernel where it restarts any.
  *
@@ -169,7 +170,20 @@ void oxi_watchdog_go_on(struct ox_loop *l)
 		tell_end(w);
 }
 
-/* The handler is the process's, from the first watchdog to the last. */
+void oxi_watchdog_rest(struct ox_loop *l)
+{
+	if (l->watchdog.made)
+		rest(&l->watchdog, 0);
+}
+
+static bool is_ours(void)
+{
+	struct sigaction now;
+
+	return sigaction(SIGNAL, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO && now.sa_sigaction == tick;
+}
+
+/* The handler is the process's, from the first watchdog to the last. One that the program has set meanwhile stays. */
 static void handle_signal(bool begin)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -181,7 +195,7 @@ static void handle_signal(bool begin)
 	pthread_mutex_lock(&lock);
 	if (begin && watchdogs++ == 0)
 		sigaction(SIGNAL, &sa, &before);
-	if (!begin && --watchdogs == 0)
+	if (!begin && --watchdogs == 0 && is_ours())
 		sigaction(SIGNAL, &before, NULL);
 	pthread_mutex_unlock(&lock);
 }

@@ -49,6 +49,17 @@ static unsigned threads(void)
 	return stat("/proc/self/task", &st) < 0 ? 1 : (unsigned)st.st_nlink - 2 - own;
 }
 
+/* A thread that has been joined is counted until the kernel has put it away, some microseconds later. */
+static bool has_threads(void)
+{
+	for (int i = 0; i < 20; i++) {
+		if (threads() == 1)
+			return false;
+		usleep(500);
+	}
+	return true;
+}
+
 /* For the child: static, because it may change stacks before it reads them. */
 static struct { int control, parent_pidfd; } heir;
 
@@ -121,8 +132,11 @@ static int prepare(void)
 
 	if (spawner.control >= 0)
 		return 0;
-	if (threads() > 1)
+	if (has_threads()) {
+		oxi_log(OX_LOG_ERROR, "no pool: the process has threads already (file and DNS calls start them, too). Call "
+		        "ox_pool_prepare() before");
 		return OX_ESTATE;
+	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	OXI_AUTO_FD theirs = above_standard(pair[1]);

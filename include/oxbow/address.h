@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Socket addresses, as texts and as the system has them. The texts are "127.0.0.1:80", "[::1]:80",
- * "unix:/run/x.sock" and "unix:@abstract".
+ * "[fe80::1%eth0]:80" (or the interface's number), "unix:/run/x.sock" and "unix:@abstract".
  */
 #ifndef OXBOW_ADDRESS_H
 #define OXBOW_ADDRESS_H

@@ -109,7 +109,8 @@ typedef struct ox_contents {
  *
  * @limit: the most bytes; SIZE_MAX if any number will do. @ret: owned: ox_contents_free() or
  * OX_AUTO_CONTENTS.
- * Returns: 0; OX_ETOOBIG: it has more; OX_ECANCELED, OX_ENOMEM, -errno. Yields: always. Since: 0.1
+ * Returns: 0; OX_ETOOBIG: it has more; OX_ECANCELED, OX_ENOMEM, -errno. Yields: always. Cancel: leaves the
+ * reading to its thread, and returns at once. Since: 0.1
  */
 OX_API OX_YIELDS int ox_file_load(const char *path, size_t limit, ox_contents **ret);
 

@@ -38,7 +38,8 @@ typedef struct ox_http_options {
 	int max_redirects;              /* 0: 10; negative: a redirect is returned as the response. So it is always for
 	                                 * other requests than GET, HEAD (both without a body) and POST, and for a
 	                                 * body from read_body */
-	const char *const *headers;     /* NULL-terminated "Name: value" lines */
+	const char *const *headers;     /* NULL-terminated "Name: value" lines; Authorization and Cookie are not sent to
+	                                 * another host after a redirect, the others are */
 	const void *body;               /* request body, borrowed until the call (or the response's body) ends */
 	size_t body_len;
 	const char *user_agent;         /* NULL: oxbow/VERSION */
@@ -79,7 +80,8 @@ typedef struct ox_http_options {
 	int retries;                    /* 0: none */
 	ox_time retry_delay;            /* 0: 500 ms */
 	ox_time retry_max;              /* 0: 30 s */
-	bool retry_all;                 /* true: any method, though it may then be done twice */
+	bool retry_all;                 /* true: any method, though it may then be done twice. Without it a POST, say, is
+	                                 * never sent twice: a kept connection that ends meanwhile is -ECONNRESET */
 } ox_http_options;
 #define OX_HTTP_OPTIONS(...) (&(ox_http_options){ .size = sizeof(ox_http_options), __VA_ARGS__ })
 OX_API void ox_http_options_init(ox_http_options *o);

@@ -3,8 +3,8 @@
  * HTTP/1.1 server (liboxbow-http): a coroutine a request. Request bodies are collected up to a limit; replies
  * are whole, streamed, streams of events, or files. The methods are GET, HEAD, POST, PUT, DELETE, OPTIONS and
  * PATCH; others are refused (501) before they reach the handler. So is a path that cannot be decoded (400), a
- * body over the limit (413), headers over theirs (431), and anything that is not HTTP or says its length in
- * two ways (400).
+ * body over the limit (413), headers over theirs (431), and anything that is not HTTP, or could be read in two
+ * ways: two lengths or hosts, no host, a header whose name is none (400).
  */
 #ifndef OXBOW_HTTP_SERVER_H
 #define OXBOW_HTTP_SERVER_H
@@ -45,18 +45,19 @@ typedef struct ox_http_server_options {
 OX_API void ox_http_server_options_init(ox_http_server_options *o);
 
 /**
- * Serves HTTP on an address ("127.0.0.1:0", "[::1]:8080"; port 0: the kernel chooses it).
+ * Serves HTTP on an address ("127.0.0.1:0", "[::1]:8080"; port 0: the kernel chooses it), or on a Unix socket
+ * ("unix:/run/app.sock", "unix:@abstract"; its file must not exist, and is removed in the end).
  *
  * Opens a group in the calling coroutine: handlers run in it, and ox_http_server_close() nests with groups
  * and scopes. When descriptors run out, connections wait until there are some again.
  * @handler, @o: NULL for the defaults. @ret: owned: ox_http_server_close().
- * Returns: 0; OX_EINVAL (address, options; a Unix socket's address), -EADDRINUSE and the like, OX_ENOMEM,
+ * Returns: 0; OX_EINVAL (address, options), -EADDRINUSE and the like, OX_ENOMEM,
  * OX_ESTATE outside a coroutine, OX_EFORKED.
  * Since: 0.1
  */
 OX_API int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_server_options *o, ox_http_server **ret);
 
-/** Writes "http://127.0.0.1:PORT" (with tls: https), without a slash at the end. Returns: 0; OX_ETOOBIG. Since: 0.1 */
+/** Writes "http://127.0.0.1:PORT" or "http://unix:PATH" (with tls: https), without a slash at the end. Returns: 0; OX_ETOOBIG. Since: 0.1 */
 OX_API int ox_http_server_url(const ox_http_server *s, char *buf, size_t cap);
 
 /**

@@ -144,7 +144,7 @@ OX_API int ox_process_signal(ox_process *p, int signo);
  * Sends a signal to the child, its process group, and all its descendants.
  *
  * The descendants are stopped while they are looked for (/proc), so that none is born behind the back of the search,
- * and continued after the signal. A process escapes if it has left the group and its parent, up to the child, has
+ * and continued after the signal, unless it is SIGSTOP. A process escapes if it has left the group and its parent, up to the child, has
  * ended: it can no longer be told from others.
  *
  * Returns: 0; -ESRCH: it has ended and leads no group; OX_EINVAL; -errno: the search was not complete (-EMFILE), the

@@ -45,7 +45,8 @@ OX_API OX_YIELDS int ox_serve(ox_listener *l, ox_handler *handler, void *arg, co
 /**
  * Waits for the next request on a connection of a server: until then the connection is idle.
  *
- * @s: the handler's stream or one over it (TLS). Call from: the handler, or a task that descends from it.
+ * @s: the handler's stream or one over it (TLS). Call from: the handler, or a task that descends from it,
+ * while ox_serve() goes on.
  * Returns: 1: bytes are there to be read; 0: the peer has closed, or the server drains: close s; as ox_peek(); OX_ESTATE
  * outside of a server. Since: 0.1
  */

@@ -57,7 +57,8 @@ OX_API OX_YIELDS int ox_sqlite_open(const char *path, const ox_sqlite_options *o
 /**
  * Closes a connection: an open transaction is rolled back, its thread has ended. Takes NULL.
  *
- * A statement of another coroutine is interrupted; its call fails with OX_ECLOSED.
+ * A statement of another coroutine is interrupted; its call fails with OX_ECLOSED. What is open when the loop ends is
+ * closed then, and only freed by this.
  * Yields: while SQLite closes the file. Cancel: does not reach in. Since: 0.1
  */
 OX_API OX_YIELDS void ox_sqlite_close(ox_sqlite *db);

@@ -116,8 +116,8 @@ OX_API int ox_consume(ox_stream *s, size_t n);
  * Writes all of buf: to the socket what it takes, the rest into the stream's buffer.
  *
  * Returns: len (all is on its way); OX_ECLOSED after close or ox_write_eof(), -EPIPE and the like,
- * OX_ECANCELED (the bytes are written nevertheless), OX_ENOMEM. Yields: while more than the high-water mark
- * (64 KiB) is buffered. Since: 0.1
+ * OX_ECANCELED (the bytes are written nevertheless), OX_ENOMEM (nothing was written, or a part, which ends writing).
+ * Yields: while more than the high-water mark (64 KiB) is buffered. Since: 0.1
  */
 OX_API OX_YIELDS ssize_t ox_write(ox_stream *s, const void *buf, size_t len);
 
@@ -141,7 +141,8 @@ OX_API OX_YIELDS int ox_sendfile(ox_stream *s, int fd, off_t offset, size_t len,
  * Moves bytes from one stream to another until the first ends, which does not end the second.
  *
  * @ret_moved: how many, written also on failure; NULL if not wanted.
- * Returns: 0; what reading from or writing to returned. Cancel: what was read was written. Since: 0.1
+ * Returns: 0; what reading from or writing to returned; OX_ECLOSED as soon as one of them is closed. Cancel: what was read
+ * was written. Since: 0.1
  */
 OX_API OX_YIELDS int ox_relay(ox_stream *from, ox_stream *to, uint64_t *ret_moved);
 
@@ -155,7 +156,11 @@ OX_API OX_YIELDS int ox_relay_both(ox_stream *a, ox_stream *b);
 /** Waits until the stream's buffer is empty. Returns: 0; as ox_write(). Since: 0.1 */
 OX_API OX_YIELDS int ox_flush(ox_stream *s);
 
-/** Half-closes: flushes, then tells the peer that no more comes; reading goes on. Returns: 0; as ox_write(). Since: 0.1 */
+/**
+ * Half-closes: flushes, then tells the peer that no more comes; reading goes on.
+ *
+ * Returns: 0; as ox_write(). Cancel: no more can be written, and the peer is told by ox_close(). Since: 0.1
+ */
 OX_API OX_YIELDS int ox_write_eof(ox_stream *s);
 
 /**

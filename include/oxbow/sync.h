@@ -30,7 +30,7 @@ static inline void ox_lock_auto_(ox_lock **l) { ox_lock_free(*l); }
 #define OX_AUTO_LOCK __attribute__((cleanup(ox_lock_auto_))) ox_lock
 
 /**
- * Takes the lock.
+ * Takes the lock. A task that ends and holds it still has it released, and the log hook is told: an error.
  *
  * Returns: 0; OX_ESTATE if the caller holds it already; OX_ECANCELED.
  * Yields: while another holds it. Cancel: the lock is not taken. Since: 0.1
@@ -214,7 +214,8 @@ static inline void ox_rwlock_auto_(ox_rwlock **l) { ox_rwlock_free(*l); }
 
 /**
  * Takes it together with other readers, or alone. A reader that comes after a waiting writer waits behind it,
- * so that neither side starves; who reads already and wants to write lets go first.
+ * so that neither side starves; who reads already and wants to write lets go first. A writer that ends and holds
+ * it still is treated as one of a lock; readers are only counted.
  *
  * Returns: 0; OX_ESTATE if the caller is its writer already; OX_ECANCELED.
  * Yields: while it is not to be had. Cancel: it is not taken. Since: 0.1

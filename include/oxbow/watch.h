@@ -41,8 +41,8 @@ typedef struct ox_watch_event {
  * Begins to watch a file, or the names in a folder and the files under these names.
  *
  * @o: NULL for the defaults. @ret: owned: ox_watch_close() or OX_AUTO_WATCH.
- * Returns: 0; OX_ECANCELED, OX_ENOMEM, -errno (-ENOSPC: fs.inotify.max_user_watches). Yields: always. Since:
- * 0.1
+ * Returns: 0; OX_ECANCELED, OX_ENOMEM, -errno (-ENOSPC: fs.inotify.max_user_watches; -EMFILE: the same,
+ * max_user_instances). Yields: always. Since: 0.1
  */
 OX_API OX_YIELDS int ox_watch_open(const char *path, const ox_watch_options *o, ox_watch **ret);
 
@@ -50,7 +50,8 @@ OX_API OX_YIELDS int ox_watch_open(const char *path, const ox_watch_options *o, 
  * Gives the next event.
  *
  * In a folder that comes into a recursive watch, all that is in it already is told of as CREATED; what is
- * made there at that moment may come twice.
+ * made there at that moment may come twice. What happens in a folder while it is moved within the tree may not
+ * come, but the names in it do, as CREATED.
  *
  * Returns: 1; 0 after OX_WATCH_GONE; OX_EBUSY (another coroutine waits here), OX_ECANCELED, OX_ENOMEM,
  * -errno. Yields: until there is one. Cancel: nothing is lost. Since: 0.1

@@ -160,9 +160,14 @@ int oxi_pg_enter(ox_pg *db, enum oxi_pg_state state)
 	return 0;
 }
 
+static bool is_used(const ox_pg *db)
+{
+	return db->busy || db->listening || db->transactions > 0;
+}
+
 static void destroy_unused(ox_pg *db)
 {
-	if (!db->busy && !db->listening)
+	if (!is_used(db))
 		oxi_pg_destroy(db);
 }
 
@@ -195,6 +200,13 @@ int oxi_pg_leave_listening(ox_pg *db, int r)
 	}
 	settle(db);
 	return r;
+}
+
+void oxi_pg_leave_transaction(ox_pg *db)
+{
+	db->transactions--;
+	if (db->closed)
+		destroy_unused(db);
 }
 
 int oxi_pg_not_sent(ox_pg *db)
@@ -271,7 +283,7 @@ void ox_pg_close(ox_pg *db)
 	if (db == NULL || oxi_forked())
 		return;
 	OXI_CHECK_OBJECT(db, OXI_PG_MAGIC);
-	if (db->busy || db->listening) {
+	if (is_used(db)) {
 		db->closed = true;
 		wake(&db->waiter, OX_ECLOSED);
 		wake(&db->listener, OX_ECLOSED);

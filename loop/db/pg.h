@@ -5,6 +5,7 @@
  *	pg.c             a connection between libpq and the loop: waiting, calls, closing
  *	pg_finish.c      the end of a statement, cancelling
  *	pg_result.c      results and errors, looked at
+ *	pg_number.c      numbers as text, in no locale
  *	pg_query.c       statements, their parameters, streams of rows
  *	pg_pipeline.c    many queries in flight
  *	pg_copy.c        COPY in and out
@@ -40,6 +41,7 @@ struct ox_pg {
 	enum oxi_pg_state state;
 	bool busy;                      /* a coroutine is in a call */
 	bool listening;                 /* another one is in ox_pg_notification() */
+	unsigned transactions;          /* ox_pg_transaction() that run on it */
 	bool closed;                    /* meanwhile: the last who is in a call frees it */
 	struct oxi_wait *waiter;        /* of the call; NULL: not parked here */
 	unsigned wanted;                /* its events */
@@ -70,6 +72,7 @@ struct ox_pg {
 int oxi_pg_enter(ox_pg *db, enum oxi_pg_state state);
 int oxi_pg_leave(ox_pg *db, int r);
 int oxi_pg_leave_listening(ox_pg *db, int r);
+void oxi_pg_leave_transaction(ox_pg *db);
 
 /*
  * The same in any state, for calls that must get through in a cancelled scope too (they shield themselves)
@@ -143,6 +146,18 @@ int oxi_pg_send(ox_pg *db, const struct oxi_pg_statement *st);
 /* Runs statements of our own. */
 int oxi_pg_run(ox_pg *db, const char *sql);
 int oxi_pg_run_name(ox_pg *db, const char *command, const char *identifier);
+
+/* ---- pg_number.c ---- */
+
+#define OXI_PG_NUMBER_LEN 32u           /* the longest: -1.7976931348623157e+308 */
+
+void oxi_pg_write_real(char text[OXI_PG_NUMBER_LEN], double value);
+double oxi_pg_read_real(const char *text);
+
+/* ---- pg_listen.c ---- */
+
+/* Looks whether the command that has succeeded was a LISTEN, however it was sent. */
+void oxi_pg_note_listen(ox_pg *db, const PGresult *res);
 
 /* ---- pg_pipeline.c, pg_copy.c ---- */
 

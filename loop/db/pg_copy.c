@@ -56,10 +56,11 @@ int oxi_pg_copy_fail(ox_pg *db)
 	return r;
 }
 
-static int give_up(ox_pg *db)
+/* What has not been sent whole must not count as the whole. */
+static int give_up(ox_pg *db, int r)
 {
 	oxi_pg_copy_fail(db);
-	return OX_ECANCELED;
+	return r;
 }
 
 static int put(ox_pg *db, const char *data, size_t len)
@@ -69,7 +70,7 @@ static int put(ox_pg *db, const char *data, size_t len)
 	while (r == 0 && len > 0) {
 		size_t n = len < HIGH_WATER ? len : HIGH_WATER;
 
-		if (PQputCopyData(db->conn, data, (int)n) < 0)
+		if (PQputCopyData(db->conn, data, (int)n) != 1)         /* 0: no memory for its buffer */
 			return oxi_pg_not_sent(db);
 		data += n;
 		len -= n;
@@ -89,7 +90,7 @@ int ox_pg_copy_write(ox_pg *db, const void *data, size_t len)
 	if (r < 0)
 		return r;
 	r = put(db, data, len);
-	return oxi_pg_leave(db, r == OX_ECANCELED ? give_up(db) : r);
+	return oxi_pg_leave(db, r == OX_ECANCELED || r == OX_ENOMEM ? give_up(db, r) : r);
 }
 
 int ox_pg_copy_end(ox_pg *db, uint64_t *ret_rows)

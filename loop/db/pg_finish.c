@@ -59,6 +59,7 @@ static int judge(ox_pg *db, struct answer *a, PGresult *res)
 	case PGRES_EMPTY_QUERY:
 	case PGRES_COMMAND_OK:
 	case PGRES_TUPLES_OK:
+		oxi_pg_note_listen(db, res);
 		PQclear(a->last);
 		a->last = res;
 		return 0;

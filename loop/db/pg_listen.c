@@ -6,6 +6,11 @@
  */
 #include "loop/db/pg.h"
 
+void oxi_pg_note_listen(ox_pg *db, const PGresult *res)
+{
+	db->listens |= strcmp(PQcmdStatus((PGresult *)(uintptr_t)res), "LISTEN") == 0;
+}
+
 static int listen_to(ox_pg *db, const char *command, const char *channel)
 {
 	int r = oxi_pg_enter(db, OXI_PG_IDLE);
@@ -13,7 +18,6 @@ static int listen_to(ox_pg *db, const char *command, const char *channel)
 	if (r < 0)
 		return r;
 	r = channel ? oxi_pg_run_name(db, command, channel) : oxi_pg_run(db, "UNLISTEN *");
-	db->listens = true;
 	return oxi_pg_leave(db, r);
 }
 

@@ -66,6 +66,7 @@ static int drop_all(ox_pg *db)
 			db->syncs--;
 		else
 			db->queries--;
+		oxi_pg_note_listen(db, res);
 		if (PQresultStatus(res) == PGRES_FATAL_ERROR && first == 0) {
 			first = OX_EDB;
 			oxi_pg_set_error(db, res, NULL);
@@ -214,6 +215,7 @@ int oxi_pg_pipeline_next(ox_pg *db, ox_pg_result **ret)
 	case PGRES_COMMAND_OK:
 	case PGRES_TUPLES_OK:
 	case PGRES_EMPTY_QUERY:
+		oxi_pg_note_listen(db, res);
 		db->queries--;
 		r = oxi_pg_result_new(res, ret);
 		return r < 0 ? r : 1;

@@ -9,7 +9,6 @@
 #include "loop/db/pg.h"
 
 #define MAX_PARAMS  65535u
-#define NUMBER_LEN  32u                 /* the longest: -1.7976931348623157e+308 */
 
 /* ---- parameters ---- */
 
@@ -26,7 +25,7 @@ static size_t text_len(const ox_value *v)
 	switch (v->kind) {
 	case OX_VALUE_INT:
 	case OX_VALUE_REAL:
-		return NUMBER_LEN;
+		return OXI_PG_NUMBER_LEN;
 	case OX_VALUE_TEXT:
 		return v->bytes.len + 1;
 	case OX_VALUE_NULL:
@@ -61,9 +60,9 @@ static int check(const ox_value *v, size_t n, size_t *ret_texts)
 static char *write_text(char *to, const ox_value *v)
 {
 	if (v->kind == OX_VALUE_INT)
-		snprintf(to, NUMBER_LEN, "%lld", (long long)v->integer);
+		snprintf(to, OXI_PG_NUMBER_LEN, "%lld", (long long)v->integer);
 	else if (v->kind == OX_VALUE_REAL)
-		snprintf(to, NUMBER_LEN, "%.17g", v->real);
+		oxi_pg_write_real(to, v->real);
 	else if (v->bytes.len > 0)
 		memcpy(to, v->bytes.data, v->bytes.len);        /* the memory is zeroed: a NUL follows */
 	return to + text_len(v);

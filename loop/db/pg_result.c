@@ -79,7 +79,7 @@ double ox_pg_real(const ox_pg_result *r, size_t row, size_t column)
 {
 	const char *text = ox_pg_value(r, row, column).data;
 
-	return text ? strtod(text, NULL) : 0;
+	return text ? oxi_pg_read_real(text) : 0;
 }
 
 uint64_t ox_pg_affected(const ox_pg_result *r)

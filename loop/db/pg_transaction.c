@@ -135,7 +135,7 @@ static int end(ox_pg *db, unsigned depth, int r)
 	return done < 0 ? done : r;
 }
 
-int ox_pg_transaction(ox_pg *db, int (*fn)(ox_pg *db, void *arg), void *arg, const ox_pg_transaction_options *o)
+static int run_all(ox_pg *db, int (*fn)(ox_pg *db, void *arg), void *arg, const ox_pg_transaction_options *o)
 {
 	for (unsigned retry = 0;; retry++) {
 		int r = begin(db, o ? o->mode : NULL);
@@ -148,4 +148,17 @@ int ox_pg_transaction(ox_pg *db, int (*fn)(ox_pg *db, void *arg), void *arg, con
 		if (o == NULL || retry >= o->retries || depth > 1 || !passing(db, r) || pause_before(retry) < 0)
 			return r;
 	}
+}
+
+int ox_pg_transaction(ox_pg *db, int (*fn)(ox_pg *db, void *arg), void *arg, const ox_pg_transaction_options *o)
+{
+	int r;
+
+	if (db == NULL)
+		return OX_ENOMEM;
+	OXI_CHECK_OBJECT(db, OXI_PG_MAGIC);
+	db->transactions++;             /* others may close it meanwhile */
+	r = run_all(db, fn, arg, o);
+	oxi_pg_leave_transaction(db);
+	return r;
 }

@@ -15,6 +15,8 @@
  * the call waits on. So it returns only when the thread has let go of everything that the caller owns, and
  * tells how the statement ended.
  *
+ * A connection that is open when its loop ends is closed then: no thread is left behind.
+ *
  * Rejected: sqlite3_interrupt() (lost when it comes before the statement begins, and when it comes late the
  * rows of an open stream fail, in a scope that nobody cancelled); ox_thread_call() for each call (a
  * connection would change threads, its calls compete for the limit of all threads, and a wake-up costs an
@@ -106,6 +108,14 @@ static oxi_abort_answer wait_on(struct oxi_wait *w)
 	return OXI_LATER;
 }
 
+static void hand_over(ox_sqlite *db)
+{
+	pthread_mutex_lock(&db->lock);
+	db->handed_over = true;
+	pthread_cond_signal(&db->wake);
+	pthread_mutex_unlock(&db->lock);
+}
+
 int oxi_sqlite_do(ox_sqlite *db, bool may_cancel)
 {
 	struct oxi_wait w;
@@ -113,10 +123,7 @@ int oxi_sqlite_do(ox_sqlite *db, bool may_cancel)
 	atomic_store(&db->cancelled, false);
 	oxi_wait_init(&w, "sqlite", db, may_cancel ? stop : wait_on);
 	db->waiter = &w;
-	pthread_mutex_lock(&db->lock);
-	db->handed_over = true;
-	pthread_cond_signal(&db->wake);
-	pthread_mutex_unlock(&db->lock);
+	hand_over(db);
 	oxi_loop_hold(+1);
 	oxi_park(&w);
 	oxi_loop_hold(-1);
@@ -175,8 +182,22 @@ int oxi_sqlite_leave(ox_sqlite *db, int r)
 		db->depth = 0;
 	if (!db->closed)
 		return r;
-	close_now(db);
+	if (db->spans == 0)
+		close_now(db);
 	return r < 0 ? OX_ECLOSED : r;
+}
+
+void oxi_sqlite_enter_span(ox_sqlite *db)
+{
+	OXI_CHECK_OBJECT(db, OXI_SQLITE_MAGIC);
+	db->spans++;
+}
+
+int oxi_sqlite_leave_span(ox_sqlite *db, int r)
+{
+	if (--db->spans == 0 && db->closed)
+		close_now(db);
+	return r;
 }
 
 const ox_sqlite_error *ox_sqlite_last_error(const ox_sqlite *db)
@@ -201,10 +222,23 @@ static void release(ox_sqlite *db)
 static void close_now(ox_sqlite *db)
 {
 	db->busy = true;
+	oxi_hook_disarm(&db->at_end);
 	db->work = (struct oxi_sqlite_work){ .op = OXI_SQLITE_CLOSE };
 	oxi_sqlite_do(db, false);
 	pthread_join(db->thread, NULL); /* it has said its last */
 	release(db);
+}
+
+static void end_of_loop(struct oxi_hook *h)
+{
+	ox_sqlite *db = OXI_CONTAINER(h, ox_sqlite, at_end);
+
+	db->work = (struct oxi_sqlite_work){ .op = OXI_SQLITE_CLOSE };
+	hand_over(db);
+	pthread_join(db->thread, NULL);
+	oxi_watch_free(db->watch);
+	db->watch = NULL;
+	db->closed = true;
 }
 
 void ox_sqlite_close(ox_sqlite *db)
@@ -212,12 +246,15 @@ void ox_sqlite_close(ox_sqlite *db)
 	if (db == NULL || oxi_forked())
 		return;
 	OXI_CHECK_OBJECT(db, OXI_SQLITE_MAGIC);
-	if (!db->busy) {
+	if (db->busy || db->spans > 0) {
+		db->closed = true;
+		if (db->busy)
+			interrupt(db);
+	} else if (db->closed) {
+		release(db);            /* its loop has ended */
+	} else {
 		close_now(db);
-		return;
 	}
-	db->closed = true;
-	interrupt(db);
 }
 
 /* The condition's times are those of the monotonic clock. */
@@ -256,11 +293,14 @@ static int make(const ox_sqlite_options *o, ox_sqlite **ret)
 	}
 	if (r == 0)
 		r = start_thread(db);
-	if (r < 0)
+	if (r < 0) {
 		release(db);
-	else
-		*ret = db;
-	return r;
+		return r;
+	}
+	oxi_hook_init(&db->at_end, end_of_loop);
+	oxi_hook_at_end(&db->at_end);
+	*ret = db;
+	return 0;
 }
 
 int ox_sqlite_open(const char *path, const ox_sqlite_options *o, ox_sqlite **ret)

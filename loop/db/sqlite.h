@@ -53,7 +53,9 @@ struct ox_sqlite {
 	struct oxi_watch *watch;        /* of done_fd */
 	struct oxi_wait *waiter;
 	bool busy;                      /* a coroutine is in a call */
-	bool closed;                    /* meanwhile: who is in the call closes it */
+	unsigned spans;                 /* of several calls that others may not close it between */
+	bool closed;                    /* meanwhile: who is in the call closes it. Or the loop has ended */
+	struct oxi_hook at_end;         /* of the loop */
 	bool stream;                    /* rows are to come */
 	unsigned depth;                 /* of begins that are not ended */
 
@@ -87,6 +89,8 @@ struct ox_sqlite {
 int oxi_sqlite_enter(ox_sqlite *db, bool stream);
 int oxi_sqlite_enter_any(ox_sqlite *db);        /* in a cancelled scope too, and in any state; keeps the story */
 int oxi_sqlite_leave(ox_sqlite *db, int r);
+void oxi_sqlite_enter_span(ox_sqlite *db);
+int oxi_sqlite_leave_span(ox_sqlite *db, int r);
 
 /* Has the thread do db->work: its status. Cancel: interrupts it, if it may. */
 int oxi_sqlite_do(ox_sqlite *db, bool may_cancel);

@@ -169,19 +169,46 @@ static int bind(ox_sqlite *db, sqlite3_stmt *stmt, sqlite3_destructor_type copy)
 
 /* ---- queries ---- */
 
-/* Steps through the rows into the result: SQLITE_DONE's 0, or 1 when a batch is full. */
-static int step(ox_sqlite *db, sqlite3_stmt *stmt, ox_sqlite_result *res, bool batch)
+static int prepared_anew(sqlite3_stmt *stmt)
 {
-	int code, r;
+	return sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_REPREPARE, false);
+}
 
-	while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
+static int make_result(ox_sqlite *db, sqlite3_stmt *stmt)
+{
+	ox_sqlite_result_free(db->work.result);
+	db->work.result = oxi_sqlite_result_new(stmt);
+	return db->work.result ? 0 : OX_ENOMEM;
+}
+
+/*
+ * The first step. It prepares the statement anew if its tables have changed, and then the columns may be
+ * others than the result was made for.
+ */
+static int step_first(ox_sqlite *db, sqlite3_stmt *stmt, int *ret_code)
+{
+	int before = prepared_anew(stmt);
+
+	*ret_code = sqlite3_step(stmt);
+	return db->work.result && prepared_anew(stmt) != before ? make_result(db, stmt) : 0;
+}
+
+/* Steps through the rows into the result, if there is one: SQLITE_DONE's 0, or 1 when a batch is full. */
+static int step(ox_sqlite *db, sqlite3_stmt *stmt, bool batch)
+{
+	int code, r = step_first(db, stmt, &code);
+
+	while (r == 0 && code == SQLITE_ROW) {
+		ox_sqlite_result *res = db->work.result;
+
 		r = res ? oxi_sqlite_result_add(res, stmt) : 0;
 		if (r < 0)
 			return r;
 		if (batch && (ox_sqlite_rows(res) == BATCH_ROWS || oxi_sqlite_result_bytes(res) >= BATCH_BYTES))
 			return 1;
+		code = sqlite3_step(stmt);
 	}
-	return code == SQLITE_DONE ? 0 : failed(db);
+	return r < 0 || code == SQLITE_DONE ? r : failed(db);
 }
 
 /* One statement to its end. */
@@ -191,12 +218,10 @@ static int run_one(ox_sqlite *db, sqlite3_stmt *stmt)
 	sqlite3_int64 before = sqlite3_total_changes64(db->handle);
 	int r = bind(db, stmt, SQLITE_STATIC);
 
-	ox_sqlite_result_free(w->result);
-	w->result = r == 0 && w->wants_result ? oxi_sqlite_result_new(stmt) : NULL;
-	if (r == 0 && w->wants_result && w->result == NULL)
-		r = OX_ENOMEM;
+	if (r == 0 && w->wants_result)
+		r = make_result(db, stmt);
 	if (r == 0)
-		r = step(db, stmt, w->result, false);
+		r = step(db, stmt, false);
 	if (w->result)
 		oxi_sqlite_result_end(w->result, db->handle, sqlite3_total_changes64(db->handle) != before);
 	return r;
@@ -265,8 +290,9 @@ static int next(ox_sqlite *db)
 	int r = 0;
 
 	if (!db->exhausted) {
-		w->result = oxi_sqlite_result_new(db->active);
-		r = w->result ? step(db, db->active, w->result, true) : OX_ENOMEM;
+		r = make_result(db, db->active);
+		if (r == 0)
+			r = step(db, db->active, true);
 		db->exhausted = r == 0;
 		if (r == 1 || (r == 0 && ox_sqlite_rows(w->result) > 0))
 			return 1;

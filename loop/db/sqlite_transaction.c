@@ -56,9 +56,9 @@ int ox_sqlite_commit(ox_sqlite *db)
 	return oxi_sqlite_leave(db, r);
 }
 
-int ox_sqlite_rollback(ox_sqlite *db)
+static int roll_back(ox_sqlite *db)
 {
-	int r = db ? ox_sqlite_abandon(db) : OX_ENOMEM;
+	int r = ox_sqlite_abandon(db);
 
 	if (r == 0)
 		r = oxi_sqlite_enter_any(db);
@@ -71,6 +71,14 @@ int ox_sqlite_rollback(ox_sqlite *db)
 	if (r == 0 && db->depth > 0)
 		db->depth--;
 	return oxi_sqlite_leave(db, r);
+}
+
+int ox_sqlite_rollback(ox_sqlite *db)
+{
+	if (db == NULL)
+		return OX_ENOMEM;
+	oxi_sqlite_enter_span(db);
+	return oxi_sqlite_leave_span(db, roll_back(db));
 }
 
 /* ---- a function in a transaction ---- */
@@ -101,8 +109,8 @@ static int end(ox_sqlite *db, unsigned depth, int r)
 	return done < 0 ? done : r;
 }
 
-int ox_sqlite_transaction(ox_sqlite *db, int (*fn)(ox_sqlite *db, void *arg), void *arg,
-                          const ox_sqlite_transaction_options *o)
+static int run_all(ox_sqlite *db, int (*fn)(ox_sqlite *db, void *arg), void *arg,
+                   const ox_sqlite_transaction_options *o)
 {
 	for (unsigned retry = 0;; retry++) {
 		int r = begin(db, o ? o->mode : NULL);
@@ -112,10 +120,19 @@ int ox_sqlite_transaction(ox_sqlite *db, int (*fn)(ox_sqlite *db, void *arg), vo
 			depth = db->depth;
 			r = end(db, depth, fn(db, arg));
 		} else {
-			depth = db ? db->depth + 1 : 1;
+			depth = db->depth + 1;
 		}
 		if (o == NULL || retry >= o->retries || depth > 1 || r != OX_EDB ||
 		    (db->error.code & 0xff) != SQLITE_BUSY || pause_before(retry) < 0)
 			return r;
 	}
+}
+
+int ox_sqlite_transaction(ox_sqlite *db, int (*fn)(ox_sqlite *db, void *arg), void *arg,
+                          const ox_sqlite_transaction_options *o)
+{
+	if (db == NULL)
+		return OX_ENOMEM;
+	oxi_sqlite_enter_span(db);
+	return oxi_sqlite_leave_span(db, run_all(db, fn, arg, o));
 }

@@ -42,8 +42,9 @@ struct ox_http_client {
 	struct oxi_hook work;           /* armed while starts, ends, flows or broken want it */
 	struct oxi_hook end;
 	struct oxi_list starts, running, ends, flows;
+	size_t users;                   /* requests that may still start a transfer */
 	int broken;                     /* the reactor refused libcurl something: all transfers fail with this */
-	bool closed;                    /* by its owner: it ends in this turn */
+	bool closed;                    /* by its owner: its transfers end in this turn, and it with its last user */
 };
 
 static const char client_key;
@@ -266,14 +267,19 @@ static int start(struct ox_http_client *c, struct ox_response *res)
 	return 0;
 }
 
-static void destroy(struct ox_http_client *c, int why)
+static void end_all(struct ox_http_client *c, int why)
 {
 	finish_list(&c->starts, why);
 	finish_list(&c->running, why);
 	finish_ending(c);
 	if (c->multi)
 		curl_multi_cleanup(c->multi);
+	c->multi = NULL;
 	oxi_timer_clear(&c->timer);
+}
+
+static void destroy(struct ox_http_client *c)
+{
 	oxi_hook_disarm(&c->work);
 	oxi_hook_disarm(&c->end);
 	c->magic = 0;
@@ -284,6 +290,12 @@ static void work(struct oxi_hook *h)
 {
 	struct ox_http_client *c = OXI_CONTAINER(h, struct ox_http_client, work);
 
+	if (c->closed) {
+		end_all(c, OX_ECLOSED);
+		if (c->users == 0)
+			destroy(c);
+		return;
+	}
 	finish_ending(c);
 	while (!oxi_list_empty(&c->starts)) {
 		struct ox_response *res = OXI_CONTAINER(c->starts.next, struct ox_response, link);
@@ -298,8 +310,6 @@ static void work(struct oxi_hook *h)
 		finish_list(&c->running, c->broken);
 		c->broken = 0;
 	}
-	if (c->closed)
-		destroy(c, OX_ECLOSED);
 }
 
 static void end(struct oxi_hook *h)
@@ -308,7 +318,8 @@ static void end(struct oxi_hook *h)
 
 	if (oxi_loop_get(&client_key) == c)
 		oxi_loop_put(&client_key, NULL);
-	destroy(c, OX_ECANCELED);
+	end_all(c, OX_ECANCELED);
+	destroy(c);
 }
 
 /* ---- clients ---- */
@@ -392,9 +403,20 @@ void ox_http_client_close(ox_http_client *c)
 
 /* ---- for the calls of coroutines ---- */
 
-void oxi_http_client_start(struct ox_http_client *c, struct ox_response *res)
+void oxi_http_client_ref(struct ox_http_client *c)
 {
 	OXI_CHECK_OBJECT(c, CLIENT_MAGIC);
+	c->users++;
+}
+
+void oxi_http_client_unref(struct ox_http_client *c)
+{
+	if (--c->users == 0 && c->closed)
+		oxi_hook_arm(&c->work);
+}
+
+void oxi_http_client_start(struct ox_http_client *c, struct ox_response *res)
+{
 	res->client = c;
 	res->state = OXI_TRANSFER_QUEUED;
 	oxi_list_append(&c->starts, &res->link);

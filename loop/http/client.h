@@ -83,6 +83,9 @@ struct ox_response {
 	const char *why;                        /* the same in words; NULL: as ox_strerror() */
 	bool added;                             /* to the multi handle */
 	bool streaming, follow;
+	bool once;                              /* the request must not be sent twice */
+	bool has_address;                       /* the peer: it is no Unix socket that was asked for */
+	long sent;                              /* how often it went out on a connection, by redirects too */
 	bool headers_done;                      /* those of the last response, not of a redirect */
 	int paused;                             /* CURLPAUSE_... as libcurl has it */
 	bool orphan;                            /* freed by its owner while ENDING */
@@ -100,7 +103,11 @@ int oxi_curl_init(void);
 /* The running loop's own client, made at first use. 0; OX_ENOMEM. */
 int oxi_http_client_get(struct ox_http_client **ret);
 
-/* Queues a transfer; it starts at the end of this turn. */
+/* For as long as a request may start a transfer: the client stays, though its owner closes it. */
+void oxi_http_client_ref(struct ox_http_client *c);
+void oxi_http_client_unref(struct ox_http_client *c);
+
+/* Queues a transfer; it starts at the end of this turn. If the client was closed it fails with OX_ECLOSED. */
 void oxi_http_client_start(struct ox_http_client *c, struct ox_response *res);
 
 /* Ends a transfer that is not DONE, with a result; at the end of this turn it is DONE and its connection closed. */
@@ -125,6 +132,9 @@ void oxi_upload_stop(struct ox_response *res);
  * wait before; negative: no. asked: its body was asked for, and cannot be had again.
  */
 ox_time oxi_retry_pause(const struct oxi_http_request *q, int r, const struct ox_response *res, bool asked, int n);
+
+/* May it be sent again, after the server perhaps did what it asks for? */
+bool oxi_retry_is_safe(const struct oxi_http_request *q);
 
 /* ---- cookies.c ---- */
 

@@ -157,10 +157,8 @@ static CURLcode prepare_connection(struct ox_response *res)
 	SET(CURLOPT_QUICK_EXIT, 1L);                    /* do not wait for look-ups: see client.c */
 	SET(CURLOPT_OPENSOCKETFUNCTION, oxi_transfer_on_open_socket);
 	SET(CURLOPT_OPENSOCKETDATA, res);
-	if (o->allow_address && !o->unix_path) {
-		SET(CURLOPT_PREREQFUNCTION, oxi_transfer_on_request);
-		SET(CURLOPT_PREREQDATA, res);
-	}
+	SET(CURLOPT_PREREQFUNCTION, oxi_transfer_on_request);
+	SET(CURLOPT_PREREQDATA, res);
 	if (o->ca_file)
 		SET(CURLOPT_CAINFO, o->ca_file);
 	if (o->insecure) {

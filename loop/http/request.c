@@ -53,6 +53,8 @@ static struct ox_response *response_new(const struct oxi_http_request *q)
 	res->allow_address = q->o.allow_address;
 	res->allow_arg = q->o.allow_arg;
 	res->error_text = q->o.error_text;
+	res->once = !oxi_retry_is_safe(q);
+	res->has_address = !q->o.unix_path;
 	res->cookies = q->o.cookies;
 	oxi_cookies_ref(res->cookies);
 	return res;
@@ -84,17 +86,13 @@ static int wait_for_answer(struct ox_response *res)
 
 static int transfer(const struct oxi_http_request *q, struct oxi_upload *u, ox_response **ret)
 {
-	struct ox_http_client *client = q->o.client;
-	struct ox_response *res;
-	int r = client ? 0 : oxi_http_client_get(&client);
+	struct ox_response *res = response_new(q);
+	int r;
 
-	if (r < 0)
-		return r;
-	res = response_new(q);
 	if (!res)
 		return OX_ENOMEM;
 	res->upload = u;
-	oxi_http_client_start(client, res);
+	oxi_http_client_start(q->o.client, res);
 	r = wait_for_answer(res);
 	if (r == 0 || (r != OX_ECANCELED && res->streaming && res->headers_done)) {
 		*ret = res;             /* what went wrong after the headers, reading will tell */
@@ -139,7 +137,7 @@ static bool is_time_left(ox_time end, ox_time pause)
 	return pause < OX_NEVER - now && now + pause < end && now + pause < deadline;
 }
 
-static int run(struct oxi_http_request *q, ox_response **ret)
+static int try_all(struct oxi_http_request *q, ox_response **ret)
 {
 	ox_time end = end_of(&q->o), pause;
 
@@ -163,6 +161,21 @@ static int run(struct oxi_http_request *q, ox_response **ret)
 			return r;
 		}
 	}
+}
+
+/* Client and jar stay until the last attempt, even if their owner lets go of them between two. */
+static int run(struct oxi_http_request *q, ox_response **ret)
+{
+	int r = q->o.client ? 0 : oxi_http_client_get(&q->o.client);
+
+	if (r < 0)
+		return r;
+	oxi_http_client_ref(q->o.client);
+	oxi_cookies_ref(q->o.cookies);
+	r = try_all(q, ret);
+	ox_cookies_free(q->o.cookies);
+	oxi_http_client_unref(q->o.client);
+	return r;
 }
 
 /* ---- the calls ---- */

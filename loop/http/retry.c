@@ -19,6 +19,11 @@ static bool is_idempotent(const char *method)
 	return false;
 }
 
+bool oxi_retry_is_safe(const struct oxi_http_request *q)
+{
+	return q->o.retry_all || is_idempotent(q->method);
+}
+
 /* A time-out is one of connecting as long as there is time left; oxi_retry_pause() sees to that. */
 static bool may_pass(int r, const struct ox_response *res)
 {
@@ -49,11 +54,14 @@ static ox_time backoff(const ox_http_options *o, int n)
 	return jitter(pause < most ? pause : most);
 }
 
+/* A date that has passed is negative in libcurl, and so is what a server says that counts backwards. */
 static ox_time retry_after(const struct ox_response *res)
 {
 	curl_off_t seconds = 0;
 
 	curl_easy_getinfo(res->easy, CURLINFO_RETRY_AFTER, &seconds);
+	if (seconds <= 0)
+		return 0;
 	return seconds < OX_NEVER / OX_SEC(1) ? OX_SEC(seconds) : OX_NEVER;
 }
 
@@ -62,7 +70,7 @@ ox_time oxi_retry_pause(const struct oxi_http_request *q, int r, const struct ox
 	const ox_http_options *o = &q->o;
 	ox_time pause, after = r == 0 ? retry_after(res) : 0;
 
-	if (n > o->retries || asked || !may_pass(r, res) || !(o->retry_all || is_idempotent(q->method)))
+	if (n > o->retries || asked || !may_pass(r, res) || !oxi_retry_is_safe(q))
 		return -1;
 	if (after > (o->retry_max ? o->retry_max : OX_SEC(30)))
 		return -1;

@@ -33,6 +33,7 @@
 
 #define BACKLOG 511
 #define ACCEPT_PAUSE OX_MS(100)         /* after accept() failed: out of descriptors, say */
+#define LOOKS 4                         /* for idle timeouts, in each */
 #define HEADERS_MORE OX_KIB(64)         /* that evhttp reads beyond the limit, so that we can say 431; it says 400 */
 
 /* ---- a request's coroutine ---- */
@@ -104,7 +105,23 @@ static void accept_again(struct oxi_timer *t)
 
 /* ---- listening ---- */
 
-static int listen_on(const char *text, int *ret_fd)
+/* A Unix socket's file is ours from here on. */
+static void note_file(struct ox_http_server *s, const ox_address *a)
+{
+	const struct sockaddr_un *un = (const struct sockaddr_un *)&a->storage;
+
+	if (un->sun_family == AF_UNIX)
+		strcpy(s->file, un->sun_path);          /* of an abstract one: "" */
+}
+
+static void remove_file(struct ox_http_server *s)
+{
+	if (s->file[0])
+		unlink(s->file);
+	s->file[0] = '\0';
+}
+
+static int listen_on(struct ox_http_server *s, const char *text, int *ret_fd)
 {
 	ox_address a;
 	int one = 1, r = ox_address_parse(text, &a);
@@ -117,7 +134,10 @@ static int listen_on(const char *text, int *ret_fd)
 		return fd;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));    /* connections inherit it */
-	if (bind(fd, (struct sockaddr *)&a.storage, a.len) < 0 || listen(fd, BACKLOG) < 0)
+	if (bind(fd, (struct sockaddr *)&a.storage, a.len) < 0)
+		return -errno;
+	note_file(s, &a);
+	if (listen(fd, BACKLOG) < 0)
 		return -errno;
 	*ret_fd = fd;
 	fd = -1;
@@ -153,6 +173,7 @@ static void stop_listening(struct ox_http_server *s)
 	if (s->bound)
 		evhttp_del_accept_socket(s->http, s->bound);
 	s->bound = NULL;
+	remove_file(s);
 	oxi_timer_clear(&s->accept_again);
 }
 
@@ -161,14 +182,27 @@ static void close_idle(struct oxi_hook *h)
 	oxi_peers_close_idle(OXI_CONTAINER(h, struct ox_http_server, close_idle));
 }
 
+/*
+ * The descriptor of a loop that somebody else turns (ox_loop_fd()) knows our timers, not libevent's: a poll now and then
+ * finds the idle timeouts that have passed.
+ */
+static void look(struct oxi_timer *t)
+{
+	struct timeval idle = OXI_CONTAINER(t, struct ox_http_server, look)->idle_timeout;
+
+	oxi_timer_set(t, oxi_now() + (OX_SEC(idle.tv_sec) + OX_US(idle.tv_usec)) / LOOKS + OX_MS(1));  /* without memory: no more */
+}
+
 static void destroy(struct ox_http_server *s)
 {
 	if (s->http)
 		evhttp_free(s->http);           /* and with it the listener and the connections */
 	oxi_timer_clear(&s->accept_again);
+	oxi_timer_clear(&s->look);
 	oxi_hook_disarm(&s->close_idle);
 	oxi_hook_disarm(&s->end);
 	s->magic = 0;
+	remove_file(s);
 	ox_listener_close(s->front);
 	oxi_free(s->idle);
 	oxi_free(s);
@@ -228,11 +262,6 @@ static int begin(struct ox_http_server *s, int fd, const ox_http_server_options 
 	return s->tls ? oxi_front_start(s) : 0;
 }
 
-static bool is_unix(const char *address)
-{
-	return address && strncmp(address, "unix:", 5) == 0;
-}
-
 int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_server_options *o, ox_http_server **ret)
 {
 	ox_http_server_options with = { .size = sizeof(with) };
@@ -245,7 +274,7 @@ int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_s
 		return OX_ESTATE;
 	if (o)
 		memcpy(&with, o, o->size < sizeof(with) ? o->size : sizeof(with));
-	if (with.max_body > OX_GIB(1) || with.max_headers > OX_GIB(1) || with.idle_timeout < 0 || is_unix(address))
+	if (with.max_body > OX_GIB(1) || with.max_headers > OX_GIB(1) || with.idle_timeout < 0)
 		return OX_EINVAL;
 	s = oxi_alloc(sizeof(*s));
 	if (!s)
@@ -254,11 +283,12 @@ int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_s
 	s->handler = handler;
 	s->tls = with.tls;
 	oxi_timer_init(&s->accept_again, accept_again);
+	oxi_timer_init(&s->look, look);
 	oxi_hook_init(&s->end, loop_ends);
 	oxi_hook_init(&s->close_idle, close_idle);
 	r = s->tls ? oxi_front_open(s, address) : 0;
 	if (r == 0)
-		r = listen_on(s->tls ? s->inside : address, &fd);
+		r = listen_on(s, s->tls ? s->inside : address, &fd);
 	if (r == 0)
 		r = begin(s, fd, &with);
 	if (r < 0) {
@@ -266,6 +296,7 @@ int ox_http_serve(const char *address, ox_http_handler *handler, const ox_http_s
 		destroy(s);
 		return r;
 	}
+	look(&s->look);
 	oxi_hook_at_end(&s->end);
 	oxi_loop_hold(1);
 	*ret = s;

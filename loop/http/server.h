@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <oxbow/http_server.h>
 #include <oxbow/server.h>
+#include <sys/un.h>
 
 #include "loop/loop.h"
 
@@ -35,6 +36,7 @@ struct ox_http_server {
 	size_t max_headers;
 	size_t most_input;              /* that a connection may buffer: headers and body of one request, and some */
 	struct timeval idle_timeout;
+	struct oxi_timer look;          /* wakes the loop to look at them */
 	struct oxi_timer accept_again;
 	struct oxi_hook end;            /* the loop ends and the server was left open */
 	struct oxi_hook close_idle;     /* while draining: connections have become idle */
@@ -47,7 +49,8 @@ struct ox_http_server {
 	ox_listener *front;             /* with tls: the public one; the bound one is inside, for the front only */
 	char inside[64];                /* its address */
 	bool cancel_gone, draining, closing;
-	char url[sizeof("http://[]:65535") + INET6_ADDRSTRLEN];
+	char file[sizeof(((struct sockaddr_un *)0)->sun_path)];         /* its Unix socket, to be removed; "": none */
+	char url[sizeof("https://unix:") + sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
 /* From the last byte of the request to the last byte of the reply, or the end of the connection. */

@@ -5,6 +5,7 @@
  */
 #include "loop/http/server.h"
 
+#include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,31 +43,57 @@ static bool is_number(const char *text)
 	return *text && !text[strspn(text, "0123456789")];
 }
 
+/* What counts in judging; with how many headers said it. */
+struct framing {
+	const char *length, *coding;
+	unsigned lengths, hosts;
+};
+
+static void note(struct framing *f, const struct evkeyval *h)
+{
+	f->hosts += strcasecmp(h->key, "Host") == 0;
+	if (strcasecmp(h->key, "Content-Length") == 0) {
+		f->length = h->value;
+		f->lengths++;
+	} else if (strcasecmp(h->key, "Transfer-Encoding") == 0) {
+		f->coding = h->value;
+		f->lengths++;
+	}
+}
+
 /*
- * 0 for a request that may reach a handler. What says its length in two ways, or in one that evhttp would
- * read otherwise than a proxy in front, might hide another request in its body (RFC 9112 section 11.2): 400.
+ * What says its length in two ways, or in one that evhttp would read otherwise than a proxy in front, might
+ * hide another request in its body (RFC 9112 section 11.2); with two hosts, or none, it is not known who was
+ * asked (section 3.2).
  */
+static bool is_ambiguous(struct evhttp_request *ev, const struct framing *f)
+{
+	bool old = ev->major == 1 && ev->minor == 0;
+
+	if (f->lengths > 1 || f->hosts > 1 || (f->hosts == 0 && !old))
+		return true;
+	if ((f->coding && (old || strcasecmp(f->coding, "chunked") != 0)) || (f->length && !is_number(f->length)))
+		return true;
+	/* evhttp takes the body of a HEAD for the next request */
+	return evhttp_request_get_command(ev) == EVHTTP_REQ_HEAD &&
+	       (f->coding || (f->length && f->length[strspn(f->length, "0")]));
+}
+
+/* 0 for a request that may reach a handler. */
 static int judge_headers(struct evhttp_request *ev, size_t max)
 {
 	struct evkeyvalq *headers = evhttp_request_get_input_headers(ev);
-	const char *length = NULL, *coding = NULL;
 	size_t size = strlen(evhttp_request_get_uri(ev));
-	bool twice = false;
+	struct framing f = { 0 };
 
 	for (struct evkeyval *h = headers->tqh_first; h; h = h->next.tqe_next) {
-		const char **which = strcasecmp(h->key, "Content-Length") == 0      ? &length :
-		                     strcasecmp(h->key, "Transfer-Encoding") == 0 ? &coding :
-		                                                                      NULL;
-
+		if (!oxi_http_header_valid(h->key, strlen(h->key), h->value))
+			return 400;             /* "Content-Length : 5" for one */
+		note(&f, h);
 		size += strlen(h->key) + strlen(h->value) + strlen(": \r\n");
-		twice |= which && (length || coding);
-		if (which)
-			*which = h->value;
 	}
-	if (twice || (coding && strcasecmp(coding, "chunked") != 0) || (length && !is_number(length)))
+	if (is_ambiguous(ev, &f))
 		return 400;
-	if (evhttp_request_get_command(ev) == EVHTTP_REQ_HEAD && (coding || (length && length[strspn(length, "0")])))
-		return 400;             /* evhttp takes its body for the next request */
 	return size > max ? 431 : 0;
 }
 

@@ -145,9 +145,8 @@ ssize_t ox_request_write(ox_request *q, const void *buf, size_t len)
 
 /*
  * A reset also says so to a client of HTTP/1.0, for which the end of the connection is the end of the body.
- * Not by SO_LINGER: evhttp would shut the socket down first, and the peer see a proper end. (Behind the front
- * of TLS there is no reset, as the connection inside is a Unix socket: a client of HTTP/1.1 sees the missing
- * last chunk, one of 1.0 nothing.)
+ * Not by SO_LINGER: evhttp would shut the socket down first, and the peer see a proper end. (A Unix socket has
+ * no reset, and TLS has one inside: a client of HTTP/1.1 sees the missing last chunk, one of 1.0 nothing.)
  */
 static void break_off(struct ox_request *q)
 {

@@ -8,6 +8,8 @@
  * - An address is asked for twice: before a socket is made, so that a refused address sees no packet, and
  *   again before the request goes out, because a kept connection may have been made by a request that was
  *   allowed more.
+ * - A kept connection that ends without an answer makes libcurl send the request again, a POST too. The server
+ *   may have done what it asks for (RFC 9110 section 9.2.2): that is for the caller to decide.
  */
 #include "loop/http/client.h"
 
@@ -153,22 +155,41 @@ curl_socket_t oxi_transfer_on_open_socket(void *arg, curlsocktype purpose, struc
 	return CURL_SOCKET_BAD;
 }
 
-int oxi_transfer_on_request(void *arg, char *ip, char *local_ip, int port, int local_port)
+/* Each redirect is another request; and after 417 libcurl asks again, without Expect. */
+static bool is_sent_twice(struct ox_response *res)
+{
+	long redirects = 0, status = 0;
+
+	curl_easy_getinfo(res->easy, CURLINFO_REDIRECT_COUNT, &redirects);
+	curl_easy_getinfo(res->easy, CURLINFO_RESPONSE_CODE, &status);
+	return ++res->sent > redirects + 1 + (status == 417);
+}
+
+static bool is_address_refused(struct ox_response *res, const char *ip, int port)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+
+	if (inet_pton(AF_INET, ip, &in.sin_addr) == 1)
+		return refused(res, (const struct sockaddr *)&in, sizeof(in));
+	if (inet_pton(AF_INET6, ip, &in6.sin6_addr) == 1)
+		return refused(res, (const struct sockaddr *)&in6, sizeof(in6));
+	object(res, -EACCES, "a proxy's Unix socket has no address to be allowed");
+	return true;
+}
+
+int oxi_transfer_on_request(void *arg, char *ip, char *local_ip, int port, int local_port)
+{
 	struct ox_response *res = arg;
-	bool no = true;
 
 	(void)local_ip;
 	(void)local_port;
-	if (inet_pton(AF_INET, ip, &in.sin_addr) == 1)
-		no = refused(res, (const struct sockaddr *)&in, sizeof(in));
-	else if (inet_pton(AF_INET6, ip, &in6.sin6_addr) == 1)
-		no = refused(res, (const struct sockaddr *)&in6, sizeof(in6));
-	else
-		object(res, -EACCES, "a proxy's Unix socket has no address to be allowed");
-	return no ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+	if (res->allow_address && res->has_address && is_address_refused(res, ip, port))
+		return CURL_PREREQFUNC_ABORT;
+	if (!is_sent_twice(res) || !res->once)
+		return CURL_PREREQFUNC_OK;
+	object(res, -ECONNRESET, "the connection ended without an answer, and the request is not sent twice");
+	return CURL_PREREQFUNC_ABORT;
 }
 
 /* ---- from libcurl's codes to ours ---- */

@@ -21,14 +21,6 @@ union control {
 	char room[CMSG_SPACE(MOST * sizeof(int))];
 };
 
-static bool is_unix(const ox_stream *s)
-{
-	int domain = 0;
-	socklen_t len = sizeof(domain);
-
-	return oxi_stream_is_socket(s) && getsockopt(s->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
-}
-
 /* ---- sending ---- */
 
 static ssize_t send_along(ox_stream *s, const void *buf, size_t len, const int *fds, size_t n)
@@ -53,7 +45,7 @@ ssize_t ox_send_fds(ox_stream *s, const void *buf, size_t len, const int *fds, s
 	int r = oxi_stream_may_write(s);
 	ssize_t sent = -EAGAIN;
 
-	if (r == 0 && (len == 0 || len > SSIZE_MAX || n == 0 || n > MOST || !is_unix(s)))
+	if (r == 0 && (len == 0 || len > SSIZE_MAX || n == 0 || n > MOST || !oxi_stream_is_unix(s)))
 		return OX_EINVAL;
 	while (r == 0 && sent == -EAGAIN) {     /* what was written before goes first */
 		r = oxi_stream_wait_empty(s, "send descriptors");
@@ -65,6 +57,8 @@ ssize_t ox_send_fds(ox_stream *s, const void *buf, size_t len, const int *fds, s
 	if (r < 0 || sent < 0)
 		return r < 0 ? r : sent;
 	sent = oxi_stream_write(s, &(ox_bytes){ (const char *)buf + sent, len - (size_t)sent }, 1);
+	if (sent == OX_ENOMEM)
+		oxi_stream_write_failed(s, OX_ENOMEM);          /* a part is out: more must not follow the gap */
 	return sent < 0 ? sent : (ssize_t)len;
 }
 
@@ -134,7 +128,7 @@ ssize_t ox_recv_fds(ox_stream *s, void *buf, size_t cap, int *fds, size_t *n)
 
 	if (r < 0)
 		return r;
-	if (cap == 0 || !is_unix(s))
+	if (cap == 0 || !oxi_stream_is_unix(s))
 		return OX_EINVAL;
 	before = oxi_buffer_take(&s->in, buf, cap);
 	if (before > 0) {               /* read earlier: nothing came along */
@@ -163,7 +157,7 @@ int ox_stream_credentials(const ox_stream *s, ox_credentials *ret)
 	socklen_t len = sizeof(c);
 
 	OXI_CHECK_OBJECT(s, OXI_STREAM_MAGIC);
-	if (!is_unix(s))
+	if (!oxi_stream_is_unix(s))
 		return OX_EINVAL;
 	if (getsockopt(s->fd, SOL_SOCKET, SO_PEERCRED, &c, &len) < 0)
 		return -errno;

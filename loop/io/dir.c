@@ -49,7 +49,7 @@ static void load(void *arg)
 	d->at = 0;
 	d->len = n > 0 ? (size_t)n : 0;
 	d->over = n <= 0;
-	d->error = n < 0 ? -errno : 0;
+	d->error = n < 0 && errno != ENOENT ? -errno : 0;       /* ENOENT: it has been removed, so that was all */
 	find_types(d);
 }
 

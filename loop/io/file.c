@@ -3,11 +3,11 @@
  * Open files. Every call that may wait for a device runs in a thread, but reading and writing try first
  * without: preadv2(RWF_NOWAIT) gives what the page cache has (0.6 us for 4 KiB, where the way through a
  * thread is 10 to 50) and EAGAIN where it would wait; then a thread does the rest. Some file systems write so
- * too; one that cannot says so once.
+ * too; one that cannot says so once. Much at a time is a thread's at once: copying it would hold up the loop.
  *
  * The buffers are the caller's and the thread writes into them, so a cancelled caller waits for what has
- * begun. Opening has nothing of the caller's, and can take for ever (a FIFO without a writer): that is
- * abandoned.
+ * begun. Opening and loading have nothing of the caller's, and can take for ever (a FIFO without a writer):
+ * that is abandoned.
  *
  * A file counts the calls that are in threads: closing waits for them, or its descriptor might be another
  * file's when they use it.
@@ -24,6 +24,7 @@
 #define FILE_MAGIC 0x656c696600000001ull
 #define LOCK_FIRST OX_MS(1)             /* pauses between tries for a lock */
 #define LOCK_LAST  OX_MS(25)
+#define NOW_MOST   OX_KIB(256)          /* copied in the time that a thread needs to answer */
 #define POSITION   (-1)                 /* instead of an offset: the file's own */
 #define INVALID    (-2)
 
@@ -166,14 +167,25 @@ int ox_file_close(ox_file *f)
 
 /* ---- calls ---- */
 
+static void leave(ox_file *f)
+{
+	if (--f->users == 0 && f->closer)
+		oxi_wake(f->closer, 0);
+}
+
 int oxi_file_enter(ox_file *f)
 {
-	int r = oxi_checkpoint();
+	bool closing;
+	int r;
 
-	if (r < 0)
-		return r;
 	OXI_CHECK_OBJECT(f, FILE_MAGIC);
-	return f->closing ? OX_ECLOSED : 0;
+	if (f->closing)
+		return OX_ECLOSED;
+	f->users++;                     /* others may run now, and one of them closes it */
+	r = oxi_checkpoint();
+	closing = f->closing;
+	leave(f);
+	return closing ? OX_ECLOSED : r;
 }
 
 int oxi_file_run(ox_file *f, void (*fn)(void *arg), void *arg, const char *what)
@@ -182,8 +194,7 @@ int oxi_file_run(ox_file *f, void (*fn)(void *arg), void *arg, const char *what)
 
 	f->users++;
 	r = oxi_thread_run(OXI_THREAD_FILE, fn, arg, NULL, what);
-	if (--f->users == 0 && f->closer)
-		oxi_wake(f->closer, 0);
+	leave(f);
 	return r;
 }
 
@@ -226,7 +237,7 @@ static void transfer_in_thread(void *t)
 static void transfer_now(ox_file *f, struct oxi_transfer *t)
 {
 	t->error = -EAGAIN;
-	if (t->write && f->no_nowait)
+	if (t->len > NOW_MOST || (t->write && f->no_nowait))
 		return;
 	oxi_transfer(t, RWF_NOWAIT);
 	if (t->write && t->error == -EOPNOTSUPP)
@@ -382,23 +393,34 @@ static void try_lock(void *arg)
  * The blocking form could not be cancelled but by a signal, and an abandoned one would lock later, when
  * nobody wants it.
  */
-int ox_file_lock(ox_file *f, int how)
+static int lock(ox_file *f, int type, bool wait)
 {
-	struct request q = { .fd = -1 };
+	struct request q = { .how = type };
 	ox_time pause = LOCK_FIRST;
-	int kind = how & ~LOCK_NB;
 
-	if (kind != LOCK_EX && kind != LOCK_SH && kind != LOCK_UN)
-		return OX_EINVAL;
-	q.how = kind == LOCK_EX ? F_WRLCK : kind == LOCK_SH ? F_RDLCK : F_UNLCK;
 	for (;;) {
 		int r = file_request(f, try_lock, &q, "file lock");
 
-		if (r != OX_EBUSY || how & LOCK_NB)
+		if (r != OX_EBUSY || !wait)
 			return r;
 		r = ox_sleep(pause);
 		if (r < 0)
 			return r;
 		pause = pause < LOCK_LAST / 2 ? 2 * pause : LOCK_LAST;
 	}
+}
+
+int ox_file_lock(ox_file *f, int how)
+{
+	int kind = how & ~LOCK_NB, r;
+
+	if (kind != LOCK_EX && kind != LOCK_SH && kind != LOCK_UN)
+		return OX_EINVAL;
+	r = oxi_file_enter(f);
+	if (r < 0)
+		return r;
+	f->users++;                     /* between the tries, too: the file may be closed meanwhile */
+	r = lock(f, kind == LOCK_EX ? F_WRLCK : kind == LOCK_SH ? F_RDLCK : F_UNLCK, !(how & LOCK_NB));
+	leave(f);
+	return r;
 }

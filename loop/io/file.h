@@ -20,7 +20,7 @@ struct ox_file {
 	int fd;
 	bool writable;                  /* opened for writing, so that closing may tell of an error */
 	bool no_nowait;                 /* the file system cannot write without waiting */
-	unsigned users;                 /* calls that are in a thread */
+	unsigned users;                 /* calls that others may not free it under */
 	struct oxi_wait *closer;        /* waits until there are none */
 	bool closing;
 	struct oxi_replacement *replacement;

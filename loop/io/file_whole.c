@@ -23,10 +23,10 @@
 /* ---- reading ---- */
 
 struct loading {
-	const char *path;
 	size_t limit;
 	ox_contents *contents;
 	int result;
+	char path[];
 };
 
 /* Room for size bytes, one more to see that there are no more than the limit, and the NUL. */
@@ -84,23 +84,38 @@ static void load(void *arg)
 		close(fd);
 }
 
+static void loaded_in_vain(void *arg)
+{
+	struct loading *l = arg;
+
+	oxi_free(l->contents);
+	oxi_free(l);
+}
+
 int ox_file_load(const char *path, size_t limit, ox_contents **ret)
 {
-	struct loading l = { .path = path, .limit = limit };
+	struct loading *l;
+	size_t len;
 	int r = oxi_checkpoint();
 
 	if (r < 0)
 		return r;
-	l.contents = contents_resize(NULL, 0);
-	if (l.contents == NULL)
+	len = strlen(path) + 1;
+	l = oxi_alloc(sizeof(*l) + len);
+	if (l == NULL)
 		return OX_ENOMEM;
-	r = oxi_thread_run(OXI_THREAD_FILE, load, &l, NULL, "file load");
+	l->limit = limit;
+	memcpy(l->path, path, len);
+	r = oxi_thread_run(OXI_THREAD_FILE, load, l, loaded_in_vain, "file load");
+	if (r == OX_ECANCELED)
+		return r;
 	if (r == 0)
-		r = l.result;
-	if (r == 0)
-		*ret = l.contents;
-	else
-		oxi_free(l.contents);
+		r = l->result;
+	if (r == 0) {
+		*ret = l->contents;
+		l->contents = NULL;
+	}
+	loaded_in_vain(l);
 	return r;
 }
 
@@ -232,11 +247,9 @@ static int name_temporarily(int fd, struct oxi_replacement *r)
 
 static int put_in_place(int fd, struct oxi_replacement *r)
 {
-	int result = 0;
+	int result = fsync(fd) < 0 ? -errno : 0;
 
-	if (fsync(fd) < 0)
-		return -errno;
-	if (r->temporary[0] == '\0')
+	if (result == 0 && r->temporary[0] == '\0')
 		result = name_temporarily(fd, r);
 	if (result == 0 && rename(r->temporary, r->path) < 0)
 		result = -errno;

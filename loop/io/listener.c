@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "loop/io/socket.h"
-#include "loop/io/waits.h"
+#include "loop/waits.h"
 
 #define LISTENER_MAGIC 0x6e657473696c0001ull
 

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "loop/io/process.h"
+#include "loop/waits.h"
 
 #define PROCESS_MAGIC 0x7365636f72700001ull
 #define GRACE         OX_SEC(5)
@@ -168,7 +169,7 @@ static const struct oxi_clause_ops exited_ops = { "child", exited_attempt, exite
 
 int ox_process_wait(ox_process *p, ox_process_status *ret)
 {
-	int r = oxi_checkpoint();
+	int r = p ? oxi_checkpoint_at(&p->beginning) : OX_ENOMEM;
 
 	return r < 0 ? r : oxi_clause_run(&(struct oxi_clause){ .ops = &exited_ops, .object = p, .ret = ret });
 }
@@ -264,6 +265,7 @@ static ox_process *new_process(const ox_process_options *o)
 	p->max_output = o->max_output > 0 ? o->max_output : MAX_OUTPUT;
 	p->reaped = p->ended = true;    /* there is none yet */
 	oxi_list_init(&p->waiters);
+	oxi_list_init(&p->beginning);
 	oxi_list_init(&p->child_signal.link);
 	oxi_hook_init(&p->at_end, end_of_loop);
 	oxi_hook_at_end(&p->at_end);
@@ -382,6 +384,7 @@ int ox_process_stop(ox_process *p, ox_process_status *ret)
 /* Whatever is left is ended at once. */
 static void let_go(ox_process *p)
 {
+	look(p);                        /* somebody else may have waited for it: then its number is a stranger's */
 	oxi_hook_disarm(&p->at_end);
 	ox_stream_abort(p->in);
 	ox_stream_abort(p->out);
@@ -392,6 +395,7 @@ static void let_go(ox_process *p)
 		oxi_tree_signal(p->pid, leads_group(p), SIGKILL);
 	reap(p);
 	oxi_clause_commit_all(&p->waiters, OX_ECLOSED);
+	oxi_waits_end(&p->beginning, OX_ECLOSED);
 }
 
 static void end_politely(ox_process *p)

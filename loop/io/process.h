@@ -61,6 +61,7 @@ struct ox_process {
 	int wait_result;                /* of ox_process_wait() */
 	ox_process_status status;
 	struct oxi_list waiters;        /* clauses */
+	struct oxi_list beginning;      /* waits: in the first step of ox_process_wait() */
 	struct oxi_watch *watch;        /* of the pidfd, until it has ended */
 	struct oxi_signals child_signal;        /* SIGCHLD, without a pidfd */
 	struct oxi_hook at_end;         /* of the loop */

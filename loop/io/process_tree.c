@@ -5,7 +5,7 @@
  *
  * Processes are born while one looks for them. So each one found is stopped before its children are read, and the
  * search goes on until a round has found nobody new and all have been seen standing: who stands has no
- * more children. Then all get the signal, and go on.
+ * more children. Then all get the signal, and go on, unless it is one that stops.
  *
  * Cgroups would do this without a search, but an ordinary user is given none in most places.
  */
@@ -148,22 +148,32 @@ static void freeze(struct tree *t)
 		sched_yield();
 }
 
+/* group: 0: none. True if there was anybody. */
+static bool signal_all(const struct tree *t, pid_t group, int signo)
+{
+	bool reached = group > 0 && kill(-group, signo) == 0;
+
+	for (size_t i = 0; i < t->len; i++)
+		reached |= kill(t->pids[i], signo) == 0;
+	return reached;
+}
+
 int oxi_tree_signal(pid_t pid, bool group, int signo)
 {
+	bool from_terminal = signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
 	struct tree t = { .len = 0 };
+	pid_t leader = group ? pid : 0;
 	bool reached;
 
 	if (signo < 0 || signo >= NSIG)
 		return OX_EINVAL;
 	add(&t, pid);
 	freeze(&t);
-	reached = group && kill(-pid, signo) == 0;
-	for (size_t i = 0; i < t.len; i++)
-		reached |= kill(t.pids[i], signo) == 0;
-	if (group)
-		kill(-pid, SIGCONT);
-	for (size_t i = 0; i < t.len; i++)
-		kill(t.pids[i], SIGCONT);
+	if (from_terminal)              /* SIGCONT would take them back, and they may be handled: so it comes first */
+		signal_all(&t, leader, SIGCONT);
+	reached = signal_all(&t, leader, signo);
+	if (!from_terminal && signo != SIGSTOP)
+		signal_all(&t, leader, SIGCONT);
 	oxi_free(t.pids);
 	return t.error < 0 ? t.error : reached ? 0 : -ESRCH;
 }

@@ -8,9 +8,10 @@
  * holds few of them. It costs two descriptors a way, and TLS, pairs in memory and cut reads need this way all the same.
  */
 #include <oxbow/group.h>
+#include <oxbow/scope.h>
 
 #include "loop/io/stream.h"
-#include "loop/io/waits.h"
+#include "loop/waits.h"
 
 /*
  * What is buffered in the first stream goes to the second; it is taken out before anything can fail or be cancelled
@@ -32,28 +33,54 @@ static int pass_on(ox_stream *from, ox_stream *to, const struct oxi_wait *source
 	return n < 0 ? (int)n : source->result;
 }
 
+/* The second stream: when it is closed, reading the first makes no sense any more. */
+struct target {
+	struct oxi_wait presence;
+	ox_scope scope;                 /* of the relay */
+};
+
+static oxi_abort_answer target_closed(struct oxi_wait *w)
+{
+	ox_scope_cancel(&OXI_CONTAINER(w, struct target, presence)->scope);
+	return OXI_ABORTED;
+}
+
+/* Both streams may be closed at any wait: then they are not looked at again. */
+static int move(ox_stream *from, ox_stream *to, const struct oxi_wait *source, struct target *target, uint64_t *moved)
+{
+	ox_bytes ignored;
+	int r = source->result < 0 ? source->result : target->presence.result;
+
+	ox_scope_enter(&target->scope, OX_NEVER);
+	target->presence.abort = target_closed;
+	while (r == 0) {
+		r = ox_peek(from, 1, &ignored);
+		if (target->presence.result < 0)
+			r = target->presence.result;
+		if (r == 0)
+			r = pass_on(from, to, source, moved);
+	}
+	return ox_scope_leave(&target->scope, r);
+}
+
 int ox_relay(ox_stream *from, ox_stream *to, uint64_t *ret_moved)
 {
-	struct oxi_wait source, target;
+	struct oxi_wait source;
+	struct target target;
 	uint64_t moved = 0;
-	ox_bytes ignored;
-	int r = 0;
+	int r;
 
 	if (from == NULL || to == NULL)
 		return OX_ENOMEM;
 	OXI_CHECK_OBJECT(from, OXI_STREAM_MAGIC);
 	OXI_CHECK_OBJECT(to, OXI_STREAM_MAGIC);
 	oxi_presence_enter(&source, &from->flushers);
-	oxi_presence_enter(&target, &to->flushers);
-	while (r == 0) {
-		r = ox_peek(from, 1, &ignored);
-		if (r == 0)
-			r = target.result;
-		if (r == 0)
-			r = pass_on(from, to, &source, &moved);
-	}
+	oxi_presence_enter(&target.presence, &to->flushers);
+	r = oxi_checkpoint();
+	if (r == 0)
+		r = move(from, to, &source, &target, &moved);
 	oxi_presence_leave(&source);
-	oxi_presence_leave(&target);
+	oxi_presence_leave(&target.presence);
 	if (ret_moved)
 		*ret_moved = moved;
 	return r == OX_EINCOMPLETE ? 0 : r;

@@ -13,7 +13,7 @@
 
 #include "loop/io/stream.h"
 #include "loop/io/thread.h"
-#include "loop/io/waits.h"
+#include "loop/waits.h"
 
 #define CHUNK OX_KIB(256)
 #define COPY  OX_KIB(64)
@@ -130,6 +130,8 @@ int ox_sendfile(ox_stream *s, int fd, off_t offset, size_t len, size_t *ret_sent
 		r = make_cached(s, &c);
 		if (r == 0)
 			r = (s->transport->send_file ? send_chunk : copy_chunk)(s, &c, &sent);
+		if (r == 0 && sent < len)
+			r = oxi_stream_may_write(s);    /* a peer that takes all must not keep the others waiting */
 	}
 	if (ret_sent)
 		*ret_sent = sent;

@@ -19,7 +19,7 @@
 #include <oxbow/task.h>
 
 #include "loop/io/socket.h"
-#include "loop/io/waits.h"
+#include "loop/waits.h"
 
 #define BACK_OFF OX_MS(100)
 

@@ -8,6 +8,7 @@
 
 #include "loop/select.h"
 #include "loop/signal.h"
+#include "loop/waits.h"
 
 #define SIGNALS_MAGIC 0x736c616e67690001ull
 #define KEPT_APART    256u
@@ -16,7 +17,8 @@
 struct ox_signals {
 	uint64_t magic;
 	struct oxi_signals in;
-	struct oxi_list waiters;
+	struct oxi_list waiters;        /* clauses */
+	struct oxi_list beginning;      /* waits: in the first step of ox_signals_next() */
 	unsigned head, len;
 	ox_signal ring[PLACES];
 };
@@ -79,6 +81,7 @@ int ox_signals_open(const int *signos, size_t n, ox_signals **ret)
 	s->magic = SIGNALS_MAGIC;
 	s->in.fn = arrived;
 	oxi_list_init(&s->waiters);
+	oxi_list_init(&s->beginning);
 	r = oxi_signals_take(&s->in, signos, n);
 	if (r < 0)
 		oxi_free(s);
@@ -126,7 +129,7 @@ static const struct oxi_clause_ops next_ops = { "signal", next_attempt, next_arm
 
 int ox_signals_next(ox_signals *s, ox_signal *ret)
 {
-	int r = oxi_checkpoint();
+	int r = s ? oxi_checkpoint_at(&s->beginning) : OX_ENOMEM;
 
 	return r < 0 ? r : oxi_clause_run(&(struct oxi_clause){ .ops = &next_ops, .object = s, .ret = ret });
 }
@@ -144,5 +147,6 @@ void ox_signals_close(ox_signals *s)
 	s->magic = 0;
 	oxi_signals_give_back(&s->in);
 	oxi_clause_commit_all(&s->waiters, OX_ECLOSED);
+	oxi_waits_end(&s->beginning, OX_ECLOSED);
 	oxi_free(s);
 }

@@ -3,9 +3,11 @@
 #include "loop/io/socket.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -35,12 +37,32 @@ int oxi_port_parse(const char *text)
 	return *text || digits == 0 || port > 65535 ? OX_EINVAL : port;
 }
 
+/* "fe80::1%eth0" or "fe80::1%2" (RFC 4007, 11.2): the part after '%' is cut off. */
+static int parse_zone(char *host, uint32_t *ret)
+{
+	char *zone = strchr(host, '%'), *end;
+	unsigned long n;
+
+	if (zone == NULL)
+		return 0;
+	*zone++ = '\0';
+	*ret = if_nametoindex(zone);
+	if (*ret != 0)
+		return 0;
+	errno = 0;
+	n = strtoul(zone, &end, 10);
+	if (*zone < '0' || *zone > '9' || *end || errno || n == 0 || n > UINT32_MAX)
+		return OX_EINVAL;
+	*ret = (uint32_t)n;
+	return 0;
+}
+
 static int parse_ip(const char *text, ox_address *ret)
 {
 	struct sockaddr_in *in = (struct sockaddr_in *)&ret->storage;
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ret->storage;
 	const char *colon = strrchr(text, ':');
-	char host[INET6_ADDRSTRLEN + 2];
+	char host[INET6_ADDRSTRLEN + IF_NAMESIZE + 2];
 	size_t len = colon ? (size_t)(colon - text) : 0;
 	int port = colon ? oxi_port_parse(colon + 1) : OX_EINVAL;
 
@@ -53,6 +75,8 @@ static int parse_ip(const char *text, ox_address *ret)
 		in6->sin6_family = AF_INET6;
 		in6->sin6_port = htons((uint16_t)port);
 		ret->len = sizeof(*in6);
+		if (parse_zone(host + 1, &in6->sin6_scope_id) < 0)
+			return OX_EINVAL;
 		return inet_pton(AF_INET6, host + 1, &in6->sin6_addr) == 1 ? 0 : OX_EINVAL;
 	}
 	in->sin_family = AF_INET;
@@ -87,11 +111,22 @@ static int format_unix(const ox_address *a, char *buf, size_t cap)
 	return 0;
 }
 
+/* "%eth0", or the number of an interface that is gone. Nothing without a zone. */
+static void format_zone(uint32_t zone, char text[IF_NAMESIZE + 1])
+{
+	text[0] = text[1] = '\0';
+	if (zone == 0)
+		return;
+	text[0] = '%';
+	if (if_indextoname(zone, text + 1) == NULL)
+		snprintf(text + 1, IF_NAMESIZE, "%u", zone);
+}
+
 int ox_address_format(const ox_address *a, char *buf, size_t cap)
 {
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&a->storage;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->storage;
-	char host[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 10];
+	char host[INET6_ADDRSTRLEN], zone[IF_NAMESIZE + 1], text[INET6_ADDRSTRLEN + IF_NAMESIZE + 10];
 	size_t len;
 
 	switch (a->storage.ss_family) {
@@ -103,7 +138,8 @@ int ox_address_format(const ox_address *a, char *buf, size_t cap)
 		break;
 	case AF_INET6:
 		inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-		len = (size_t)snprintf(text, sizeof(text), "[%s]:%u", host, ntohs(in6->sin6_port));
+		format_zone(in6->sin6_scope_id, zone);
+		len = (size_t)snprintf(text, sizeof(text), "[%s%s]:%u", host, zone, ntohs(in6->sin6_port));
 		break;
 	default:
 		return OX_EINVAL;

@@ -20,7 +20,7 @@ void oxi_socket_tune(int fd);
 int oxi_stream_new(int fd, ox_stream **ret);
 /* The same of one that may be blocking, because others have it too. */
 int oxi_stream_new_shared(int fd, ox_stream **ret);
-bool oxi_stream_is_socket(const ox_stream *s);
+bool oxi_stream_is_unix(const ox_stream *s);
 
 /* Connects to one address: as ox_connect_with(), without the timeout. */
 int oxi_connect_one(const ox_address *a, const ox_connect_options *o, ox_stream **ret);

@@ -9,8 +9,8 @@
  *	anything else        threads, below
  *
  * Threads: one read and one write are under way at most, each with a buffer of its own. Both first wait until
- * the descriptor is ready or the stream is closed (an eventfd), so that a terminal at which nobody types
- * holds up no end; regular files are always ready. What a file has in memory is read without a thread, see
+ * the descriptor is ready, or the stream is closed or its loop ends (an eventfd), so that a terminal at which
+ * nobody types holds up no end; regular files are always ready. What a file has in memory is read without a thread, see
  * file.c.
  *
  * The threads' part outlives the stream: it goes when the stream is closed and no work is under way.
@@ -53,7 +53,8 @@ struct half {
 struct threaded {
 	struct threaded_stream *stream; /* NULL: closed */
 	int fd;
-	int stop;                       /* an eventfd, readable when the stream is closed; -1: a regular file */
+	int stop;                       /* an eventfd, readable when no more is wanted; -1: a regular file */
+	struct oxi_hook at_end;         /* of the loop */
 	struct half in, out;
 };
 
@@ -119,6 +120,20 @@ static void write_all(struct oxi_work *w)
 
 /* ---- between the two ---- */
 
+static void stop_waiting(struct threaded *t)
+{
+	uint64_t one = 1;
+
+	oxi_hook_disarm(&t->at_end);
+	if (t->stop >= 0 && write(t->stop, &one, sizeof(one)) < 0)
+		OXI_CHECK(errno == EAGAIN);
+}
+
+static void end_of_loop(struct oxi_hook *h)
+{
+	stop_waiting(OXI_CONTAINER(h, struct threaded, at_end));
+}
+
 static void free_if_over(struct threaded *t)
 {
 	if (t->stream || t->in.busy || t->out.busy)
@@ -156,15 +171,20 @@ static void write_done(struct oxi_work *w)
 		free_if_over(t);
 }
 
-/* That no thread can be had must not look like "would wait". */
+/*
+ * That no thread can be had must not look like "would wait". The hook comes after the work, so that it is run before
+ * the loop's end waits for that.
+ */
 static int submit(struct half *h)
 {
 	int r;
 
 	h->busy = true;
 	r = oxi_work_submit(&h->work);
-	if (r == 0)
+	if (r == 0) {
+		oxi_hook_at_end(&h->of->at_end);
 		return 0;
+	}
 	h->busy = false;
 	return r == -EAGAIN ? OX_ENOMEM : r;
 }
@@ -241,12 +261,10 @@ static int shut(ox_stream *s)
 static void end(ox_stream *s, bool abort)
 {
 	struct threaded *t = ((struct threaded_stream *)s)->t;
-	uint64_t one = 1;
 
 	(void)abort;
 	t->stream = NULL;
-	if (t->stop >= 0 && write(t->stop, &one, sizeof(one)) < 0)
-		OXI_CHECK(errno == EAGAIN);
+	stop_waiting(t);
 	free_if_over(t);
 	oxi_free(s);
 }
@@ -270,6 +288,7 @@ static int threaded_open(struct threaded *t, int fd, bool regular)
 	half_init(&t->in, t, read_some, read_done);
 	half_init(&t->out, t, write_all, write_done);
 	t->stop = -1;
+	oxi_hook_init(&t->at_end, end_of_loop);
 	t->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (t->fd < 0)
 		return -errno;

@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "loop/io/stream.h"
-#include "loop/io/waits.h"
+#include "loop/waits.h"
 
 #define HIGH_WATER OX_KIB(64)
 

@@ -2,8 +2,9 @@
 /*
  * Sockets as streams. The descriptor is registered once, edge-triggered. A receive that got less than it
  * asked for has emptied the socket, so the next one does not try but waits for the edge: a request and its
- * answer are two system calls, not three. (The exception is a hang-up: it may have come together with the
- * data, and its edge is over.)
+ * answer are two system calls, not three. Exceptions: a hang-up, which may have come together with the data,
+ * and its edge is over; and Unix sockets, where a receive ends behind bytes that descriptors came with, whatever
+ * else is there.
  */
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -17,7 +18,7 @@
 struct socket_stream {
 	ox_stream s;
 	struct oxi_fd *poll;
-	bool hung_up;                   /* the peer has closed its side */
+	bool ends_early;                /* a receive may get less than there is: the peer has closed its side, or a Unix socket */
 };
 
 static ssize_t receive(ox_stream *s, void *buf, size_t cap)
@@ -29,7 +30,7 @@ static ssize_t receive(ox_stream *s, void *buf, size_t cap)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	s->readable = (size_t)n == cap || n == 0 || ((struct socket_stream *)s)->hung_up;
+	s->readable = (size_t)n == cap || n == 0 || ((struct socket_stream *)s)->ends_early;
 	return n;
 }
 
@@ -79,9 +80,17 @@ static const struct oxi_transport shared = {
 	.name = "shared socket", .recv = receive, .send = transmit, .shut = shut, .close = end,
 };
 
-bool oxi_stream_is_socket(const ox_stream *s)
+static bool is_unix(int fd)
 {
-	return s->transport == &transport;
+	int domain = 0;
+	socklen_t len = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
+}
+
+bool oxi_stream_is_unix(const ox_stream *s)
+{
+	return s->transport == &transport && is_unix(s->fd);
 }
 
 static void ready(void *arg, unsigned events)
@@ -89,7 +98,7 @@ static void ready(void *arg, unsigned events)
 	struct socket_stream *s = arg;
 
 	if (events & OXI_HANG_UP)
-		s->hung_up = true;
+		s->ends_early = true;
 	if (events & (OX_READABLE | OXI_HANG_UP))
 		oxi_stream_readable(&s->s);
 	if (events & OX_WRITABLE)
@@ -106,6 +115,7 @@ static int make(int fd, const struct oxi_transport *how, ox_stream **ret)
 		oxi_free(s);
 		return r;
 	}
+	s->ends_early = is_unix(fd);
 	oxi_stream_init(&s->s, how, fd, true);
 	*ret = &s->s;
 	return 0;

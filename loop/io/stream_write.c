@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "loop/io/stream.h"
-#include "loop/io/waits.h"
+#include "loop/waits.h"
 
 #define PARTS 16                        /* of a writev, sent by one call */
 
@@ -113,6 +113,8 @@ ssize_t oxi_stream_write(ox_stream *s, const ox_bytes *parts, size_t n)
 		return r;
 	}
 	r = keep(s, parts, n, at);
+	if (r < 0 && (at.part > 0 || at.skip > 0))
+		oxi_stream_write_failed(s, r);          /* a part is out: more must not follow the gap */
 	if (r == 0 && s->out.len > s->high_water)
 		r = oxi_stream_wait(s, &s->writers, "write");
 	return r < 0 ? r : (ssize_t)len;

@@ -36,7 +36,7 @@
 #include <string.h>
 
 #include "loop/io/tls.h"
-#include "loop/io/waits.h"
+#include "loop/waits.h"
 
 #define HANDSHAKE_TIMEOUT OX_SEC(10)
 #define SHUTDOWN_TIMEOUT  OX_SEC(5)
@@ -523,5 +523,6 @@ int ox_connect_tls(const char *address, ox_tls *tls, const ox_tls_stream_options
 	}
 	memcpy(host, address, len);
 	host[len] = '\0';
+	host[strcspn(host, "%")] = '\0';        /* of an address's zone no certificate knows */
 	return ox_tls_connect(below, tls, host, o, ret);
 }

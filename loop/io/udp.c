@@ -8,7 +8,7 @@
 
 #include <oxbow/udp.h>
 
-#include "loop/io/waits.h"
+#include "loop/waits.h"
 
 #define UDP_MAGIC 0x7064750000000001ull
 #define BATCH     64                    /* datagrams in one system call */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The PostgreSQL client: connecting, statements, results, errors, cancelling, a server that dies. */
+#include <float.h>
+#include <locale.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -300,6 +303,75 @@ DB_TEST(parameters_of_every_kind_arrive_and_come_back)
 	EXPECT_EQ(ox_pg_column_type(res, 0), 20);
 	EXPECT(ox_pg_value(res, 1, 0).data == NULL && ox_pg_value(res, 0, 7).data == NULL);
 	EXPECT(ox_pg_column_name(res, 7) == NULL);
+}
+
+/* glibc forgets what it made of LOCPATH: nothing of ours. */
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:argz_add_sep";
+}
+
+/* As the program's locale may have it: with a comma. */
+static locale_t make_german(const char *folder)
+{
+	char command[200];
+
+	snprintf(command, sizeof(command), "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 2>/dev/null", folder);
+	if (under_valgrind() || system(command) != 0)   /* there the leak would count; no locales to make it of */
+		return (locale_t)0;
+	setenv("LOCPATH", folder, 1);
+	return newlocale(LC_ALL_MASK, "de_DE.UTF-8", (locale_t)0);
+}
+
+DB_TEST(numbers_have_a_point_in_every_locale)
+{
+	char folder[] = "/tmp/oxbow-locale-XXXXXX", command[80], text[16];
+	OX_AUTO_PG_RESULT *res = NULL;
+	locale_t german, before;
+
+	EXPECT(mkdtemp(folder));
+	german = make_german(folder);
+	if (german) {
+		before = uselocale(german);
+		snprintf(text, sizeof(text), "%.1f", 0.5);
+		EXPECT_STR(text, "0,5");
+		EXPECT_EQ(ox_pg_query(db, "select $1::numeric, $1", OX_VALUES(ox_real(1234.5)), &res), 0);
+		EXPECT(res && ox_pg_real(res, 0, 0) == 1234.5);
+		EXPECT_STR(ox_pg_value(res, 0, 0).data, "1234.5");
+		snprintf(text, sizeof(text), "%.1f", 0.5);      /* still */
+		EXPECT_STR(text, "0,5");
+		uselocale(before);
+		freelocale(german);
+	}
+	unsetenv("LOCPATH");
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	EXPECT_EQ(system(command), 0);
+}
+
+DB_TEST(numbers_at_the_ends_of_their_ranges_go_there_and_back)
+{
+	const double ends[] = { DBL_MAX, -DBL_MAX, DBL_MIN, DBL_TRUE_MIN, DBL_EPSILON, 0.0, -0.0, INFINITY, -INFINITY };
+	OX_AUTO_PG_RESULT *whole = NULL;
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		OX_AUTO_PG_RESULT *res = NULL;
+
+		EXPECT_EQ(ox_pg_query(db, "select $1::float8", OX_VALUES(ox_real(ends[i])), &res), 0);
+		EXPECT(res && ox_pg_real(res, 0, 0) == ends[i] && signbit(ox_pg_real(res, 0, 0)) == signbit(ends[i]));
+	}
+	for (int sign = -1; sign <= 1; sign += 2) {
+		OX_AUTO_PG_RESULT *res = NULL;
+
+		EXPECT_EQ(ox_pg_query(db, "select $1::float8, $2::numeric",
+		                      OX_VALUES(ox_real(copysign(NAN, sign)), ox_real(copysign(NAN, sign))), &res),
+		          0);
+		EXPECT(res && isnan(ox_pg_real(res, 0, 0)) && isnan(ox_pg_real(res, 0, 1)));
+	}
+	EXPECT_EQ(ox_pg_query(db, "select $1::int8, $2::int8", OX_VALUES(ox_int(INT64_MAX), ox_int(INT64_MIN)), &whole), 0);
+	EXPECT_EQ(ox_pg_int(whole, 0, 0), INT64_MAX);
+	EXPECT_EQ(ox_pg_int(whole, 0, 1), INT64_MIN);
+	EXPECT_EQ(ox_pg_query(db, "select $1::int4", OX_VALUES(ox_int(INT64_MAX)), NULL), OX_EDB);
 }
 
 DB_TEST(binary_results_come_as_they_are_with_nuls_in_them)
@@ -752,6 +824,8 @@ static Suite *make(void)
 	tcase_add_test(c, connecting_to_a_mute_server_ends_at_the_limit_and_at_the_deadline);
 	c = new_case(s, "statements", 30);
 	tcase_add_test(c, parameters_of_every_kind_arrive_and_come_back);
+	tcase_add_test(c, numbers_have_a_point_in_every_locale);
+	tcase_add_test(c, numbers_at_the_ends_of_their_ranges_go_there_and_back);
 	tcase_add_test(c, binary_results_come_as_they_are_with_nuls_in_them);
 	tcase_add_test(c, bad_parameters_are_refused_before_anything_is_sent);
 	tcase_add_test(c, text_slices_need_no_nul_behind_them);

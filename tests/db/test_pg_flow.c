@@ -443,6 +443,119 @@ static int scenario(void *arg)
 	return r;
 }
 
+/* ---- cancelled anywhere ---- */
+
+static int use_query(ox_pg *db)
+{
+	OX_AUTO_PG_RESULT *res = NULL;
+	int r = ox_pg_query_binary(db, "select repeat('x', 200000), $1", OX_VALUES(ox_text("y")), &res);
+
+	return r < 0 ? r : ox_pg_query(db, "select 1; select 2", NULL, 0, NULL);
+}
+
+static int use_prepared(ox_pg *db)
+{
+	int r = ox_pg_prepare(db, "", "select $1::int8");
+
+	return r < 0 ? r : ox_pg_execute(db, "", OX_VALUES(ox_int(1)), NULL);
+}
+
+static int use_stream(ox_pg *db)
+{
+	int r = ox_pg_stream(db, "select generate_series(1, 300)", NULL, 0);
+
+	while (r >= 0 && (r = ox_pg_next(db, NULL)) == 1)
+		;
+	return r;
+}
+
+static int use_pipeline(ox_pg *db)
+{
+	int r = ox_pg_pipeline_begin(db);
+
+	for (int i = 0; i < 5 && r >= 0; i++)
+		r = ox_pg_send(db, "select repeat('x', 50000)", NULL, 0);
+	if (r >= 0)
+		r = ox_pg_pipeline_sync(db);
+	for (int i = 0; i < 3 && r >= 0; i++)
+		r = ox_pg_next(db, NULL);
+	return r < 0 ? r : ox_pg_pipeline_end(db);
+}
+
+static int use_copy_in(ox_pg *db)
+{
+	static char lines[200000];
+	int r = ox_pg_query(db, "create temp table if not exists t (a text)", NULL, 0, NULL);
+
+	memset(lines, '\n', sizeof(lines));
+	if (r == 0)
+		r = ox_pg_copy_in(db, "copy t from stdin");
+	if (r == 0)
+		r = ox_pg_copy_write(db, lines, sizeof(lines));
+	return r < 0 ? r : ox_pg_copy_end(db, NULL);
+}
+
+static int use_copy_out(ox_pg *db)
+{
+	ox_bytes piece;
+	int r = ox_pg_copy_out(db, "copy (select generate_series(1, 300)) to stdout");
+
+	while (r >= 0 && (r = ox_pg_copy_read(db, &piece)) == 1)
+		;
+	return r;
+}
+
+static int begin_and_query(ox_pg *db, void *arg)
+{
+	int r = ox_pg_begin(db);
+
+	(void)arg;
+	if (r == 0)
+		r = ox_pg_query(db, "select 1", NULL, 0, NULL);
+	return r < 0 ? r : ox_pg_commit(db);
+}
+
+static int use_transaction(ox_pg *db)
+{
+	return ox_pg_transaction(db, begin_and_query, NULL, NULL);
+}
+
+static int use_notifications(ox_pg *db)
+{
+	ox_pg_note note;
+	int r = ox_pg_listen(db, "here");
+
+	if (r == 0)
+		r = ox_pg_query(db, "notify here", NULL, 0, NULL);
+	if (r == 0)
+		r = ox_pg_notification(db, &note);
+	return r < 0 ? r : ox_pg_unlisten(db, NULL);
+}
+
+static int (*const uses[])(ox_pg *) = {
+	use_query, use_prepared, use_stream, use_pipeline, use_copy_in, use_copy_out, use_transaction, use_notifications,
+};
+
+/* The deadline comes a little later each time, until all is done in time; the connection is fit each time. */
+DB_TEST(whatever_is_under_way_may_be_cancelled_at_any_moment)
+{
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+		int pid = ox_pg_server_pid(db), r = OX_ETIMEDOUT;
+
+		for (ox_time after = 0; r != 0 && after < OX_SEC(10); after += OX_US(50) + after / 16) {
+			ox_scope s;
+
+			ox_scope_enter(&s, after);
+			r = ox_scope_leave(&s, uses[i](db));
+			EXPECT(r == 0 || r == OX_ETIMEDOUT);
+			EXPECT_EQ(ox_pg_rollback(db), 0);
+			EXPECT_EQ(one_int(db, "select 42"), 42);
+		}
+		EXPECT_EQ(r, 0);
+		EXPECT_EQ(ox_pg_server_pid(db), pid);
+	}
+}
+
 START_TEST(every_failing_allocation_is_an_error_and_no_leak)
 {
 	fails_cleanly_real(scenario, (void *)(uintptr_t)server_conninfo());
@@ -475,6 +588,7 @@ static Suite *make(void)
 	tcase_add_test(c, notifications_wait_in_order_and_a_cancelled_listener_loses_none);
 	tcase_add_test(c, a_listener_learns_that_the_connection_is_gone);
 	c = new_case(s, "memory", 30);
+	tcase_add_test(c, whatever_is_under_way_may_be_cancelled_at_any_moment);
 	tcase_add_test(c, every_failing_allocation_is_an_error_and_no_leak);
 	return s;
 }

@@ -145,6 +145,52 @@ DB_TEST(a_cancelled_transaction_is_rolled_back)
 	EXPECT_EQ(ox_pg_commit(db), OX_ESTATE);
 }
 
+static int put_and_wait(ox_pg *db, void *arg)
+{
+	int r = put(db, 1);
+
+	if (r == 0 && ox_sleep(OX_MS(20)) == 0)         /* in no call */
+		r = *(bool *)arg ? ox_pg_query(db, "select pg_sleep(30)", NULL, 0, NULL) : 0;
+	return r;
+}
+
+struct span {
+	ox_pg *db;
+	bool in_call;
+};
+
+static int run_span(void *arg)
+{
+	struct span *s = arg;
+
+	return ox_pg_transaction(s->db, put_and_wait, &s->in_call, OX_PG_TRANSACTION_OPTIONS(.retries = 3));
+}
+
+static int closed_in_a_transaction(void *arg)
+{
+	ox_group *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+
+	(void)arg;
+	for (int i = 0; i < 2; i++) {
+		struct span s = { open_db(), i == 1 };
+		ox_future *f;
+
+		make_table(s.db);
+		f = ox_spawn(g, run_span, &s);
+		ox_sleep(i == 0 ? OX_MS(10) : OX_MS(60));
+		ox_pg_close(s.db);
+		EXPECT_EQ(ox_await(f), OX_ECLOSED);
+	}
+	ox_group_close(g);
+	return 0;
+}
+
+START_TEST(a_connection_may_be_closed_under_a_transaction)
+{
+	run_real(closed_in_a_transaction, NULL);
+}
+END_TEST
+
 /* Two serializable transactions that each read the sum and add a row: one of them has to be run again. */
 struct serial {
 	ox_pg *db;
@@ -311,6 +357,25 @@ POOL_TEST(a_connection_comes_back_clean, .max = 1)
 	ox_pg_close(db);
 }
 
+POOL_TEST(a_listen_by_hand_ends_with_its_use_too, .max = 1)
+{
+	static const char *const listens[] = { "listen a", "begin; listen a; commit; listen b" };
+	ox_pg *db;
+
+	for (int i = 0; i < 4; i++) {
+		db = get(p);
+		EXPECT_EQ(one_int(db, "select count(*) from pg_listening_channels()"), 0);
+		if (i < 2) {
+			EXPECT_EQ(ox_pg_query(db, listens[i], NULL, 0, NULL), 0);
+		} else if (i == 2) {
+			EXPECT_EQ(ox_pg_pipeline_begin(db), 0);
+			EXPECT_EQ(ox_pg_send(db, "listen a", NULL, 0), 0);
+			EXPECT_EQ(ox_pg_pipeline_end(db), 0);
+		}
+		ox_pg_close(db);
+	}
+}
+
 POOL_TEST(discard_all_forgets_prepared_statements_too, .max = 1, .discard_all = true)
 {
 	ox_pg *db = get(p);
@@ -444,6 +509,57 @@ START_TEST(a_cancelled_connect_frees_its_place)
 }
 END_TEST
 
+struct hasty {
+	ox_pg_pool *p;
+	ox_time patience;
+	int done;
+};
+
+static int begin_and_leave(void *arg)
+{
+	struct hasty *h = arg;
+	OX_AUTO_PG *db = NULL;
+	ox_scope s;
+	int r;
+
+	ox_scope_enter(&s, h->patience);
+	r = ox_pg_pool_get(h->p, &db);
+	if (r == 0)
+		r = ox_pg_begin(db);
+	if (r == 0)
+		r = ox_pg_query(db, "select pg_sleep(0.001)", NULL, 0, NULL);
+	r = ox_scope_leave(&s, r);
+	EXPECT(r == 0 || r == OX_ETIMEDOUT);
+	h->done += r == 0;
+	return 0;                                       /* in a transaction that nobody ends */
+}
+
+POOL_TEST(users_who_are_cancelled_at_any_moment_leave_nothing_behind, .max = 2)
+{
+	OX_AUTO_GROUP *g = ox_group_open();
+	struct hasty h[60];
+	int done = 0;
+	ox_pg *db[2];
+
+	for (int i = 0; i < 60; i++) {
+		h[i] = (struct hasty){ p, OX_US(200) * i, 0 };
+		ox_spawn(g, begin_and_leave, &h[i]);
+	}
+	EXPECT_EQ(ox_group_join(g), 0);
+	for (int i = 0; i < 60; i++)
+		done += h[i].done;
+	EXPECT(done < 60);
+	EXPECT_EQ(stats(p).waiting, 0);
+	EXPECT_EQ(stats(p).idle, stats(p).open);
+	for (int i = 0; i < 2; i++) {
+		db[i] = get(p);
+		EXPECT_EQ(ox_pg_commit(db[i]), OX_ESTATE);
+	}
+	EXPECT_EQ(one_int(db[0], "select count(*) from pg_stat_activity where state like 'idle in tr%'"), 0);
+	ox_pg_close(db[0]);
+	ox_pg_close(db[1]);
+}
+
 POOL_TEST(closing_the_pool_wakes_waiters_and_closes_what_comes_back, .max = 1)
 {
 	ox_group *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
@@ -563,11 +679,13 @@ static Suite *make(void)
 	tcase_add_test(c, a_deferred_constraint_fails_the_commit);
 	tcase_add_test(c, a_function_in_a_transaction_commits_by_its_result);
 	tcase_add_test(c, a_cancelled_transaction_is_rolled_back);
+	tcase_add_test(c, a_connection_may_be_closed_under_a_transaction);
 	tcase_add_test(c, serialization_failures_are_run_again);
 	c = new_case(s, "pools", 30);
 	tcase_add_test(c, many_coroutines_share_a_few_connections_in_order);
 	tcase_add_test(c, the_minimum_is_open_from_the_start);
 	tcase_add_test(c, a_connection_comes_back_clean);
+	tcase_add_test(c, a_listen_by_hand_ends_with_its_use_too);
 	tcase_add_test(c, discard_all_forgets_prepared_statements_too);
 	tcase_add_test(c, idle_connections_that_the_server_closes_are_dropped_at_once);
 	tcase_add_test(c, a_broken_connection_is_replaced);
@@ -576,6 +694,7 @@ static Suite *make(void)
 	tcase_add_test(c, a_long_idle_connection_is_asked_for_a_sign_of_life);
 	tcase_add_test(c, cancelled_waiters_lose_nothing);
 	tcase_add_test(c, a_cancelled_connect_frees_its_place);
+	tcase_add_test(c, users_who_are_cancelled_at_any_moment_leave_nothing_behind);
 	tcase_add_test(c, closing_the_pool_wakes_waiters_and_closes_what_comes_back);
 	tcase_add_test(c, each_new_connection_is_set_up);
 	tcase_add_test(c, a_pool_that_cannot_connect_says_why);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <oxbow/sqlite.h>
@@ -209,6 +210,32 @@ START_TEST(what_cannot_be_opened_says_why)
 	run_real(bad_opens, NULL);
 }
 END_TEST
+
+DB_TEST(a_kept_statement_has_the_columns_of_today)
+{
+	ox_sqlite *other = open_db(path);
+	ox_sqlite_result *res = NULL;
+
+	EXPECT_EQ(run(db, "create table t (a); insert into t values (1)"), 0);
+	EXPECT_EQ(run(db, "select * from t"), 0);
+	EXPECT_EQ(run(db, "select * from t where a > 5"), 0);
+	EXPECT_EQ(run(other, "alter table t add column b default 'new'"), 0);
+	EXPECT_EQ(ox_sqlite_query(db, "select * from t", NULL, 0, &res), 0);
+	EXPECT_EQ(ox_sqlite_columns(res), 2);
+	EXPECT_STR(ox_sqlite_column_name(res, 1), "b");
+	EXPECT_STR(ox_sqlite_value(res, 0, 1).data, "new");
+	ox_sqlite_result_free(res);
+	EXPECT_EQ(ox_sqlite_query(db, "select * from t where a > 5", NULL, 0, &res), 0);
+	EXPECT_EQ(ox_sqlite_columns(res), 2);
+	ox_sqlite_result_free(res);
+	EXPECT_EQ(run(other, "alter table t drop column b"), 0);
+	EXPECT_EQ(ox_sqlite_stream(db, "select * from t", NULL, 0), 0);
+	EXPECT_EQ(ox_sqlite_next(db, &res), 1);
+	EXPECT_EQ(ox_sqlite_columns(res), 1);
+	ox_sqlite_result_free(res);
+	EXPECT_EQ(ox_sqlite_next(db, NULL), 0);
+	ox_sqlite_close(other);
+}
 
 /* ---- streams ---- */
 
@@ -416,6 +443,65 @@ DB_TEST(transactions_commit_roll_back_and_nest)
 	EXPECT_EQ(put(db, 100), 0);                     /* closed with it: rolled back */
 }
 
+static int put_and_wait(ox_sqlite *db, void *arg)
+{
+	int r = put(db, 1);
+
+	if (r == 0 && ox_sleep(OX_MS(20)) == 0)         /* in no call */
+		r = *(bool *)arg ? run(db, LONG_QUERY) : 0;
+	return r;
+}
+
+struct span {
+	ox_sqlite *db;
+	bool in_call;
+};
+
+static int run_span(void *arg)
+{
+	struct span *s = arg;
+
+	return ox_sqlite_transaction(s->db, put_and_wait, &s->in_call, NULL);
+}
+
+static int end_stream_by_rollback(void *arg)
+{
+	return ox_sqlite_rollback(arg);
+}
+
+static int closed_in_a_transaction(void *arg)
+{
+	ox_group *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	struct span s = { .db = open_db(path) };
+	ox_sqlite *other = open_db(path);
+	ox_future *f;
+
+	(void)arg;
+	EXPECT_EQ(run(other, "create table t (a)"), 0);
+	for (int i = 0; i < 2; i++) {
+		f = ox_spawn(g, run_span, &s);
+		ox_sleep(i == 0 ? OX_MS(10) : OX_MS(60));
+		ox_sqlite_close(s.db);
+		EXPECT_EQ(ox_await(f), OX_ECLOSED);
+		EXPECT_EQ(one_int(other, SUM), 0);
+		s = (struct span){ open_db(path), true };
+	}
+	EXPECT_EQ(ox_sqlite_stream(s.db, LONG_QUERY, NULL, 0), 0);
+	f = ox_spawn(g, end_stream_by_rollback, s.db);
+	ox_yield();
+	ox_sqlite_close(s.db);                          /* between the two steps of the rollback */
+	ox_await(f);
+	ox_sqlite_close(other);
+	ox_group_close(g);
+	return 0;
+}
+
+START_TEST(a_connection_may_be_closed_under_a_transaction)
+{
+	run_real(closed_in_a_transaction, NULL);
+}
+END_TEST
+
 struct adder {
 	ox_sqlite *db;
 	int rounds;
@@ -544,6 +630,42 @@ START_TEST(every_failing_allocation_in_the_thread_is_an_error_and_no_leak)
 }
 END_TEST
 
+static unsigned threads(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/task", &st) < 0 ? 0 : (unsigned)st.st_nlink - 2;
+}
+
+static int leave_open(void *arg)
+{
+	ox_sqlite **db = arg;
+
+	*db = open_db(path);
+	EXPECT_EQ(run(*db, "CREATE TABLE t (n); BEGIN; INSERT INTO t VALUES (1)"), 0);
+	return 0;
+}
+
+static int use_closed(void *arg)
+{
+	EXPECT_EQ(run(arg, "SELECT 1"), OX_ECLOSED);
+	return 0;
+}
+
+START_TEST(what_is_open_when_the_loop_ends_is_closed)
+{
+	unsigned before = threads();
+	ox_sqlite *db;
+
+	run_real(leave_open, &db);
+	for (int i = 0; i < 1000 && threads() > before; i++)    /* the kernel counts it for a moment more */
+		usleep(1000);
+	ck_assert_uint_eq(threads(), before);
+	run_real(use_closed, db);
+	ox_sqlite_close(db);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sqlite");
@@ -555,6 +677,7 @@ int main(void)
 	tcase_add_test(c, several_statements_give_the_last_result_and_end_at_the_first_failure);
 	tcase_add_test(c, an_error_tells_its_story_until_the_next_call);
 	tcase_add_test(c, more_statements_than_are_kept_work_all_the_same);
+	tcase_add_test(c, a_kept_statement_has_the_columns_of_today);
 	tcase_add_test(c, what_cannot_be_opened_says_why);
 	tcase_add_test(c, a_stream_gives_rows_in_batches);
 	tcase_add_test(c, a_stream_can_be_left_early);
@@ -562,7 +685,9 @@ int main(void)
 	tcase_add_test(c, a_cancelled_statement_took_effect_exactly_if_it_succeeded);
 	tcase_add_test(c, a_lock_is_waited_for_up_to_the_limit_and_the_wait_can_be_cancelled);
 	tcase_add_test(c, transactions_commit_roll_back_and_nest);
+	tcase_add_test(c, a_connection_may_be_closed_under_a_transaction);
 	tcase_add_test(c, several_connections_write_one_after_the_other);
+	tcase_add_test(c, what_is_open_when_the_loop_ends_is_closed);
 	tcase_add_test(c, every_failing_allocation_is_an_error_and_no_leak);
 	tcase_add_test(c, every_failing_allocation_in_the_thread_is_an_error_and_no_leak);
 	return run_suite(s);

@@ -404,6 +404,57 @@ START_TEST(a_decompression_bomb_stops_at_the_limit)
 }
 END_TEST
 
+/* Repeats s->data until nobody takes it, up to 40 MB. */
+static int say_forever(struct raw_server *s, ox_stream *stream)
+{
+	static char many[65536];
+	size_t len = strlen(s->data), n = 0;
+
+	while (n + len < sizeof(many)) {
+		memcpy(many + n, s->data, len);
+		n += len;
+	}
+	raw_request(s, stream);
+	if (*(const char *)s->data == 'X')
+		raw_say(stream, "HTTP/1.1 200 OK\r\n");
+	while (s->written < 40000000 && ox_write(stream, many, n) == (ssize_t)n)
+		s->written += n;
+	return 0;
+}
+
+static int endless_headers(void *arg)
+{
+	static const char *const says[] = {
+		"X-Name: 0123456789abcdef0123456789abcdef\r\n",
+		"X",
+		"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n",
+		"HTTP/1.1 103 Early Hints\r\n\r\n",
+	};
+
+	(void)arg;
+	for (size_t i = 0; i < 2 * sizeof(says) / sizeof(says[0]); i++) {
+		struct raw_server s = { .data = says[i / 2] };
+		ox_response *res = NULL;
+		int r;
+
+		raw_open(&s, say_forever);
+		if (i % 2 == 0)
+			r = GET(s.url, .timeout = OX_SEC(60));
+		else
+			r = ox_http_open("GET", s.url, OX_HTTP_OPTIONS(.timeout = OX_SEC(60)), &res);
+		EXPECT(r == OX_EPROTO || (r == OX_ENOMEM && i / 2 == 1));       /* a line beyond libcurl's limit */
+		EXPECT(s.written < 10000000);
+		raw_close(&s);
+	}
+	return 0;
+}
+
+START_TEST(headers_without_end_stop_at_a_limit)
+{
+	run_real(endless_headers, NULL);
+}
+END_TEST
+
 /* ---- who may be connected to ---- */
 
 struct guard {
@@ -736,6 +787,7 @@ int main(void)
 	tcase_add_test(c, redirects_are_followed_or_returned);
 	tcase_add_loop_test(c, bodies_are_decoded_and_the_limit_counts_decoded_bytes, 0, 3);
 	tcase_add_loop_test(c, a_decompression_bomb_stops_at_the_limit, 0, 3);
+	tcase_add_test(c, headers_without_end_stop_at_a_limit);
 	tcase_add_test(c, refused_addresses_see_no_connection_and_no_request);
 	tcase_add_test(c, the_deadline_of_the_scope_ends_a_request);
 	tcase_add_test(c, cancelling_closes_the_connection);

@@ -44,6 +44,54 @@ static int bake(ox_request *q, void *arg)
 	return ox_request_reply(q, 200, NULL, cookie ? cookie : "-", cookie ? strlen(cookie) : 1);
 }
 
+static int scope_cookies(void *arg)
+{
+	struct raw_server s = { .data = "Cookie: " };
+	const char *folder = arg;
+	char other[100], path[120], file[100], *jarred;
+	ox_cookies *jar = ox_cookies_new();
+	ox_response *res = NULL;
+
+	raw_open(&s, tell_header);
+	jarred = malloc(1000);
+	snprintf(jarred, 1000,
+	         "127.0.0.1\tFALSE\t/\tFALSE\t0\there\t1\n127.0.0.1\tFALSE\t/deep\tFALSE\t0\tdeep\t1\n"
+	         "example.com\tTRUE\t/\tFALSE\t0\tother\t1\n.0.0.1\tTRUE\t/\tFALSE\t0\ttail\t1\n"
+	         "127.0.0.1\tFALSE\t/\tFALSE\t1\tpast\t1\nno cookie\n");
+	file_write(folder, "scopes", jarred, strlen(jarred));
+	free(jarred);
+	snprintf(file, sizeof(file), "%s/scopes", folder);
+	EXPECT_EQ(ox_cookies_load(jar, file), 0);
+	EXPECT_EQ(GET(s.url, .cookies = jar), 0);
+	EXPECT_STR(ox_response_body(res).data, "GET / HTTP/1.1 Cookie: here=1");
+	ox_response_free(res);
+	snprintf(path, sizeof(path), "%sdeep/er", s.url);
+	EXPECT_EQ(GET(path, .cookies = jar), 0);
+	EXPECT(strstr(ox_response_body(res).data, "here=1") && strstr(ox_response_body(res).data, "deep=1"));
+	ox_response_free(res);
+	snprintf(path, sizeof(path), "%sdeeper", s.url);
+	EXPECT_EQ(GET(path, .cookies = jar), 0);
+	EXPECT_STR(ox_response_body(res).data, "GET /deeper HTTP/1.1 Cookie: here=1");
+	ox_response_free(res);
+	snprintf(other, sizeof(other), "http://localhost:%s", strrchr(s.url, ':') + 1);
+	EXPECT_EQ(GET(other, .cookies = jar), 0);               /* the same server by another name */
+	EXPECT_STR(ox_response_body(res).data, "GET / HTTP/1.1 -");
+	ox_response_free(res);
+	ox_cookies_free(jar);
+	raw_close(&s);
+	return 0;
+}
+
+START_TEST(cookies_go_to_their_host_and_path_only)
+{
+	char folder[64];
+
+	folder_make(folder);
+	run_real(scope_cookies, folder);
+	folder_remove(folder);
+}
+END_TEST
+
 static int eat_cookies(void *arg)
 {
 	const char *folder = arg;
@@ -219,6 +267,9 @@ static int say_who(void *arg)
 	EXPECT_EQ(GET(from.url, .bearer = "t0ken", .max_redirects = 1), 0);     /* not for the other host's eyes */
 	EXPECT_STR(ox_response_body(res).data, "GET / HTTP/1.1 -");
 	ox_response_free(res);
+	EXPECT_EQ(GET(from.url, .headers = (const char *const[]){ "Authorization: Basic own", NULL }), 0);
+	EXPECT_STR(ox_response_body(res).data, "GET / HTTP/1.1 -");
+	ox_response_free(res);
 	EXPECT_EQ(GET(from.url, .user = "u", .password = "p"), 0);
 	EXPECT_STR(ox_response_body(res).data, "GET / HTTP/1.1 -");
 	ox_response_free(res);
@@ -238,6 +289,7 @@ END_TEST
 struct crowd {
 	ox_http_client *client;
 	ox_http_server *server;
+	ox_cookies *jar;
 	char url[80];
 	int now, most, done;
 };
@@ -344,6 +396,48 @@ START_TEST(closing_a_client_ends_its_requests)
 }
 END_TEST
 
+static int be_hasty_guest(void *arg)
+{
+	struct crowd *c = arg;
+	OX_AUTO_RESPONSE *res = NULL;
+
+	return GET(c->url, .client = c->client, .timeout = OX_MS(4));
+}
+
+static int leave_the_queue(void *arg)
+{
+	struct crowd c = { 0 };
+
+	(void)arg;
+	EXPECT_EQ(ox_http_serve("127.0.0.1:0", count_guests, OX_HTTP_SERVER_OPTIONS(.arg = &c), &c.server), 0);
+	ox_http_server_url(c.server, c.url, sizeof(c.url));
+	EXPECT_EQ(ox_http_client_open(OX_HTTP_CLIENT_OPTIONS(.max_per_host = 2), &c.client), 0);
+	for (int round = 0; round < 10; round++) {
+		OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+		ox_future *waiting[5], *staying[5];
+
+		for (int i = 0; i < 5; i++) {
+			ox_spawn(g, be_hasty_guest, &c);
+			waiting[i] = ox_spawn(g, be_guest, &c);
+			staying[i] = ox_spawn(g, be_guest, &c);
+		}
+		ox_sleep(OX_US(300) * round);
+		for (int i = 0; i < 5; i++)
+			ox_future_cancel(waiting[i]);
+		for (int i = 0; i < 5; i++)
+			EXPECT_EQ(ox_await(staying[i]), 0);
+	}
+	ox_http_client_close(c.client);
+	ox_http_server_close(c.server);
+	return 0;
+}
+
+START_TEST(who_leaves_the_queue_for_a_connection_holds_up_nobody)
+{
+	run_real(leave_the_queue, NULL);
+}
+END_TEST
+
 /* ---- retries ---- */
 
 /* Answers each request with the next status of a list, and says so in its headers. */
@@ -419,6 +513,31 @@ static int retry(void *arg)
 	return 0;
 }
 
+static int retry_after_nonsense(void *arg)
+{
+	static const char *const after[] = {
+		"-1", "-9223372036854775807", "9223372036854775807", "99999999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT",
+		"Sat, 01 Jan 1600 00:00:01 GMT", "soon", "",
+	};
+	char answer[100];
+	int n;
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(after) / sizeof(after[0]); i++) {
+		bool far = i == 2 || i == 4;         /* the one beyond all numbers counts as none */
+
+		snprintf(answer, sizeof(answer), "503 No\r\nRetry-After: %s", after[i]);
+		EXPECT_EQ(TRY("GET", LIST(answer, "200 OK"), n, .retries = 1), far ? 503 : 200);
+	}
+	return 0;
+}
+
+START_TEST(a_pause_that_makes_no_sense_is_not_waited_for)
+{
+	run_real(retry_after_nonsense, NULL);
+}
+END_TEST
+
 START_TEST(what_may_pass_is_tried_again)
 {
 	run_real(retry, NULL);
@@ -476,6 +595,94 @@ START_TEST(a_body_that_was_read_is_not_sent_again)
 }
 END_TEST
 
+static int ask_jar_again(void *arg)
+{
+	struct crowd *c = arg;
+	OX_AUTO_RESPONSE *res = NULL;
+
+	return GET(c->url, .client = c->client, .cookies = c->jar, .retries = 1, .retry_delay = OX_MS(100));
+}
+
+static int let_go_in_a_pause(void *arg)
+{
+	struct raw_server s = { .data = (const char *const[]){ "503 No", "200 OK" } };
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	struct crowd c = { .jar = ox_cookies_new() };
+	ox_future *f;
+
+	(void)arg;
+	raw_open(&s, in_turn);
+	strcpy(c.url, s.url);
+	f = ox_spawn(g, ask_jar_again, &c);
+	while (s.requests == 0 && ox_sleep(OX_MS(1)) == 0)
+		;
+	ox_sleep(OX_MS(10));
+	ox_cookies_free(c.jar);                                 /* the request has it */
+	EXPECT_EQ(ox_await(f), 0);
+	EXPECT_EQ(s.requests, 2);
+
+	s.requests = 0;
+	c.jar = NULL;
+	EXPECT_EQ(ox_http_client_open(NULL, &c.client), 0);
+	f = ox_spawn(g, ask_jar_again, &c);
+	while (s.requests == 0 && ox_sleep(OX_MS(1)) == 0)
+		;
+	ox_sleep(OX_MS(10));
+	ox_http_client_close(c.client);
+	EXPECT_EQ(ox_await(f), OX_ECLOSED);
+	EXPECT_EQ(s.requests, 1);
+	raw_close(&s);
+	return 0;
+}
+
+START_TEST(clients_and_jars_may_go_while_a_request_pauses)
+{
+	run_real(let_go_in_a_pause, NULL);
+}
+END_TEST
+
+/* Answers the first request of a connection, and closes it after the second without a word. */
+static int answer_once(struct raw_server *s, ox_stream *stream)
+{
+	if (raw_request(s, stream) == 0 && raw_say(stream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") == 0)
+		raw_request(s, stream);
+	return 0;
+}
+
+static int send_again(void *arg)
+{
+	static const struct {
+		const char *method, *body;
+		bool all;
+	} twice[] = { { "POST", "x", false }, { "POST", NULL, false }, { "PATCH", "x", false }, { "POST", "x", true }, { "GET", NULL, false } };
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(twice) / sizeof(twice[0]); i++) {
+		struct raw_server s = { 0 };
+		ox_response *res = NULL;
+		bool again = twice[i].all || strcmp(twice[i].method, "GET") == 0;
+		int r;
+
+		raw_open(&s, answer_once);
+		EXPECT_EQ(GET(s.url, 0), 0);
+		ox_response_free(res);
+		r = ox_http_request(twice[i].method, s.url,
+		                    OX_HTTP_OPTIONS(.body = twice[i].body, .body_len = twice[i].body ? 1 : 0, .retry_all = twice[i].all), &res);
+		EXPECT_EQ(r, again ? 0 : -ECONNRESET);
+		EXPECT_EQ(s.requests, again ? 3 : 2);
+		if (r == 0)
+			ox_response_free(res);
+		raw_close(&s);
+	}
+	return 0;
+}
+
+START_TEST(what_a_kept_connection_swallowed_is_not_sent_twice)
+{
+	run_real(send_again, NULL);
+}
+END_TEST
+
 /* ---- memory ---- */
 
 static int all_without_memory(void *arg)
@@ -515,14 +722,19 @@ int main(void)
 
 	forget_proxies();
 	tcase_add_test(c, a_jar_keeps_cookies_and_a_file_keeps_the_jar);
+	tcase_add_test(c, cookies_go_to_their_host_and_path_only);
 	tcase_add_test(c, a_proxy_is_used_as_asked);
 	tcase_add_test(c, a_unix_socket_is_a_peer);
 	tcase_add_test(c, names_and_tokens_are_sent_to_whom_they_are_for);
 	tcase_add_test(c, a_client_limits_its_connections);
+	tcase_add_test(c, who_leaves_the_queue_for_a_connection_holds_up_nobody);
 	tcase_add_test(c, closing_a_client_ends_its_requests);
 	tcase_add_test(c, what_may_pass_is_tried_again);
+	tcase_add_test(c, a_pause_that_makes_no_sense_is_not_waited_for);
+	tcase_add_test(c, clients_and_jars_may_go_while_a_request_pauses);
 	tcase_add_test(c, pauses_grow_and_none_outlasts_the_deadline);
 	tcase_add_test(c, a_body_that_was_read_is_not_sent_again);
+	tcase_add_test(c, what_a_kept_connection_swallowed_is_not_sent_twice);
 	tcase_add_test(c, each_allocation_of_clients_and_jars_fails_once);
 	return run_suite(s);
 }

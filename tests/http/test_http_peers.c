@@ -284,15 +284,16 @@ static void upload_by(const char *scheme, const char *server, bool sized)
 	ox_response_free(res);
 }
 
-static int talk_through_nginx(void *arg)
+static void talk_to(const char *listen)
 {
 	ox_http_server *server;
 	ox_response *res = NULL;
-	char address[80];
+	char address[120];
 
-	(void)arg;
-	EXPECT_EQ(ox_http_serve("127.0.0.1:0", behind, NULL, &server), 0);
+	EXPECT_EQ(ox_http_serve(listen, behind, NULL, &server), 0);
 	ox_http_server_url(server, address, sizeof(address));
+	if (strncmp(listen, "unix:", 5) == 0)
+		EXPECT_EQ(chmod(listen + 5, 0666), 0);          /* nginx works as another user */
 	upload_by("http", address, true);
 	upload_by("http", address, false);
 	upload_by("https", address, true);
@@ -310,6 +311,16 @@ static int talk_through_nginx(void *arg)
 	EXPECT_EQ(ox_response_status(res), 502);
 	ox_response_free(res);
 	ox_http_server_close(server);
+}
+
+static int talk_through_nginx(void *arg)
+{
+	char listen[120];
+
+	(void)arg;
+	snprintf(listen, sizeof(listen), "unix:%s/app", peer.folder);
+	talk_to("127.0.0.1:0");
+	talk_to(listen);
 	return 0;
 }
 

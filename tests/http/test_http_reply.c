@@ -569,9 +569,21 @@ static int smuggle(void *arg)
 		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\nhello",
 		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
 		"HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 24\r\n\r\nGET /evil HTTP/1.1\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length : 5\r\n\r\nhello",
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nX: y\r\n\vTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nX y: z\r\nContent-Length: 5\r\n\r\nhello",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5, 5\r\n\r\nhello",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\nhello",
+		"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nX: a\rb\r\n\r\n",
+		"GET / HTTP/1.1\r\n Host: x\r\n\r\n",
+		"GET / HTTP/1.1\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
 	};
+	static const char *const hiding[] = { "GET", "DELETE", "OPTIONS", "POST" };
 	struct site t = { 0 };
-	char text[4096];
+	char text[4096], say[200];
 
 	(void)arg;
 	site_open(&t, hello, false);
@@ -579,11 +591,17 @@ static int smuggle(void *arg)
 		converse(&t, bad[i], false, text, sizeof(text));
 		EXPECT(strncmp(text, "HTTP/1.1 400", 12) == 0 && !strstr(text + 12, "HTTP/1.1"));
 	}
+	for (size_t i = 0; i < sizeof(hiding) / sizeof(hiding[0]); i++) {
+		snprintf(say, sizeof(say), "%s / HTTP/1.1\r\nHost: x\r\nContent-Length: 31\r\n\r\n%s", hiding[i],
+		         "GET /evil HTTP/1.1\r\nHost: x\r\n\r\n");
+		converse(&t, say, true, text, sizeof(text));
+		EXPECT(strncmp(text, "HTTP/1.1 200", 12) == 0 && !strstr(text + 12, "HTTP/1.1"));
+	}
 	ox_http_server_close(t.server);
 	return 0;
 }
 
-START_TEST(a_request_with_two_lengths_is_refused)
+START_TEST(a_request_that_can_be_read_in_two_ways_is_refused)
 {
 	run_real(smuggle, NULL);
 }
@@ -726,7 +744,7 @@ int main(void)
 	tcase_add_test(c, a_handler_is_cancelled_when_its_peer_leaves_if_asked);
 	tcase_add_test(c, draining_finishes_what_is_busy_and_closes_what_is_idle);
 	tcase_add_test(c, draining_waits_for_the_last_byte);
-	tcase_add_test(c, a_request_with_two_lengths_is_refused);
+	tcase_add_test(c, a_request_that_can_be_read_in_two_ways_is_refused);
 	tcase_add_test(c, curl_uploads_with_expect_in_chunks_and_too_much);
 	tcase_add_test(c, requests_that_never_end_are_dropped_in_time);
 	tcase_add_test(c, each_allocation_of_a_stream_of_events_fails_once);

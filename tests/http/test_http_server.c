@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The HTTP server: asked by our own client, by raw bytes, by curl and by wget. */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -373,6 +374,52 @@ START_TEST(a_server_that_was_left_open_ends_with_its_loop)
 }
 END_TEST
 
+static int serve_file(void *arg)
+{
+	struct site t = { 0 }, abstract = { 0 };
+	ox_http_server *second = NULL;
+	OX_AUTO_RESPONSE *res = NULL, *other = NULL;
+	char address[100], path[90];
+
+	snprintf(path, sizeof(path), "%s/app", (const char *)arg);
+	snprintf(address, sizeof(address), "unix:%s", path);
+	EXPECT_EQ(ox_http_serve(address, echo, NULL, &t.server), 0);
+	EXPECT_EQ(ox_http_server_url(t.server, t.url, sizeof(t.url)), 0);
+	EXPECT_STR(t.url + strlen("http://"), address);
+	EXPECT_EQ(ox_http_get("http://app/x?y", OX_HTTP_OPTIONS(.unix_path = path), &res), 0);
+	EXPECT_STR(ox_response_body(res).data, "GET|/x|y|-|");
+	EXPECT_EQ(ox_http_serve(address, echo, NULL, &second), -EADDRINUSE);
+	EXPECT_EQ(access(path, F_OK), 0);
+	EXPECT_EQ(ox_http_server_drain(t.server, OX_SEC(20)), 0);
+	EXPECT_EQ(access(path, F_OK), -1);
+	EXPECT_EQ(ox_http_serve(address, echo, NULL, &second), 0);      /* the first one may still be there */
+	ox_http_server_close(second);
+	EXPECT_EQ(access(path, F_OK), -1);
+	ox_http_server_close(t.server);
+	EXPECT_EQ(ox_http_serve(address, echo, NULL, &second), 0);
+	EXPECT_EQ(access(path, F_OK), 0);
+
+	snprintf(path, sizeof(path), "@oxbow-http-%d", (int)getpid());
+	snprintf(address, sizeof(address), "unix:%s", path);
+	EXPECT_EQ(ox_http_serve(address, echo, NULL, &abstract.server), 0);
+	EXPECT_EQ(ox_http_get("http://app/z", OX_HTTP_OPTIONS(.unix_path = path), &other), 0);
+	EXPECT_STR(ox_response_body(other).data, "GET|/z|-|-|");
+	ox_http_server_close(abstract.server);
+	return 0;                                               /* the second one ends with its loop */
+}
+
+START_TEST(a_unix_socket_is_served_and_removed)
+{
+	char folder[64], path[80];
+
+	folder_make(folder);
+	run_real(serve_file, folder);
+	snprintf(path, sizeof(path), "%s/app", folder);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	folder_remove(folder);
+}
+END_TEST
+
 static int bind_badly(void *arg)
 {
 	struct site t = { 0 };
@@ -383,7 +430,8 @@ static int bind_badly(void *arg)
 	EXPECT_EQ(ox_http_serve(t.address, echo, NULL, &second), -EADDRINUSE);
 	EXPECT_EQ(ox_http_serve("127.0.0.1", echo, NULL, &second), OX_EINVAL);
 	EXPECT_EQ(ox_http_serve("example.org:80", echo, NULL, &second), OX_EINVAL);
-	EXPECT_EQ(ox_http_serve("unix:/tmp/x", echo, NULL, &second), OX_EINVAL);
+	EXPECT_EQ(ox_http_serve("unix:", echo, NULL, &second), OX_EINVAL);
+	EXPECT_EQ(ox_http_serve("unix:/no/such/folder/x", echo, NULL, &second), -ENOENT);
 	EXPECT_EQ(ox_http_serve("127.0.0.1:0", echo, OX_HTTP_SERVER_OPTIONS(.idle_timeout = -1), &second), OX_EINVAL);
 	EXPECT_EQ(ox_http_serve("192.0.2.1:0", echo, NULL, &second), -EADDRNOTAVAIL);
 	EXPECT(second == NULL);
@@ -459,6 +507,20 @@ static int idle_out(void *arg)
 START_TEST(idle_connections_are_closed_and_working_ones_are_not)
 {
 	run_real(idle_out, NULL);
+}
+END_TEST
+
+START_TEST(idle_connections_are_closed_where_another_loop_turns_ours)
+{
+	struct pollfd p = { .events = POLLIN };
+	ox_loop *l;
+
+	ck_assert_int_eq(ox_loop_open(idle_out, NULL, NULL, &l), 0);
+	p.fd = ox_loop_fd(l);
+	while (ox_loop_step(l) > 0)
+		ck_assert_int_eq(poll(&p, 1, 5000), 1);
+	ck_assert_int_eq(ox_loop_close(l), 0);
+	assert_expectations();
 }
 END_TEST
 
@@ -762,9 +824,11 @@ int main(void)
 	tcase_add_test(c, a_peer_that_leaves_while_its_handler_works_hurts_nobody);
 	tcase_add_test(c, closing_the_server_cancels_its_handlers);
 	tcase_add_test(c, a_server_that_was_left_open_ends_with_its_loop);
+	tcase_add_test(c, a_unix_socket_is_served_and_removed);
 	tcase_add_test(c, addresses_that_cannot_be_served_are_refused);
 	tcase_add_test(c, running_out_of_descriptors_delays_and_loses_no_connection);
 	tcase_add_test(c, idle_connections_are_closed_and_working_ones_are_not);
+	tcase_add_test(c, idle_connections_are_closed_where_another_loop_turns_ours);
 	tcase_add_test(c, two_hundred_requests_at_once_are_answered);
 	tcase_add_test(c, each_allocation_that_fails_costs_one_request);
 	tcase_add_test(c, files_are_served_and_nothing_outside_of_the_root);

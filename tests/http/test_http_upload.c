@@ -446,6 +446,78 @@ static int serve_one(void *arg)
 	return r;
 }
 
+/* ---- cancelled anywhere ---- */
+
+static int send_pieces(const struct site *t)
+{
+	struct source s = { .len = 300000, .at_once = 30000, .pause = OX_US(100) };
+	OX_AUTO_RESPONSE *res = NULL;
+
+	return POST(t->url, .read_body = read_source, .read_arg = &s);
+}
+
+static int send_sized(const struct site *t)
+{
+	struct source s = { .len = 1000000, .at_once = 1000000 };
+	OX_AUTO_RESPONSE *res = NULL;
+
+	return POST(t->url, .read_body = read_source, .read_arg = &s, .body_len = s.len);
+}
+
+static int send_parts(const struct site *t)
+{
+	static char data[300000];
+	const ox_http_part parts[] = { { .name = "a", .data = data, .len = sizeof(data), .filename = "a.txt" }, { 0 } };
+	OX_AUTO_RESPONSE *res = NULL;
+
+	return POST(t->url, .form = parts);
+}
+
+static int send_and_read(const struct site *t)
+{
+	static char data[900000], buf[10000];
+	OX_AUTO_RESPONSE *res = NULL;
+	ssize_t n = ox_http_open("PUT", t->url, OX_HTTP_OPTIONS(.body = data, .body_len = sizeof(data)), &res);
+
+	while (n >= 0 && (n = ox_response_read(res, buf, sizeof(buf))) > 0)
+		;
+	return (int)n;
+}
+
+static int (*const ways[])(const struct site *) = { send_pieces, send_sized, send_parts, send_and_read };
+
+/* The deadline comes a little later each time, until all is done in time. */
+static int cancel_anywhere(void *arg)
+{
+	struct site t;
+
+	(void)arg;
+	site_open(&t, echo, 0);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		int r = OX_ETIMEDOUT;
+
+		for (ox_time after = 0; r != 0 && after < OX_SEC(10); after += OX_US(100) + after / 16) {
+			OX_AUTO_RESPONSE *res = NULL;
+			ox_scope s;
+
+			ox_scope_enter(&s, after);
+			r = ox_scope_leave(&s, ways[i](&t));
+			EXPECT(r == 0 || r == OX_ETIMEDOUT);
+			EXPECT_EQ(POST(t.url, .body = "x", .body_len = 1), 0);
+			EXPECT(res && ox_response_body(res).len == 1);
+		}
+		EXPECT_EQ(r, 0);
+	}
+	ox_http_server_close(t.server);
+	return 0;
+}
+
+START_TEST(whatever_is_sent_may_be_cancelled_at_any_moment)
+{
+	run_real(cancel_anywhere, NULL);
+}
+END_TEST
+
 START_TEST(each_allocation_of_an_upload_fails_once)
 {
 	fails_cleanly_real(serve_one, NULL);
@@ -466,6 +538,7 @@ int main(void)
 	tcase_add_test(c, a_slow_peer_stops_the_source);
 	tcase_add_test(c, a_redirect_of_a_body_in_pieces_is_returned);
 	tcase_add_test(c, a_form_is_sent_part_by_part);
+	tcase_add_test(c, whatever_is_sent_may_be_cancelled_at_any_moment);
 	tcase_add_test(c, each_allocation_of_an_upload_fails_once);
 	return run_suite(s);
 }

@@ -137,6 +137,56 @@ START_TEST(closing_one_end_ends_its_own_waits_and_leaves_its_clones_S40)
 }
 END_TEST
 
+/* One that has not parked for long, and lets others run inside of a call. */
+static int put_all(void *arg)
+{
+	int r = 0;
+
+	for (int i = 0; i < 1000 && r == 0; i++)
+		r = ox_sender_put(arg, (void *)1);
+	return r;
+}
+
+static int get_all(void *arg)
+{
+	void *item;
+	int r = 0;
+
+	while (r == 0)
+		r = ox_receiver_get(arg, &item);
+	return r;
+}
+
+static int closed_under_way(void *arg)
+{
+	OX_AUTO_GROUP *g = collect();
+	struct ends e = open_ends(2000, NULL);
+	ox_future *f = ox_spawn(g, put_all, e.s);
+
+	(void)arg;
+	EXPECT_EQ(ox_yield(), 0);
+	EXPECT(!ox_future_done(f));
+	ox_sender_close(e.s);
+	EXPECT_EQ(ox_await(f), OX_ECLOSED);
+	ox_receiver_close(e.r);
+
+	e = open_ends(2000, NULL);
+	EXPECT_EQ(put_all(e.s), 0);
+	f = ox_spawn(g, get_all, e.r);
+	EXPECT_EQ(ox_yield(), 0);
+	EXPECT(!ox_future_done(f));
+	ox_receiver_close(e.r);
+	EXPECT_EQ(ox_await(f), OX_ECLOSED);
+	ox_sender_close(e.s);
+	return 0;
+}
+
+START_TEST(closing_an_end_is_told_to_a_call_that_lets_others_run)
+{
+	run_virtual(closed_under_way, NULL);
+}
+END_TEST
+
 /* A select that waits twice at an end which is closed. */
 static int select_at_end(void *arg)
 {
@@ -204,6 +254,7 @@ int main(void)
 	tcase_add_test(c, receivers_drain_and_see_the_end_when_the_send_side_is_closed_S40);
 	tcase_add_test(c, senders_are_told_when_the_receive_side_is_closed_S40);
 	tcase_add_test(c, closing_one_end_ends_its_own_waits_and_leaves_its_clones_S40);
+	tcase_add_test(c, closing_an_end_is_told_to_a_call_that_lets_others_run);
 	tcase_add_test(c, select_at_an_end_that_is_closed_says_so);
 	tcase_add_test(c, every_allocation_fails_once_cleanly);
 	return run_suite(s);

@@ -49,6 +49,36 @@ START_TEST(a_folder_gives_each_name_once)
 }
 END_TEST
 
+/* Who takes the names away as they come may take the folder, too, before the reader knows that it is empty. */
+static int list_removed(void *arg)
+{
+	OX_AUTO_DIR *d = NULL;
+	OX_AUTO_WALK *w = NULL;
+	ox_dir_entry e;
+	ox_walk_entry entry;
+
+	(void)arg;
+	EXPECT_EQ(mkdir("d", 0755), 0);
+	touch("d/name");
+	EXPECT_EQ(ox_dir_open("d", &d), 0);
+	EXPECT_EQ(ox_walk_open(".", NULL, &w), 0);
+	EXPECT_EQ(ox_dir_next(d, &e), 1);
+	EXPECT_EQ(ox_walk_next(w, &entry), 1);
+	EXPECT_EQ(ox_walk_next(w, &entry), 1);
+	EXPECT(strcmp(entry.path, "./d/name") == 0);
+	EXPECT_EQ(unlink("d/name"), 0);
+	EXPECT_EQ(rmdir("d"), 0);
+	EXPECT_EQ(ox_dir_next(d, &e), 0);
+	EXPECT_EQ(ox_walk_next(w, &entry), 0);
+	return 0;
+}
+
+START_TEST(a_folder_that_has_been_removed_is_over)
+{
+	run_virtual(list_removed, NULL);
+}
+END_TEST
+
 static int kinds(void *arg)
 {
 	OX_AUTO_DIR *d = NULL;
@@ -300,6 +330,7 @@ int main(void)
 	TCase *c = folder_case(s, "folders", 20);
 
 	tcase_add_test(c, a_folder_gives_each_name_once);
+	tcase_add_test(c, a_folder_that_has_been_removed_is_over);
 	tcase_add_test(c, names_come_with_their_kinds);
 	tcase_add_test(c, what_is_no_folder_is_refused);
 	c = folder_case(s, "trees", 20);

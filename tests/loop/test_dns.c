@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@ static int numbers(void *arg)
 		{ "192.0.2.7", NULL, "192.0.2.7:0" },
 		{ "2001:db8::1", "65535", "[2001:db8::1]:65535" },
 		{ "::", "0", "[::]:0" },
+		{ "fe80::1%lo", "80", "[fe80::1%lo]:80" },
 	};
 
 	(void)arg;
@@ -44,6 +46,27 @@ static int numbers(void *arg)
 	}
 	return 0;
 }
+
+/* Interfaces have numbers and most of them names. */
+START_TEST(addresses_have_zones)
+{
+	static const char *const bad[] = { "[fe80::1%]:80", "[fe80::1%0]:80", "[fe80::1%nobody]:80", "[fe80::1%4294967296]:80",
+		                           "[%lo]:80", "127.0.0.1%lo:80", "[fe80::1%lo%lo]:80", "[fe80::1%+1]:80" };
+	ox_address a, b;
+	char text[OX_ADDRESS_TEXT];
+
+	ck_assert_int_eq(ox_address_parse("[fe80::1%lo]:80", &a), 0);
+	ck_assert(is(&a, "[fe80::1%lo]:80"));
+	ck_assert_uint_eq(((struct sockaddr_in6 *)&a.storage)->sin6_scope_id, if_nametoindex("lo"));
+	snprintf(text, sizeof(text), "[fe80::1%%%u]:80", if_nametoindex("lo"));
+	ck_assert_int_eq(ox_address_parse(text, &b), 0);
+	ck_assert_mem_eq(&a, &b, sizeof(a));
+	ck_assert_int_eq(ox_address_parse("[fe80::1%4294967295]:80", &a), 0);
+	ck_assert(is(&a, "[fe80::1%4294967295]:80"));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		ck_assert_int_eq(ox_address_parse(bad[i], &a), OX_EINVAL);
+}
+END_TEST
 
 static int note_turn(void *arg)
 {
@@ -284,8 +307,11 @@ static int play_refusal(void)
 
 START_TEST(a_lookup_that_hangs_is_left_to_its_thread)
 {
-	int status = play("silence");
+	int status;
 
+	if (under_emulator())
+		SKIP("the system does not start this program, an emulator does");
+	status = play("silence");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		SKIP("no namespaces here");
 	ck_assert_int_eq(status, 0);
@@ -294,8 +320,11 @@ END_TEST
 
 START_TEST(a_name_that_nobody_has_is_an_error)
 {
-	int status = play("refusal");
+	int status;
 
+	if (under_emulator())
+		SKIP("the system does not start this program, an emulator does");
+	status = play("refusal");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		SKIP("no namespaces here");
 	ck_assert_int_eq(status, 0);
@@ -312,6 +341,7 @@ int main(int argc, char **argv)
 	s = suite_create("dns");
 	c = new_case(s, "names", 20);
 	tcase_add_test(c, numbers_are_read_at_once);
+	tcase_add_test(c, addresses_have_zones);
 	tcase_add_test(c, what_makes_no_sense_is_refused);
 	tcase_add_test(c, names_of_the_hosts_file_are_found);
 	tcase_add_test(c, services_have_names_too);

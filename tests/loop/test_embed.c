@@ -3,6 +3,8 @@
 #include <event2/event.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tests/support/support.h"
@@ -250,6 +252,149 @@ START_TEST(coroutines_run_out_of_the_dispatch_of_a_callers_base)
 }
 END_TEST
 
+/* ---- who else may wake a coroutine ---- */
+
+static char heard[200];
+
+static void hear(void *arg, ox_log_level level, const char *text)
+{
+	(void)arg, (void)level;
+	snprintf(heard, sizeof(heard), "%s", text);
+}
+
+static void resolve(void *arg)
+{
+	EXPECT_EQ(ox_promise_resolve(arg, 0, NULL, 0), 0);
+}
+
+static void resolve_event(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	resolve(*(ox_future **)arg);
+}
+
+static int await_promise(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open();
+
+	return ox_await(*(ox_future **)arg = ox_promise(g));
+}
+
+struct closing {
+	ox_loop *loop;
+	ox_future *promise;
+	pthread_t thread;
+};
+
+static void *post_late(void *arg)
+{
+	struct closing *c = arg;
+
+	usleep(20000);
+	EXPECT_EQ(ox_post(c->loop, resolve, c->promise), 0);
+	return NULL;
+}
+
+/* Waits behind a shield for another thread. */
+static int cleans_up(void *arg)
+{
+	struct closing *c = arg;
+	ox_scope shield;
+	int r;
+
+	ox_scope_shield(&shield, OX_NEVER);
+	r = await_promise(&c->promise);
+	return ox_scope_leave(&shield, r);
+}
+
+static int read_byte(void *arg)
+{
+	char c;
+
+	for (int i = 0; i < 10; i++)
+		EXPECT_EQ(ox_yield(), 0);
+	EXPECT_EQ(ox_wait_fd(*(int *)arg, OX_READABLE), OX_READABLE);
+	return (int)read(*(int *)arg, &c, 1);
+}
+
+START_TEST(the_watchdog_does_not_interrupt_who_turns_the_loop)
+{
+	struct pollfd p = { .events = POLLIN };
+	int fds[2];
+	ox_loop *l;
+
+	ox_log_set(hear, NULL);
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(ox_loop_open(read_byte, &fds[0], OX_RUN_OPTIONS(.stall = OX_MS(40)), &l), 0);
+	p.fd = ox_loop_fd(l);
+	do
+		ck_assert_int_eq(ox_loop_step(l), 1);
+	while (poll(&p, 1, 0) == 1);
+	ck_assert_int_eq(poll(&p, 1, 100), 0);          /* and not -1: EINTR */
+	ck_assert_int_eq(write(fds[1], "x", 1), 1);
+	turn_by_poll(l);
+	ck_assert_int_eq(ox_loop_close(l), 1);
+	ox_log_set(NULL, NULL);
+	close(fds[0]);
+	close(fds[1]);
+	assert_expectations();
+}
+END_TEST
+
+static void spin_for(ox_time d)
+{
+	ox_time end = ox_now() + d;
+
+	while (ox_now() < end)
+		;
+}
+
+static int stall_once(void *arg)
+{
+	(void)arg;
+	spin_for(OX_MS(40));
+	return 0;
+}
+
+START_TEST(a_stall_in_a_step_is_told_at_its_end)
+{
+	ox_loop *l;
+
+	heard[0] = '\0';
+	ox_log_set(hear, NULL);
+	ck_assert_int_eq(ox_loop_open(stall_once, NULL, OX_RUN_OPTIONS(.stall = OX_MS(10)), &l), 0);
+	ck_assert_int_eq(ox_loop_step(l), 0);
+	ck_assert_ptr_ne(strstr(heard, "main held up the loop for "), NULL);
+	ck_assert_int_eq(ox_loop_close(l), 0);
+	ox_log_set(NULL, NULL);
+}
+END_TEST
+
+START_TEST(who_waits_for_a_callers_event_or_for_a_post_is_not_in_a_deadlock)
+{
+	struct event_base *base = event_base_new();
+	ox_future *promise;
+	struct event *e = event_new(base, -1, 0, resolve_event, &promise);
+	struct closing c;
+
+	heard[0] = '\0';
+	ox_log_set(hear, NULL);
+	event_add(e, &(struct timeval){ .tv_usec = 1000 });
+	ck_assert_int_eq(ox_run(await_promise, &promise, OX_RUN_OPTIONS(.event_base = base, .deadlock = OX_DEADLOCK_CANCEL)), 0);
+	event_free(e);
+	event_base_free(base);
+
+	ck_assert_int_eq(ox_loop_open(cleans_up, &c, OX_RUN_OPTIONS(.deadlock = OX_DEADLOCK_CANCEL), &c.loop), 0);
+	ck_assert_int_eq(ox_loop_step(c.loop), 1);
+	pthread_create(&c.thread, NULL, post_late, &c);
+	ck_assert_int_eq(ox_loop_close(c.loop), 0);
+	pthread_join(c.thread, NULL);
+	ck_assert_str_eq(heard, "");
+	ox_log_set(NULL, NULL);
+	assert_expectations();
+}
+END_TEST
+
 START_TEST(a_callers_base_may_be_stepped_as_well)
 {
 	in_base(true);
@@ -386,6 +531,9 @@ int main(void)
 	tcase_add_test(c, every_allocation_of_opening_fails_cleanly);
 	c = new_case(s, "in libevent", 20);
 	tcase_add_test(c, coroutines_run_out_of_the_dispatch_of_a_callers_base);
+	tcase_add_test(c, who_waits_for_a_callers_event_or_for_a_post_is_not_in_a_deadlock);
+	tcase_add_test(c, the_watchdog_does_not_interrupt_who_turns_the_loop);
+	tcase_add_test(c, a_stall_in_a_step_is_told_at_its_end);
 	tcase_add_test(c, a_callers_base_may_be_stepped_as_well);
 	tcase_add_test(c, the_other_events_of_a_callers_base_run_during_ox_run);
 	c = new_case(s, "side by side", 20);

@@ -127,6 +127,8 @@ START_TEST(a_full_disk_is_reported)
 }
 END_TEST
 
+#define BIG ((size_t)3 << 20)
+
 static int note_turn(void *arg)
 {
 	*(bool *)arg = true;
@@ -137,7 +139,7 @@ static int cached(void *arg)
 {
 	OX_AUTO_GROUP *g = ox_group_open();
 	OX_AUTO_FILE *f = NULL;
-	char buf[4096];
+	char buf[4096], *big = malloc(BIG);
 	bool ran = false;
 
 	(void)arg;
@@ -147,16 +149,23 @@ static int cached(void *arg)
 	for (int i = 0; i < 100; i++)
 		EXPECT_EQ(ox_file_pread(f, buf, sizeof(buf), 0), sizeof(buf));
 	EXPECT(!ran);                                   /* the caller was never parked */
+	EXPECT_EQ(ox_file_truncate(f, BIG), 0);
+	EXPECT(ran);
+	ran = false;
+	ox_spawn(g, note_turn, &ran);
+	EXPECT_EQ(ox_file_pread(f, big, BIG, 0), BIG);
+	EXPECT(ran);                                    /* nor was the loop held up for as long as much takes */
+	free(big);
 	return ox_group_join(g);
 }
 
 START_TEST(what_is_in_memory_is_read_without_a_thread)
 {
+	if (under_emulator())
+		SKIP("the emulator does not pass on RWF_NOWAIT");
 	run_virtual(cached, NULL);
 }
 END_TEST
-
-#define BIG ((size_t)3 << 20)
 
 static int big(void *arg)
 {
@@ -251,19 +260,29 @@ static int open_fifo(void *arg)
 	return ox_file_open("fifo", O_RDONLY, 0, &f);
 }
 
+static int load_fifo(void *arg)
+{
+	ox_contents *c;
+
+	(void)arg;
+	return ox_file_load("fifo", 9, &c);
+}
+
 static int opening(void *arg)
 {
 	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
-	ox_future *f = ox_spawn(g, open_fifo, NULL);
+	ox_future *f = ox_spawn(g, open_fifo, NULL), *l = ox_spawn(g, load_fifo, NULL);
 
 	(void)arg;
 	EXPECT_EQ(ox_wait_all_parked(), 0);
 	ox_future_cancel(f);
+	ox_future_cancel(l);
 	EXPECT_EQ(ox_await(f), OX_ECANCELED);           /* nobody writes to it, ever */
+	EXPECT_EQ(ox_await(l), OX_ECANCELED);
 	return 0;
 }
 
-START_TEST(an_open_that_takes_for_ever_is_abandoned)
+START_TEST(an_open_and_a_load_that_take_for_ever_are_abandoned)
 {
 	int fd;
 
@@ -315,6 +334,62 @@ static int locks(void *arg)
 	EXPECT_EQ(ox_file_lock(a, LOCK_SH | LOCK_NB), OX_EBUSY);
 	return 0;
 }
+
+static int close_locking(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	OX_AUTO_FILE *a = NULL;
+	ox_file *b;
+	ox_future *waiter;
+
+	(void)arg;
+	EXPECT_EQ(ox_file_open("l", O_RDWR | O_CREAT, MODE, &a), 0);
+	EXPECT_EQ(ox_file_open("l", O_RDWR, 0, &b), 0);
+	EXPECT_EQ(ox_file_lock(a, LOCK_EX), 0);
+	waiter = ox_spawn(g, lock_ex, b);
+	EXPECT_EQ(ox_sleep(OX_SEC(1)), 0);
+	EXPECT_EQ(ox_file_close(b), 0);
+	EXPECT(ox_future_done(waiter));                 /* and uses the file no more */
+	EXPECT_EQ(ox_await(waiter), OX_ECLOSED);
+	return 0;
+}
+
+static int read_on(void *arg)
+{
+	ssize_t n;
+	char c;
+
+	while ((n = ox_file_pread(arg, &c, 1, 0)) == 0)
+		;
+	return (int)n;
+}
+
+static int close_reading(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	ox_future *reader;
+	ox_file *f;
+
+	(void)arg;
+	EXPECT_EQ(ox_file_open("a", O_RDWR | O_CREAT, MODE, &f), 0);
+	reader = ox_spawn(g, read_on, f);
+	EXPECT_EQ(ox_yield(), 0);                       /* it has to give way in the midst of a call */
+	EXPECT_EQ(ox_file_close(f), 0);
+	EXPECT_EQ(ox_await(reader), OX_ECLOSED);
+	return 0;
+}
+
+START_TEST(a_call_that_gives_way_meets_the_close)
+{
+	run_virtual(close_reading, NULL);
+}
+END_TEST
+
+START_TEST(closing_ends_the_wait_for_a_lock)
+{
+	run_virtual(close_locking, NULL);
+}
+END_TEST
 
 START_TEST(locks_exclude_open_files)
 {
@@ -423,6 +498,11 @@ static int die_replacing(void *arg)
 	return 1;
 }
 
+static int install(const struct sock_fprog *program)
+{
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -1 : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program);
+}
+
 /* Makes this process one whose file system knows no nameless files. */
 static int forbid_tmpfile(void)
 {
@@ -436,7 +516,21 @@ static int forbid_tmpfile(void)
 	};
 	struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
 
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -1 : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+	return install(&program);
+}
+
+/* One whose disk is full when it is asked to sync. */
+static int forbid_sync(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fsync, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSPC),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { sizeof(filter) / sizeof(*filter), filter };
+
+	return install(&program);
 }
 
 static int replace_by_name(void *arg)
@@ -453,6 +547,14 @@ static int replace_by_name(void *arg)
 	if (mkdir("d", 0755) < 0 || ox_file_save("d", "new", 3, 0) != -EISDIR || rmdir("d") < 0 || count_names(".") != 1)
 		return 4;
 	return 0;
+}
+
+static int fail_to_replace(void *arg)
+{
+	(void)arg;
+	if (ox_file_save("a", "new", 3, 0) != -ENOSPC)
+		return 1;
+	return count_names(".") != 1 || !contains("a", "old") ? 2 : 0;
 }
 
 static int keep_old(void *arg)
@@ -472,6 +574,8 @@ START_TEST(who_is_killed_while_writing_leaves_nothing_either)
 {
 	int status;
 
+	if (under_emulator())
+		SKIP("the system does not start this program, an emulator does");
 	run_virtual(keep_old, NULL);
 	status = play("die");
 	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -484,11 +588,28 @@ START_TEST(without_nameless_files_there_are_temporary_names)
 {
 	int status;
 
+	if (under_emulator())
+		SKIP("the system does not start this program, an emulator does");
 	run_virtual(keep_old, NULL);
 	status = play("named");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		SKIP("no seccomp here");
 	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+START_TEST(a_replacement_that_cannot_be_synced_leaves_nothing)
+{
+	static const char *const parts[] = { "unsynced", "named and unsynced" };
+
+	run_virtual(keep_old, NULL);
+	for (int i = 0; i < 2; i++) {
+		int status = play(parts[i]);
+
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+			SKIP("no seccomp here");
+		ck_assert_int_eq(status, 0);
+	}
 }
 END_TEST
 
@@ -571,8 +692,12 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "die") == 0)
 		return ox_run(die_replacing, NULL, NULL);
+	if (argc == 2 && strncmp(argv[1], "named", 5) == 0 && forbid_tmpfile() < 0)
+		return 77;
+	if (argc == 2 && strstr(argv[1], "unsynced"))
+		return forbid_sync() < 0 ? 77 : ox_run(fail_to_replace, NULL, NULL);
 	if (argc == 2)
-		return forbid_tmpfile() < 0 ? 77 : ox_run(replace_by_name, NULL, NULL);
+		return ox_run(replace_by_name, NULL, NULL);
 	s = suite_create("file");
 	c = folder_case(s, "open files", 20);
 	tcase_add_test(c, what_is_written_is_read);
@@ -581,14 +706,17 @@ int main(int argc, char **argv)
 	tcase_add_test(c, what_is_in_memory_is_read_without_a_thread);
 	tcase_add_test(c, what_is_not_in_memory_is_read_by_a_thread);
 	tcase_add_test(c, closing_waits_for_calls_and_so_does_cancelling);
-	tcase_add_test(c, an_open_that_takes_for_ever_is_abandoned);
+	tcase_add_test(c, an_open_and_a_load_that_take_for_ever_are_abandoned);
 	tcase_add_test(c, locks_exclude_open_files);
+	tcase_add_test(c, closing_ends_the_wait_for_a_lock);
+	tcase_add_test(c, a_call_that_gives_way_meets_the_close);
 	c = folder_case(s, "whole files", 20);
 	tcase_add_test(c, a_whole_file_is_loaded_up_to_a_limit);
 	tcase_add_test(c, a_file_is_replaced_whole_or_not_at_all);
 	tcase_add_test(c, a_replacement_that_is_not_committed_leaves_nothing);
 	tcase_add_test(c, who_is_killed_while_writing_leaves_nothing_either);
 	tcase_add_test(c, without_nameless_files_there_are_temporary_names);
+	tcase_add_test(c, a_replacement_that_cannot_be_synced_leaves_nothing);
 	c = folder_case(s, "paths", 20);
 	tcase_add_test(c, paths_are_made_moved_and_removed);
 	tcase_add_test(c, every_allocation_may_fail);

@@ -476,6 +476,67 @@ START_TEST(start_returns_when_the_task_is_ready_or_has_failed_S32)
 }
 END_TEST
 
+static int ready_and_done(void *arg)
+{
+	EXPECT_EQ(ox_started(arg), 0);
+	return 7;
+}
+
+static int start_ready_and_done(void *arg)
+{
+	ox_future *f = ox_group_start(arg, ready_and_done, NULL, NULL);
+
+	return ox_future_done(f) ? ox_future_status(f) : -1;
+}
+
+static int start_and_next(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.reap = arg != NULL));
+	OX_AUTO_GROUP *other = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	ox_future *failing = ox_spawn(other, start_in, g), *done = NULL, *a, *b;
+
+	EXPECT_EQ(ox_yield(), 0);
+	EXPECT_EQ(ox_group_next(g, &done), arg ? 0 : 1);                /* wakes though the last of it was a start */
+	EXPECT(arg || ox_future_status(done) == -EPIPE);
+	EXPECT_EQ(ox_await(failing), -EPIPE);
+
+	a = ox_spawn(other, start_ready_and_done, g);                   /* ends before its start has returned */
+	b = ox_spawn(other, start_ready_and_done, g);
+	EXPECT_EQ(ox_await(a), 7);
+	EXPECT_EQ(ox_await(b), 7);
+	return 0;
+}
+
+START_TEST(group_gives_no_future_away_before_its_start_returned)
+{
+	run_virtual(start_and_next, NULL);
+	run_virtual(start_and_next, "reap");
+}
+END_TEST
+
+static int await_in(void *arg)
+{
+	return ox_await(ox_spawn(arg, never_ready, &(int){ 9 }));
+}
+
+static int await_two_in_reaping(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.reap = true));
+	OX_AUTO_GROUP *other = ox_group_open();
+	ox_future *a = ox_spawn(other, await_in, g), *b = ox_spawn(other, await_in, g);
+
+	(void)arg;
+	EXPECT_EQ(ox_await(a), 9);
+	EXPECT_EQ(ox_await(b), 9);
+	return 0;
+}
+
+START_TEST(awaiting_works_in_a_reaping_group)
+{
+	run_virtual(await_two_in_reaping, NULL);
+}
+END_TEST
+
 static int ready_at_last(void *arg)
 {
 	int r = ox_sleep(OX_MS(5));
@@ -506,6 +567,8 @@ int main(void)
 	tcase_add_test(c, later_failures_can_be_asked_for_in_order_S24);
 	tcase_add_test(c, what_failed_from_the_start_can_be_asked_in_a_reaping_group);
 	tcase_add_test(c, start_returns_when_the_task_is_ready_or_has_failed_S32);
+	tcase_add_test(c, group_gives_no_future_away_before_its_start_returned);
+	tcase_add_test(c, awaiting_works_in_a_reaping_group);
 	tcase_add_test(c, every_allocation_of_a_start_fails_cleanly);
 	tcase_add_test(c, failing_body_ends_the_children_first_whether_they_ran_or_not_S25);
 	tcase_add_test(c, child_that_is_cancelled_does_not_fail_its_group_S26);

@@ -447,6 +447,42 @@ START_TEST(an_idle_loop_is_left_alone)
 }
 END_TEST
 
+static volatile sig_atomic_t urgent;
+
+static void count_urgent(int signo)
+{
+	(void)signo;
+	urgent++;
+}
+
+static int raise_urgent(void *arg)
+{
+	(void)arg;
+	raise(SIGURG);
+	return 0;
+}
+
+static int set_urgent(void *arg)
+{
+	(void)arg;
+	signal(SIGURG, count_urgent);
+	return 0;
+}
+
+START_TEST(a_program_keeps_its_own_handler_of_the_watchdogs_signal)
+{
+	signal(SIGURG, count_urgent);
+	urgent = 0;
+	ck_assert_int_eq(run_with(raise_urgent, NULL, NULL), 0);        /* passed on */
+	ck_assert_int_eq(urgent, 1);
+	raise(SIGURG);                                                  /* put back */
+	ck_assert_int_eq(urgent, 2);
+	signal(SIGURG, SIG_DFL);
+	ck_assert_int_eq(run_with(set_urgent, NULL, NULL), 0);          /* left alone */
+	ck_assert_ptr_eq((void *)(uintptr_t)signal(SIGURG, SIG_DFL), (void *)(uintptr_t)count_urgent);
+}
+END_TEST
+
 START_TEST(there_is_no_watchdog_when_it_is_off_or_nobody_listens_or_time_is_virtual)
 {
 	ck_assert_int_eq(run_with(main_spins, NULL, OX_RUN_OPTIONS(.stall = OX_NEVER)), 0);
@@ -676,6 +712,7 @@ static int heard(void *arg)
 {
 	ox_group *g;
 	ox_future *f, *fs[2], *done;
+	int r = 0;
 
 	(void)arg;
 	g = ox_group_open();                                    /* join */
@@ -711,6 +748,12 @@ static int heard(void *arg)
 	ox_spawn(g, fail_with, (void *)-EIO);
 	while (ox_group_next(g, &done) > 0)
 		;
+	ox_group_close(g);
+
+	g = COLLECT;                                            /* select */
+	f = ox_spawn(g, yield_and_fail, (void *)-EIO);
+	EXPECT_EQ(OX_SELECT(&r, OX_DONE(f), OX_AFTER(OX_SEC(1))), 0);
+	EXPECT_EQ(r, -EIO);
 	ox_group_close(g);
 
 	g = COLLECT;                                            /* no errors */
@@ -1071,6 +1114,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, a_blocking_call_is_a_stall);
 	tcase_add_test(c, who_gives_way_or_sleeps_is_not_accused);
 	tcase_add_test(c, an_idle_loop_is_left_alone);
+	tcase_add_test(c, a_program_keeps_its_own_handler_of_the_watchdogs_signal);
 	tcase_add_test(c, there_is_no_watchdog_when_it_is_off_or_nobody_listens_or_time_is_virtual);
 	tcase_add_test(c, a_deadlock_ends_a_run_under_the_test_clock_and_where_that_is_asked_for);
 	tcase_add_test(c, a_deadlock_is_reported_and_waited_out_by_default);

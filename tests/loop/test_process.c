@@ -3,6 +3,7 @@
 #include "tests/support/support.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -218,6 +220,8 @@ static int clean_child(void *arg)
 
 START_TEST(child_has_default_signals_and_no_other_descriptor)
 {
+	if (under_emulator())
+		SKIP("the emulator has descriptors of its own");
 	run_real(clean_child, NULL);
 }
 END_TEST
@@ -747,6 +751,47 @@ START_TEST(grandchildren_end_too_also_those_that_have_left_the_group)
 }
 END_TEST
 
+/* The state of a process in /proc becomes this one. */
+static bool becomes(pid_t pid, char state)
+{
+	char command[64], text[] = "X\n";
+
+	snprintf(command, sizeof(command), "sed 's/.*) \\(.\\).*/\\1/' /proc/%d/stat", (int)pid);
+	for (int i = 0; i < 1000; i++) {
+		OX_AUTO_PROCESS_RESULT *res = NULL;
+
+		text[0] = state;
+		if (ox_process_run(SH(command), NULL, &res) == 0 && says(res, text))
+			return true;
+	}
+	return false;
+}
+
+static int stop_and_continue(void *arg)
+{
+	static const int stops[] = { SIGSTOP, SIGTSTP, SIGTTIN };
+	ox_process *p = spawn(SH("sleep 62 & echo $!; wait"), OX_PROCESS_OPTIONS(.out = OX_STDIO_PIPE));
+	pid_t grandchild = read_pid(ox_process_stdout(p));
+
+	(void)arg;
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(ox_process_kill_tree(p, stops[i]), 0);
+		EXPECT(becomes(ox_process_pid(p), 'T') && becomes(grandchild, 'T'));
+		EXPECT_EQ(ox_process_kill_tree(p, SIGCONT), 0);
+		EXPECT(becomes(ox_process_pid(p), 'S') && becomes(grandchild, 'S'));
+	}
+	EXPECT_EQ(ox_process_kill_tree(p, SIGSTOP), 0);
+	ox_process_close(p);                            /* wakes them to end them */
+	EXPECT(gone(grandchild));
+	return 0;
+}
+
+START_TEST(tree_is_stopped_and_continued)
+{
+	run_real(stop_and_continue, NULL);
+}
+END_TEST
+
 /* How many processes sleep for 65 seconds. */
 static int sleepers(void)
 {
@@ -834,6 +879,42 @@ START_TEST(what_is_open_when_the_loop_ends_is_killed)
 }
 END_TEST
 
+/* Another process gets the number of one that somebody else has waited for. */
+static int leave_number(void *arg)
+{
+	struct left *left = arg;
+
+	leave_open(arg);
+	EXPECT_EQ(ox_process_signal(left->p, SIGKILL), 0);
+	EXPECT_EQ(waitpid(left->pid, NULL, 0), left->pid);
+	struct clone_args how = { .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&left->pid, .set_tid_size = 1 };
+	long r = syscall(SYS_clone3, &how, sizeof(how));
+	if (r == 0) {
+		syscall(SYS_setpgid, 0, 0);
+		for (;;)
+			pause();
+	}
+	EXPECT_EQ(r, r < 0 ? -1 : left->pid);
+	if (r < 0)
+		left->pid = -1;
+	return 0;
+}
+
+START_TEST(number_that_has_become_a_strangers_is_not_killed)
+{
+	struct left left;
+	int status;
+
+	run_real(leave_number, &left);
+	ox_process_close(left.p);
+	if (left.pid < 0)
+		SKIP("a process cannot be given a number here");
+	ck_assert_int_eq(kill(left.pid, SIGTERM), 0);
+	ck_assert_int_eq(waitpid(left.pid, &status, 0), left.pid);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+}
+END_TEST
+
 /* In a program of its own: it starts a child and says its number. */
 static int be_parent(void *arg)
 {
@@ -876,6 +957,36 @@ START_TEST(child_dies_with_us_by_kill_9)
 	run_real(kill_parent, &emulated);
 	if (emulated)
 		SKIP("the system does not start this program, an emulator does");
+}
+END_TEST
+
+static int wait_on(void *arg)
+{
+	int r;
+
+	while ((r = ox_process_wait(arg, NULL)) == 0)
+		;
+	return r;
+}
+
+static int close_waiting(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	ox_process *p = spawn(OX_ARGV("true"), NULL);
+	ox_future *waiter;
+
+	(void)arg;
+	EXPECT_EQ(wait_code(p), 0);
+	waiter = ox_spawn(g, wait_on, p);
+	EXPECT_EQ(ox_yield(), 0);                       /* it has to give way in the midst of a call */
+	ox_process_close(p);
+	EXPECT_EQ(ox_await(waiter), OX_ECLOSED);
+	return 0;
+}
+
+START_TEST(wait_that_gives_way_meets_the_close)
+{
+	run_real(close_waiting, NULL);
 }
 END_TEST
 
@@ -964,9 +1075,12 @@ int main(int argc, char **argv)
 	tcase_add_test(c, stop_lets_the_child_clean_up);
 	tcase_add_test(c, stop_kills_who_ignores_it);
 	tcase_add_test(c, grandchildren_end_too_also_those_that_have_left_the_group);
+	tcase_add_test(c, tree_is_stopped_and_continued);
 	tcase_add_test(c, tree_that_grows_meanwhile_is_killed_whole);
 	tcase_add_test(c, what_a_child_leaves_behind_ends_with_its_close);
 	tcase_add_test(c, what_is_open_when_the_loop_ends_is_killed);
+	tcase_add_test(c, wait_that_gives_way_meets_the_close);
+	tcase_add_test(c, number_that_has_become_a_strangers_is_not_killed);
 	tcase_add_test(c, child_dies_with_us_by_kill_9);
 	tcase_add_test(c, sigchld_does_where_there_are_no_pidfds);
 	return run_suite(s);

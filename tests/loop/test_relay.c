@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Files into streams, and streams into streams. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/support/support.h"
@@ -160,6 +162,56 @@ static int stopped(void *arg)
 	end_file(f.fd);
 	return 0;
 }
+
+#define HUGE_FILE OX_MIB(48)
+
+static int count_turns(void *arg)
+{
+	size_t *turns = arg;
+
+	while (ox_yield() == 0)
+		++*turns;
+	return 0;
+}
+
+/* The peer's buffer takes the whole file: nothing that the sender would have to wait for. */
+static int others_run(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open();
+	int room = OX_MIB(64), fd = make_file();
+	size_t turns = 0, sent;
+	ox_stream *a, *b;
+
+	EXPECT_EQ(ftruncate(fd, HUGE_FILE), 0);
+	EXPECT_EQ(ox_stream_pair(&a, &b), 0);
+	*(int *)arg = setsockopt(ox_stream_fd(a), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
+	if (*(int *)arg == 0) {
+		EXPECT_EQ(ox_sendfile(a, fd, 0, HUGE_FILE, &sent), 0);      /* in the cache now */
+		ox_stream_abort(a);
+		ox_stream_abort(b);
+		EXPECT_EQ(ox_stream_pair(&a, &b), 0);
+		EXPECT_EQ(setsockopt(ox_stream_fd(a), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)), 0);
+		ox_spawn(g, count_turns, &turns);
+		EXPECT_EQ(ox_sendfile(a, fd, 0, HUGE_FILE, &sent), 0);
+		EXPECT(turns > 0);
+	}
+	ox_group_cancel(g);
+	ox_stream_abort(a);
+	ox_stream_abort(b);
+	end_file(fd);
+	return 0;
+}
+
+START_TEST(sending_a_file_lets_others_run)
+{
+	int refused;
+
+	fifo_only();                            /* who yields once may be drawn again at once */
+	run_real(others_run, &refused);
+	if (refused)
+		SKIP("only root may have a socket buffer of this size");
+}
+END_TEST
 
 START_TEST(files_are_sent_in_parts_over_every_kind_of_stream)
 {
@@ -347,9 +399,12 @@ static int closed_source(void *arg)
 	EXPECT_EQ(memory_pair(&r.to, &d), 0);
 	f = ox_spawn(g, relay, &r);
 	EXPECT_EQ(ox_wait_all_parked(), 0);
-	ox_close(r.to);                                 /* learned of with the next bytes */
 	EXPECT_EQ(ox_write(a, "abc", 3), 3);
+	EXPECT_EQ(ox_read_exact(d, buf, 3, NULL), 0);
+	ox_close(r.to);                                 /* learned of at once, without another byte */
 	EXPECT_EQ(ox_await(f), OX_ECLOSED);
+	EXPECT_EQ(ox_write(a, "def", 3), 3);
+	EXPECT_EQ(ox_read_exact(r.from, buf, 3, NULL), 0);      /* which stays in the first stream */
 	ox_close(a);
 	ox_close(r.from);
 	ox_close(d);
@@ -405,6 +460,7 @@ int main(void)
 	TCase *c = new_case(s, "relay", 20);
 
 	tcase_add_test(c, files_are_sent_in_parts_over_every_kind_of_stream);
+	tcase_add_test(c, sending_a_file_lets_others_run);
 	tcase_add_test(c, sending_a_file_stops_when_it_is_cancelled_or_nobody_reads_on);
 	tcase_add_test(c, a_relay_moves_all_bytes_and_keeps_the_second_stream_open);
 	tcase_add_test(c, a_relay_both_ways_passes_the_ends_on);

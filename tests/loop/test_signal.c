@@ -409,6 +409,38 @@ START_TEST(forked_child_dies_of_the_signal_as_ever)
 }
 END_TEST
 
+static int take_on(void *arg)
+{
+	int r;
+
+	do {
+		raise(SIGUSR1);
+		r = ox_signals_next(arg, NULL);
+	} while (r > 0);
+	return r;
+}
+
+static int close_taking(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	ox_signals *s;
+	ox_future *taker;
+
+	(void)arg;
+	EXPECT_EQ(OX_SIGNALS_OPEN(&s, SIGUSR1), 0);
+	taker = ox_spawn(g, take_on, s);
+	EXPECT_EQ(ox_yield(), 0);                       /* it has to give way in the midst of a call */
+	ox_signals_close(s);
+	EXPECT_EQ(ox_await(taker), OX_ECLOSED);
+	return 0;
+}
+
+START_TEST(call_that_gives_way_meets_the_close)
+{
+	run_real(close_taking, NULL);
+}
+END_TEST
+
 /* ---- Ctrl-C ---- */
 
 static int interrupted(void *arg)
@@ -608,6 +640,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, one_loop_receives_what_comes_to_any_thread);
 	tcase_add_test(c, streams_open_and_close_under_fire);
 	tcase_add_test(c, forked_child_dies_of_the_signal_as_ever);
+	tcase_add_test(c, call_that_gives_way_meets_the_close);
 	tcase_add_test(c, first_ctrl_c_cancels_the_main_scope);
 	tcase_add_test(c, second_ctrl_c_ends_the_process);
 	tcase_add_test(c, whoever_opens_sigint_gets_it_instead);

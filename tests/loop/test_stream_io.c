@@ -748,6 +748,46 @@ static int send_behind_a_full_socket(void *arg)
 	return 0;
 }
 
+static int read_six(void *arg)
+{
+	char buf[64];
+	size_t got = 0;
+
+	while (got < 6) {
+		ssize_t n = ox_read(arg, buf + got, sizeof(buf) - got);
+
+		if (n <= 0)
+			return n < 0 ? (int)n : OX_EINCOMPLETE;
+		got += (size_t)n;
+	}
+	return memcmp(buf, "abcdef", 6) == 0 ? 0 : OX_EPROTO;
+}
+
+/* A Unix socket gives what came with descriptors for itself, and says nothing of the rest again. */
+static int read_on_behind_descriptors(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open();
+	ox_stream *a, *b;
+	ox_future *f;
+
+	(void)arg;
+	EXPECT_EQ(ox_stream_pair(&a, &b), 0);
+	f = ox_spawn(g, read_six, b);
+	EXPECT_EQ(ox_wait_all_parked(), 0);
+	EXPECT_EQ(ox_send_fds(a, "ab", 2, (int[]){ 1 }, 1), 2);
+	put(a, "cdef");
+	EXPECT_EQ(ox_wait_for(f, OX_SEC(10)), 0);
+	ox_close(a);
+	ox_close(b);
+	return 0;
+}
+
+START_TEST(what_came_behind_dropped_descriptors_is_read)
+{
+	run_real(read_on_behind_descriptors, NULL);
+}
+END_TEST
+
 START_TEST(descriptors_travel_with_bytes_and_never_leak)
 {
 	run_real(passes_descriptors, NULL);
@@ -804,6 +844,30 @@ static int pipes_without_memory(void *arg)
 	return r;
 }
 
+/* 8 of 10 bytes are out when there is no memory to keep the others: no later bytes may follow them. */
+static int gapless_without_memory(void *arg)
+{
+	ox_stream *a, *b;
+	int r = ox_test_stream_pair(OX_TEST_STREAM_OPTIONS(.capacity = 8), &a, &b), again;
+
+	(void)arg;
+	if (r < 0)
+		return r;
+	r = (int)ox_write(a, "0123456789", 10);
+	again = (int)ox_write(a, "abc", 3);
+	if (r < 0)
+		EXPECT_EQ(again, OX_ENOMEM);
+	ox_stream_abort(a);
+	ox_stream_abort(b);
+	return r < 0 ? r : again < 0 ? again : 0;
+}
+
+START_TEST(a_write_of_which_a_part_is_lost_ends_writing)
+{
+	fails_cleanly(gapless_without_memory, NULL);
+}
+END_TEST
+
 START_TEST(streams_without_memory_are_errors_and_leave_nothing)
 {
 	fails_cleanly(memory_without_memory, NULL);
@@ -830,7 +894,9 @@ int main(void)
 	tcase_add_test(c, pipes_are_streams_of_one_direction);
 	tcase_add_test(c, pipe_ends_fifos_and_terminals_are_adopted);
 	tcase_add_test(c, descriptors_travel_with_bytes_and_never_leak);
+	tcase_add_test(c, what_came_behind_dropped_descriptors_is_read);
 	tcase_add_test(c, receivers_of_descriptors_wait_and_are_cancelled);
 	tcase_add_test(c, streams_without_memory_are_errors_and_leave_nothing);
+	tcase_add_test(c, a_write_of_which_a_part_is_lost_ends_writing);
 	return run_suite(s);
 }

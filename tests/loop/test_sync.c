@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Locks, conditions, events, semaphores, limiters, barriers, rwlocks: cases S44 and S45, and section 4.4 of the design. */
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/support/random.h"
@@ -194,6 +195,63 @@ START_TEST(lock_belongs_to_its_owner)
 	run_virtual(misuse, NULL);
 	ck_assert_int_eq(ox_lock_try_acquire(l), OX_ESTATE);    /* no coroutine */
 	ck_assert_int_eq(ox_lock_acquire(l), OX_ESTATE);
+}
+END_TEST
+
+static char logged[400];
+
+static void hear(void *arg, ox_log_level level, const char *text)
+{
+	(void)arg;
+	EXPECT_EQ(level, OX_LOG_ERROR);
+	snprintf(logged, sizeof(logged), "%s", text);
+}
+
+static int acquire_and_end(void *arg)
+{
+	return ox_lock_acquire(arg);
+}
+
+static int write_and_end(void *arg)
+{
+	return ox_rwlock_acquire_write(arg);
+}
+
+static int forgotten(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open();
+	OX_AUTO_LOCK *l = ox_lock_new();
+	OX_AUTO_RWLOCK *rw = ox_rwlock_new();
+
+	(void)arg;
+	EXPECT_EQ(ox_await(ox_spawn(g, acquire_and_end, l)), 0);
+	EXPECT(strstr(logged, "task acquire_and_end, spawned at") != NULL);
+	EXPECT(strstr(logged, "ended and held a lock") != NULL);
+	EXPECT_EQ(ox_await(ox_spawn(g, write_and_end, rw)), 0);
+	EXPECT_EQ(ox_lock_acquire(l), 0);
+	EXPECT_EQ(ox_lock_release(l), 0);
+	EXPECT_EQ(ox_rwlock_acquire_read(rw), 0);
+	EXPECT_EQ(ox_rwlock_acquire_read(rw), 0);
+	EXPECT(strstr(logged, "ended and held a rwlock") != NULL);
+	EXPECT_EQ(ox_rwlock_release(rw), 0);
+	EXPECT_EQ(ox_rwlock_release(rw), 0);
+	EXPECT_EQ(ox_rwlock_release(rw), OX_ESTATE);
+
+	logged[0] = '\0';
+	ox_spawn(g, acquire_and_end, l);                        /* one waits for the other that ends */
+	ox_spawn(g, acquire_and_end, l);
+	EXPECT_EQ(ox_group_join(g), 0);
+	EXPECT(!ox_lock_held(l));
+	EXPECT(logged[0] != '\0');
+	return 0;
+}
+
+START_TEST(lock_of_a_task_that_has_ended_is_released_and_reported)
+{
+	logged[0] = '\0';
+	ox_log_set(hear, NULL);
+	run_virtual(forgotten, NULL);
+	ox_log_set(NULL, NULL);
 }
 END_TEST
 
@@ -736,6 +794,7 @@ int main(void)
 	tcase_add_test(c, lock_is_handed_over_in_order_past_the_cancelled_S44);
 	tcase_add_test(c, lock_handed_to_a_task_that_is_cancelled_then_is_not_lost);
 	tcase_add_test(c, lock_belongs_to_its_owner);
+	tcase_add_test(c, lock_of_a_task_that_has_ended_is_released_and_reported);
 	tcase_add_test(c, condition_wakes_as_many_as_are_notified_with_the_lock_held);
 	tcase_add_test(c, condition_holds_the_lock_on_every_return);
 	tcase_add_test(c, event_wakes_who_waited_even_if_cleared_at_once_S45);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "loop/io/tls.h"
 #include "tests/support/identity.h"
 #include "tests/support/support.h"
 
@@ -1130,6 +1131,94 @@ static int client(void *arg)
 	return r;
 }
 
+/* ---- a peer that makes us answer and does not read ---- */
+
+#define UPDATES 60000                   /* an answer to each has 27 bytes: more than a MiB together */
+
+static int ask_for_new_keys(void *arg)
+{
+	ox_stream *s = arg;
+	SSL *ssl = oxi_tls_stream_of(s)->ssl;
+
+	for (int i = 0; i < UPDATES; i++) {
+		EXPECT_EQ(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+		EXPECT_EQ(SSL_do_handshake(ssl), 1);
+		if (i % 100 == 0) {
+			EXPECT_EQ(ox_write(s, "x", 1), 1);
+			EXPECT_EQ(ox_flush(s), 0);
+		}
+	}
+	return 0;
+}
+
+static int answers_are_bounded(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open();
+	struct ends e = { .client_tls = CLIENT(), .server_tls = SERVER(), .host = "localhost",
+		          .memory = OX_TEST_STREAM_OPTIONS(.capacity = 4096) };
+	struct oxi_tls_stream *t;
+	size_t most = 0;
+	char c;
+
+	(void)arg;
+	good_handshake(&e);
+	t = oxi_tls_stream_of(e.server);
+	ox_spawn(g, ask_for_new_keys, e.client);
+	for (int i = 0; i < UPDATES / 100; i++) {
+		EXPECT_EQ(ox_read(e.server, &c, 1), 1);         /* reading goes on */
+		most = t->out.len > most ? t->out.len : most;
+	}
+	EXPECT_EQ(ox_group_join(g), 0);
+	EXPECT(most > OX_KIB(900) && most <= OX_MIB(1) + OX_KIB(17));
+	EXPECT_EQ(ox_write(e.server, "x", 1), OX_ETOOBIG);
+	ox_stream_abort(e.client);
+	EXPECT(ox_close(e.server) < 0);
+	free_configs(&e);
+	return 0;
+}
+
+START_TEST(what_a_peer_makes_us_say_is_bounded)
+{
+	run_virtual(answers_are_bounded, NULL);
+}
+END_TEST
+
+static int serve_first(void *arg)
+{
+	struct service *service = arg;
+	struct connection *c = malloc(sizeof(*c));
+
+	*c = (struct connection){ .service = service };
+	EXPECT_EQ(ox_accept(service->l, &c->below), 0);
+	return serve_one(c);
+}
+
+static int zone(void *arg)
+{
+	struct service service = { .server_tls = SERVER(), .client_tls = CLIENT() };
+	OX_AUTO_GROUP *g = ox_group_open();
+	ox_future *server;
+	char bound[OX_ADDRESS_TEXT];
+
+	(void)arg;
+	EXPECT_EQ(ox_listen("[::1]:0", NULL, &service.l), 0);
+	EXPECT_EQ(ox_listener_address(service.l, bound, sizeof(bound)), 0);
+	snprintf(service.address, sizeof(service.address), "[::1%%lo%s", strchr(bound, ']'));
+	server = ox_spawn(g, serve_first, &service);
+	EXPECT_EQ(client(&service), 0);
+	EXPECT_EQ(ox_await(server), 0);
+	ox_listener_close(service.l);
+	ox_tls_free(service.server_tls);
+	ox_tls_free(service.client_tls);
+	return 0;
+}
+
+START_TEST(certificates_name_addresses_without_their_zones)
+{
+	run_real(zone, NULL);
+}
+END_TEST
+
 static int hundred(void *arg)
 {
 	struct service service = { .server_tls = SERVER(), .client_tls = CLIENT() };
@@ -1501,6 +1590,8 @@ int main(void)
 	tcase_add_test(c, handshake_and_shutdown_have_deadlines);
 	tcase_add_test(c, starttls_takes_buffered_bytes_for_tls_and_nothing_else);
 	tcase_add_test(c, big_transfers_in_both_directions_at_once);
+	tcase_add_test(c, what_a_peer_makes_us_say_is_bounded);
+	tcase_add_test(c, certificates_name_addresses_without_their_zones);
 	tcase_add_test(c, hundred_clients_shake_hands_at_once);
 	tcase_add_test(c, tls_runs_over_tls);
 	tcase_add_test(c, bytes_may_come_and_go_in_any_pieces);

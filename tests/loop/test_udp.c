@@ -242,6 +242,8 @@ END_TEST
 
 START_TEST(batches_keep_order_and_stop_at_a_failure)
 {
+	if (under_emulator())
+		SKIP("the emulator has another answer to half a batch");
 	run_real(batches, NULL);
 }
 END_TEST

@@ -96,6 +96,11 @@ bool under_valgrind(void)
 #endif
 }
 
+bool under_emulator(void)
+{
+	return getenv("OX_TEST_EMULATOR") != NULL;
+}
+
 int count_fds(void)
 {
 	DIR *d = opendir("/proc/self/fd");

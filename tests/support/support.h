@@ -7,6 +7,7 @@
 #define OXBOW_TESTS_SUPPORT_H
 
 #include <check.h>
+#include <stdio.h>
 
 #include <oxbow/ox_test.h>
 #include <oxbow/oxbow.h>
@@ -50,6 +51,7 @@ void fixture_setup(void);
 void fixture_teardown(void);
 int count_fds(void);
 bool under_valgrind(void);
+bool under_emulator(void);              /* qemu-user, which is not the kernel in everything: build/aarch64 says so */
 extern const bool under_sanitizer;
 
 /* Runs a suite of one or more cases; the exit status of main. */

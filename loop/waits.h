@@ -3,8 +3,8 @@
  * Waits that stay linked until their coroutines run again. Between being woken and running, the object may be closed:
  * its end must reach those too, or they would look at freed memory.
  */
-#ifndef OXBOW_LOOP_IO_WAITS_H
-#define OXBOW_LOOP_IO_WAITS_H
+#ifndef OXBOW_LOOP_WAITS_H
+#define OXBOW_LOOP_WAITS_H
 
 #include "loop/loop.h"
 
@@ -22,12 +22,15 @@ static inline void oxi_wait_wake(struct oxi_wait *w, int result)
 		oxi_wake(w, result);
 }
 
-/* The result whatever has happened before. Takes NULL. */
+/* The result whatever has happened before. Takes NULL. Who is only present (see below) may have a call for it. */
 static inline void oxi_wait_end(struct oxi_wait *w, int result)
 {
+	if (w == NULL)
+		return;
 	oxi_wait_wake(w, result);
-	if (w)
-		w->result = result;
+	w->result = result;
+	if (w->task == NULL && w->abort)
+		w->abort(w);
 }
 
 static inline void oxi_waits_wake(struct oxi_list *waits, int result)
@@ -62,7 +65,7 @@ static inline int oxi_waits_park(struct oxi_list *waits, const char *kind, const
 
 /*
  * Somebody is at work with an object between its waits (in a thread, or with another object), and has to learn of its end:
- * an entry among the waits that nobody wakes.
+ * an entry among the waits that nobody wakes. Who cannot wait until he looks at its result sets its abort, which is called.
  */
 static inline void oxi_presence_enter(struct oxi_wait *w, struct oxi_list *waits)
 {
