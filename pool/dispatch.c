@@ -9,6 +9,11 @@
  * a kind that is not known yet; the allowance grows with each result. What is queued is split evenly between
  * those that can take it, the one that owes least first.
  *
+ * When its turn is. There is one queue a priority, each first in, first out; between their heads the one that
+ * has waited longest is next, a priority counting as much as so long a wait (10 s). A priority that always won
+ * would starve the rest, shares by priority would make an urgent job wait for others that are not; and a job that
+ * comes back to the queue has not lost the time that it has waited.
+ *
  * When it comes back. An estimate can be wrong. A worker with more than one lease that has given no result
  * for SLOW (5 ms) is slow: what it has not begun is taken back and goes to the head of the queue. And when a
  * worker has nothing to do and the queue is empty, it gets half of what the most loaded one has not begun.
@@ -19,13 +24,14 @@
  * else that the worker had goes back free of charge, also a job that was running when the worker was killed
  * for another one. Timeouts run from the moment when the worker claimed the job, which stands in its slot;
  * here it is only known that no job ends its time sooner than its timeout after it was sent, so the slot is
- * looked at then.
+ * looked at then. A job whose kind has a grace is told first that it should end, and killed so much later.
  *
  * Which workers there are is decided in dispatch_staff.c.
  *
  * When a worker is started again. At once, unless it died before it was ready or without having ended any job
  * (a crash ends one): then after 10 ms, twice that, up to 5 s. So when a spawn is refused. A job that crashes
- * workers is braked by its own retries.
+ * workers is braked by its own retries (dispatch_delay.c). A job for which the owner has asked an end in the meantime
+ * gets no retry.
  *
  * A worker:
  *
@@ -48,6 +54,28 @@ static void doom(struct oxi_djob *job, enum oxi_end how, int status)
 	job->doom = status;
 }
 
+static ox_time grace_of(const struct oxi_dispatch *d, const struct oxi_djob *job)
+{
+	return d->kinds[job->index].policy.grace;
+}
+
+/* When what runs in a cell since then is to be told that it should end; and when it is to be killed. */
+static ox_time tell_time(const struct oxi_dcell *c, ox_time since)
+{
+	if (c->job == NULL)
+		return OX_NEVER;        /* was told when it was abandoned */
+	return c->job->doomed ? 0 : c->job->timeout > 0 ? since + c->job->timeout : OX_NEVER;
+}
+
+static ox_time kill_time(const struct oxi_dispatch *d, const struct oxi_dworker *w, const struct oxi_dcell *c, ox_time since)
+{
+	if (c->job == NULL)
+		return c->lease == w->abandoned && w->abandoned_timeout > 0 ? since + w->abandoned_timeout : OX_NEVER;
+	if (c->job->doomed)
+		return c->job->at;
+	return c->job->timeout > 0 ? since + c->job->timeout + grace_of(d, c->job) : OX_NEVER;
+}
+
 /*
  * Looks whether the job that runs has used up its time, or is one that must be killed. One that must be
  * killed and does not run has just ended, or is just beginning: its result comes, or the next look finds it
@@ -57,29 +85,29 @@ static void check_timeouts(struct oxi_dispatch *d, struct oxi_dworker *w, ox_tim
 {
 	struct oxi_running r = { .lease = 0 };
 	const struct oxi_dcell *c;
-	ox_time timeout = 0;
 
 	d->ops->running(d->transport, oxi_dworker_slot(d, w), &r);
 	c = oxi_lease_cell(w, r.lease);
 	if (r.lease == 0 || c->lease != r.lease)
 		c = NULL;
-	if (c != NULL && c->job != NULL && c->job->doomed) {
-		oxi_dworker_kill(d, w);
-		return;
+	w->check_at = OX_NEVER;
+	if (c != NULL) {
+		ox_time tell_at = tell_time(c, r.since), kill_at = kill_time(d, w, c, r.since);
+
+		if (now >= kill_at) {
+			if (c->job != NULL && !c->job->doomed)
+				doom(c->job, OXI_END_TIMEOUT, OX_ETIMEDOUT);
+			oxi_dworker_kill(d, w);
+			return;
+		}
+		if (now >= tell_at)
+			d->ops->tell(d->transport, oxi_dworker_slot(d, w), r.lease);
+		w->check_at = now >= tell_at ? kill_at : oxi_min_time(tell_at, kill_at);
 	}
-	if (c != NULL)
-		timeout = c->job != NULL ? c->job->timeout : r.lease == w->abandoned ? w->abandoned_timeout : 0;
-	if (timeout > 0 && now - r.since >= timeout) {
-		if (c->job != NULL)
-			doom(c->job, OXI_END_TIMEOUT, OX_ETIMEDOUT);
-		oxi_dworker_kill(d, w);
-		return;
-	}
-	w->check_at = timeout > 0 ? r.since + timeout : OX_NEVER;
 	if (w->outstanding > 0 && (c == NULL || w->outstanding > 1) && w->shortest > 0)
 		w->check_at = oxi_min_time(w->check_at, now + w->shortest);
 	OXI_LIST_EACH(e, &w->leases)
-		if (oxi_djob_of(e)->doomed)
+		if (oxi_djob_of(e)->doomed && (c == NULL || oxi_djob_of(e) != c->job))
 			w->check_at = oxi_min_time(w->check_at, now + OXI_SLOW);
 }
 
@@ -108,8 +136,9 @@ static void set_timer(struct oxi_dispatch *d, ox_time now)
 
 	for (unsigned i = 0; i < d->slots; i++)
 		at = oxi_min_time(at, next_event(d, &d->workers[i]));
-	if (!oxi_list_empty(&d->delayed))
-		at = oxi_min_time(at, oxi_djob_of(d->delayed.next)->ready_at);
+	at = oxi_min_time(at, d->delay_at);
+	if (d->waiting > 0 && d->rate_at > now)
+		at = oxi_min_time(at, d->rate_at);
 	if (d->timer_at > now && at >= d->timer_at && at - d->timer_at <= OXI_SLOW)
 		return;
 	d->timer_at = at;
@@ -135,16 +164,25 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 	d->o.min_workers = o->min_workers == 0 || o->min_workers > o->workers ? o->workers : o->min_workers;
 	d->slots = o->workers + o->spare;
 	d->timer_at = OX_NEVER;
-	oxi_list_init(&d->queue);
-	oxi_list_init(&d->delayed);
+	d->o.ageing = o->ageing == 0 ? OX_SEC(10) : oxi_min_time(o->ageing, OX_SEC(1000000000));
+	for (unsigned level = 0; level < OXI_LEVELS; level++)
+		oxi_list_init(&d->queue[level]);
+	for (unsigned slot = 0; slot < OXI_DELAY_SLOTS; slot++)
+		oxi_list_init(&d->delayed[slot]);
+	d->delay_at = OX_NEVER;
 	d->kinds = calloc(o->jobs + 1, sizeof(*d->kinds));
 	d->workers = calloc(d->slots, sizeof(*d->workers));
 	if (d->kinds == NULL || d->workers == NULL) {
 		oxi_dispatch_free(d);
 		return NULL;
 	}
-	for (unsigned i = 0; i < o->jobs; i++)
+	for (unsigned i = 0; i < o->jobs; i++) {
 		oxi_dkind_set_cost(d, &d->kinds[i]);
+		if (o->policy != NULL)
+			d->kinds[i].policy = o->policy[i];
+		oxi_policy_fill_in(&d->kinds[i].policy);
+	}
+	d->o.policy = NULL;
 	for (unsigned i = 0; i < d->slots; i++) {
 		oxi_list_init(&d->workers[i].leases);
 		d->workers[i].check_at = d->workers[i].spawn_at = OX_NEVER;
@@ -164,6 +202,7 @@ void oxi_dispatch_free(struct oxi_dispatch *d)
 
 void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now)
 {
+	d->epoch = now;
 	for (d->staffed = 0; d->staffed < d->o.min_workers; d->staffed++)
 		oxi_dworker_start(d, &d->workers[d->staffed], now);
 	set_timer(d, now);
@@ -171,23 +210,22 @@ void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now)
 
 void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now)
 {
-	(void)now;
-	OXI_CHECK(job->index < d->o.jobs);
+	OXI_CHECK(job->index < d->o.jobs && job->priority >= -OXI_PRIORITY_MAX && job->priority <= OXI_PRIORITY_MAX);
 	job->lease = 0;
-	job->crashes = job->doomed = 0;
+	job->failures = job->doomed = 0;
 	if (d->refuse < 0) {
 		oxi_list_init(&job->link);
 		oxi_djob_end(d, job, OXI_END_LIMIT, d->refuse);
 		return;
 	}
-	oxi_djob_enqueue(d, job, d->queue.prev);
+	oxi_djob_enqueue(d, job, OXI_LAST, now);
 }
 
 bool oxi_dispatch_eager(const struct oxi_dispatch *d)
 {
 	if (d->accepting == 0 || d->waiting == 0)
 		return false;
-	return d->waiting * (ox_time)d->kinds[oxi_djob_of(d->queue.next)->index].cost >= d->o.batch;
+	return d->waiting * (ox_time)d->kinds[oxi_dispatch_next(d)->index].cost >= d->o.batch;
 }
 
 static void assign(struct oxi_dispatch *d, ox_time now)
@@ -216,12 +254,7 @@ void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now)
 		if (w->retry_at <= now)
 			w->retry_at = 0;
 	}
-	while (!oxi_list_empty(&d->delayed) && oxi_djob_of(d->delayed.next)->ready_at <= now) {
-		struct oxi_djob *job = oxi_djob_of(d->delayed.next);
-
-		oxi_djob_dequeue(d, job);
-		oxi_djob_enqueue(d, job, d->queue.prev);
-	}
+	oxi_dispatch_end_delays(d, now);
 	oxi_dispatch_relieve_slow(d, now);
 	assign(d, now);
 	for (unsigned i = 0; i < d->slots; i++)
@@ -236,7 +269,8 @@ static void abandon_job(struct oxi_dispatch *d, struct oxi_djob *job)
 
 	oxi_lease_cell(w, job->lease)->job = NULL;
 	w->abandoned = job->lease;
-	w->abandoned_timeout = job->timeout;
+	w->abandoned_timeout = job->timeout > 0 ? job->timeout + grace_of(d, job) : 0;
+	d->ops->tell(d->transport, job->slot, job->lease);
 	oxi_list_remove(&job->link);
 	job->lease = 0;
 	d->counts.leased--;
@@ -248,6 +282,7 @@ static void kill_job(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end 
 	struct oxi_dworker *w = &d->workers[job->slot];
 
 	doom(job, how, status);
+	job->at = now + grace_of(d, job);
 	if (!w->killed)
 		check_timeouts(d, w, now);
 	set_timer(d, now);
@@ -256,9 +291,13 @@ static void kill_job(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end 
 void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status, bool abandon,
 			 ox_time now)
 {
-	if (job->state == OXI_ENDED || job->doomed)
+	if (job->state == OXI_ENDED)
 		return;
-	if (job->state == OXI_QUEUED)
+	if (job->doomed) {
+		job->retries = 0;       /* a timeout is its end now */
+		return;
+	}
+	if (job->state != OXI_LEASED)
 		oxi_djob_dequeue(d, job);
 	else if (!oxi_lease_take_back(d, job)) {
 		if (!abandon) {
@@ -336,7 +375,8 @@ struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64
 	return NULL;
 }
 
-void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status, ox_time run_time, ox_time now)
+/* Its worker has said how it went. */
+static void end_attempt(struct oxi_dispatch *d, struct oxi_djob *job, ox_time run_time, ox_time now)
 {
 	struct oxi_dworker *w = &d->workers[job->slot];
 
@@ -349,7 +389,21 @@ void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status,
 	w->settled = false;
 	w->misfires = 0;
 	oxi_dworker_retire_if_due(d, w, now);
+}
+
+void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status, ox_time run_time, ox_time now)
+{
+	end_attempt(d, job, run_time, now);
 	oxi_djob_end(d, job, OXI_END_RESULT, status);
+}
+
+bool oxi_dispatch_failed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time run_time, ox_time now)
+{
+	if (job->doomed || !oxi_djob_may_retry(d, job, OX_RETRY_FAILURE))
+		return false;
+	end_attempt(d, job, run_time, now);
+	oxi_djob_retry(d, job, now);
+	return true;
 }
 
 void oxi_dispatch_condemn(struct oxi_dispatch *d, unsigned slot, uint32_t generation, int status, ox_time now)
@@ -384,14 +438,12 @@ bool oxi_dispatch_owes(const struct oxi_dispatch *d, unsigned slot)
 	return d->workers[slot].outstanding > 0;
 }
 
-/* The job was running when its worker died. True: that was its last attempt. */
-static bool crashed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now)
+/* Why the job of a dead worker needs a retry to go on; 0: it does not. */
+static unsigned retry_cause(const struct oxi_dworker *w, const struct oxi_djob *job, bool is_culprit)
 {
-	if (job->crashes++ >= job->retries || d->refuse < 0)
-		return true;
-	d->counts.retried++;
-	oxi_djob_delay(d, job, now + oxi_dworker_backoff(job->crashes));
-	return false;
+	if (job->doomed)
+		return job->doomed == OXI_END_TIMEOUT + 1 ? OX_RETRY_TIMEOUT : 0;
+	return is_culprit && !w->killed ? OX_RETRY_CRASH : 0;
 }
 
 /* Empties a dead worker's leases: to the queue's head in order, to ended what is doomed or has crashed for good. */
@@ -400,12 +452,15 @@ static void recover(struct oxi_dispatch *d, struct oxi_dworker *w, uint64_t culp
 {
 	while (!oxi_list_empty(&w->leases)) {
 		struct oxi_djob *job = oxi_djob_of(w->leases.prev);
-		bool is_culprit = job->lease == culprit && !w->killed;
+		unsigned cause = retry_cause(w, job, job->lease == culprit);
 
 		oxi_lease_drop(d, job);
-		if (!job->doomed && is_culprit) {
-			if (!crashed(d, job, now))
-				continue;
+		if (cause != 0 && oxi_djob_may_retry(d, job, cause)) {
+			job->doomed = 0;
+			oxi_djob_retry(d, job, now);
+			continue;
+		}
+		if (cause == OX_RETRY_CRASH) {
 			doom(job, OXI_END_CRASH, status);
 		} else if (!job->doomed && d->refuse < 0) {
 			doom(job, OXI_END_LIMIT, d->refuse);
@@ -414,7 +469,7 @@ static void recover(struct oxi_dispatch *d, struct oxi_dworker *w, uint64_t culp
 			job->state = OXI_ENDED;
 			oxi_list_prepend(ended, &job->link);
 		} else {
-			oxi_djob_enqueue(d, job, &d->queue);
+			oxi_djob_enqueue(d, job, OXI_FIRST, now);
 		}
 	}
 	w->outstanding = 0;
@@ -474,7 +529,7 @@ void oxi_dispatch_close(struct oxi_dispatch *d, ox_time now)
 
 		if (w->state != OXI_WORKER_READY || w->stopped || w->killed)
 			continue;
-		oxi_lease_take_back_last(d, w, w->outstanding);
+		oxi_lease_take_back_last(d, w, w->outstanding, now);
 		oxi_dworker_stop(d, w, now);
 	}
 	oxi_dispatch_refuse_all(d, d->refuse);

@@ -6,8 +6,8 @@
  * (tests/support/sim.c).
  *
  *	QUEUED --send--> LEASED --claimed in the worker's slot--> STARTED --result--> DONE
- *	   ^                |  taken back, or lost: free              |  lost: one crash  --> FAILED, or QUEUED again
- *	   '----------------'-----------------------------------------'
+ *	   ^                |  taken back, or lost: free              |  crash, timeout, failure --> FAILED, or DELAYED
+ *	   '----------------'-----------------------------------------'  and QUEUED again
  */
 #ifndef OXBOW_POOL_DISPATCH_H
 #define OXBOW_POOL_DISPATCH_H
@@ -17,25 +17,36 @@
 
 #include "include/private/list.h"
 
-enum oxi_job_state { OXI_QUEUED, OXI_LEASED, OXI_ENDED };
+enum oxi_job_state { OXI_QUEUED, OXI_DELAYED, OXI_LEASED, OXI_ENDED };
+
+#define OXI_PRIORITY_MAX 3              /* from -3 to 3 */
 
 /* A job as the dispatcher sees it; embedded in the parent's job (which is a future). */
 struct oxi_djob {
 	struct oxi_list link;           /* queue, delayed, or the worker's leases, in order of sending */
 	uint64_t lease;                 /* LEASED: its number; else 0 */
-	ox_time ready_at;               /* QUEUED after a crash: not before; else 0 */
-	ox_time timeout;                /* kills when it has run that long; 0: none */
+	ox_time at;                     /* DELAYED: until when; doomed: when to kill; else since when it is in the queue, for ageing */
+	ox_time timeout;                /* told to end when it has run that long; 0: none */
 	uint32_t slot;                  /* LEASED: the worker */
 	uint16_t index;                 /* job function */
 	uint8_t state;                  /* enum oxi_job_state */
-	uint8_t crashes;                /* attempts lost after they started */
+	uint8_t failures;               /* attempts that cost a retry */
 	uint8_t retries;                /* allowed */
 	uint8_t doomed;                 /* a kill is wanted for it: enum oxi_end + 1, and the status is in doom; else 0 */
+	int8_t priority;                /* higher ones first */
 	int doom;
 };
 
 /* How an attempt ended, as the dispatcher tells the owner of the job. */
 enum oxi_end { OXI_END_RESULT, OXI_END_CRASH, OXI_END_CANCEL, OXI_END_TIMEOUT, OXI_END_LIMIT };
+
+/* How a kind of job is killed, and when it is run again. */
+struct oxi_policy {
+	ox_time grace;                  /* from being told to end until the kill */
+	ox_time retry_delay;            /* before the second attempt, twice that before the third; 0: 10 ms */
+	ox_time retry_max;              /* the longest; 0: 5 s */
+	unsigned retry_on;              /* enum ox_retry; 0: OX_RETRY_CRASH */
+};
 
 /* What a worker's shared slot says at this moment (heritage.h); the transport reads it. */
 struct oxi_running {
@@ -55,6 +66,8 @@ struct oxi_dispatch_ops {
 	/* Takes a job that was sent back if it has not begun (compare-and-swap in the slot). True: it will never run there. */
 	bool (*take_back)(void *t, unsigned slot, uint64_t lease);
 	void (*running)(void *t, unsigned slot, struct oxi_running *ret);
+	/* Tells a job that was sent, and may be running, that it should end. Telling it again changes nothing. */
+	void (*tell)(void *t, unsigned slot, uint64_t lease);
 	/* The job has ended; how and with which status. For OXI_END_RESULT the transport has stored the value before. */
 	void (*end)(void *t, struct oxi_djob *job, enum oxi_end how, int status);
 	/* Wants oxi_dispatch_tick() at this time, in place of the one asked for before; OX_NEVER: not at all. */
@@ -73,6 +86,10 @@ struct oxi_dispatch_options {
 	bool one_at_a_time;             /* no batching: one lease a worker (output is captured) */
 	ox_time batch;                  /* work per message aimed at; 0: 1 ms, at most 1 s */
 	unsigned max_batch;             /* jobs per message; 0: 256, at most that */
+	const struct oxi_policy *policy;        /* one a kind, copied; NULL: all defaults */
+	uint64_t seed;                  /* of the randomness in delays */
+	ox_time interval;               /* between two jobs that are sent, on average; 0: none */
+	ox_time ageing;                 /* a wait that counts as much as one priority; 0: 10 s */
 };
 
 struct oxi_dispatch_counts {
@@ -91,7 +108,7 @@ void oxi_dispatch_free(struct oxi_dispatch *d);         /* every job has ended *
 /* Starts the workers. */
 void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now);
 /*
- * A new job, whose index, timeout and retries are set: enters the queue; sent by the next flush. If the pool
+ * A new job, whose index, timeout, retries and priority are set: enters the queue; sent by the next flush. If the pool
  * is broken it ends at once (OXI_END_LIMIT, OX_EINIT), if it is closed too (OX_ECLOSED).
  */
 void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
@@ -100,8 +117,8 @@ void oxi_dispatch_flush(struct oxi_dispatch *d, ox_time now);
 /* True when a flush would send a full message now: a submitter in a long loop flushes then. */
 bool oxi_dispatch_eager(const struct oxi_dispatch *d);
 /*
- * The owner wants it ended: queued or taken back: ends now; running: its worker is killed (or it is let run,
- * for abandon, and its result dropped). Ends exactly once in each case, with how and status given here unless
+ * The owner wants it ended: queued or taken back: ends now; running: it is told, and when its grace has passed its
+ * worker is killed (or it is let run, for abandon, and its result dropped). Ends exactly once in each case, with how and status given here unless
  * a result came first. Nothing if it has ended.
  */
 void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status, bool abandon, ox_time now);
@@ -112,6 +129,8 @@ void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t ge
 /* A result for a lease: finds the live job, or NULL (late, counted). The caller stores the value, then calls done. */
 struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64_t lease);
 void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status, ox_time run_time, ox_time now);
+/* Before a value is stored: the job's function has returned a failure. True: it will be run again, forget the result. */
+bool oxi_dispatch_failed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time run_time, ox_time now);
 /*
  * The worker in a slot has died, and all that it had sent was handed in before. culprit: the lease it was
  * running, as its slot said; 0: none. The culprit's job ends with OXI_END_CRASH and status, or is retried; so

@@ -47,33 +47,60 @@ void oxi_djob_end(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how
 
 /* ---- the queue ---- */
 
-void oxi_djob_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, struct oxi_list *after)
+static unsigned level_of(const struct oxi_djob *job)
 {
+	return (unsigned)(job->priority + OXI_PRIORITY_MAX);
+}
+
+void oxi_djob_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end_of_queue where, ox_time now)
+{
+	struct oxi_list *queue = &d->queue[level_of(job)];
+
 	job->state = OXI_QUEUED;
-	job->ready_at = 0;
-	oxi_list_insert(after, &job->link);
+	if (where == OXI_LAST)
+		job->at = now;
+	oxi_list_insert(where == OXI_LAST ? queue->prev : queue, &job->link);
+	d->levels |= 1u << level_of(job);
 	d->waiting++;
 	d->counts.queued++;
 }
 
-void oxi_djob_delay(struct oxi_dispatch *d, struct oxi_djob *job, ox_time until)
+/*
+ * The job that is first in its queue and has waited longest, where each priority above the others counts as
+ * d->o.ageing of waiting. So nothing starves, and all that is looked at is one job a priority.
+ */
+struct oxi_djob *oxi_dispatch_next(const struct oxi_dispatch *d)
 {
-	struct oxi_list *after = d->delayed.prev;
+	struct oxi_djob *best = NULL;
+	ox_time best_key = OX_NEVER;
 
-	while (after != &d->delayed && oxi_djob_of(after)->ready_at > until)
-		after = after->prev;
-	job->state = OXI_QUEUED;
-	job->ready_at = until;
-	oxi_list_insert(after, &job->link);
-	d->counts.queued++;
+	for (unsigned left = d->levels; left != 0;) {
+		unsigned level = 31u - (unsigned)__builtin_clz(left);
+		struct oxi_djob *job = oxi_djob_of(d->queue[level].next);
+		ox_time key = job->at - job->priority * d->o.ageing;
+
+		left ^= 1u << level;
+		if (best == NULL && left == 0)
+			return job;
+		if (key < best_key) {
+			best = job;
+			best_key = key;
+		}
+	}
+	return best;
 }
 
 void oxi_djob_dequeue(struct oxi_dispatch *d, struct oxi_djob *job)
 {
 	oxi_list_remove(&job->link);
 	d->counts.queued--;
-	if (job->ready_at == 0)
-		d->waiting--;
+	if (job->state == OXI_DELAYED) {
+		d->delayed_count--;
+		return;
+	}
+	d->waiting--;
+	if (oxi_list_empty(&d->queue[level_of(job)]))
+		d->levels ^= 1u << level_of(job);
 }
 
 static void end_queue(struct oxi_dispatch *d, struct oxi_list *queue)
@@ -89,8 +116,10 @@ static void end_queue(struct oxi_dispatch *d, struct oxi_list *queue)
 void oxi_dispatch_refuse_all(struct oxi_dispatch *d, int status)
 {
 	d->refuse = status;
-	end_queue(d, &d->queue);
-	end_queue(d, &d->delayed);
+	for (unsigned level = OXI_LEVELS; level-- > 0;)
+		end_queue(d, &d->queue[level]);
+	for (unsigned slot = 0; slot < OXI_DELAY_SLOTS; slot++)
+		end_queue(d, &d->delayed[slot]);
 }
 
 /* ---- leases ---- */
@@ -164,8 +193,8 @@ bool oxi_lease_take_back(struct oxi_dispatch *d, struct oxi_djob *job)
 	return true;
 }
 
-/* Takes back at most n jobs that have not begun, the last ones first, which then stand at the head of the queue in order. */
-unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n)
+/* Takes back at most n jobs that have not begun, the last ones first, which then stand first in their queues, in order. */
+unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n, ox_time now)
 {
 	unsigned taken = 0;
 
@@ -173,7 +202,7 @@ unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w,
 		before = e->prev;
 		if (!oxi_lease_take_back(d, oxi_djob_of(e)))
 			break;
-		oxi_djob_enqueue(d, oxi_djob_of(e), &d->queue);
+		oxi_djob_enqueue(d, oxi_djob_of(e), OXI_FIRST, now);
 		taken++;
 	}
 	return taken;

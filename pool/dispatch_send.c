@@ -3,6 +3,10 @@
  * Where jobs go, and when one comes back: the dispatcher's two decisions. Each worker gets one message in a round, of what is
  * queued an even share; what stands behind a job that takes long, or too much of the rest when others have nothing to
  * do, is taken back and sent anew. The rules are in the essay of dispatch.c.
+ *
+ * Where the rate is limited, each job that is sent moves the time of the next one on by the interval, from a time that lags
+ * behind by a lump at most: so in any time t no more are sent than fit into t and a lump, and one. What is sent again counts
+ * again.
  */
 #include "pool/dispatch_state.h"
 
@@ -36,20 +40,27 @@ static struct oxi_dworker *pick(struct oxi_dispatch *d, unsigned *ret_takers, ox
 	return best;
 }
 
-/* Leases jobs from the head of the queue, at most limit; gives how many. */
+static void count_sent(struct oxi_dispatch *d, ox_time now)
+{
+	if (d->o.interval > 0)
+		d->rate_at = oxi_max_time(d->rate_at, now - OXI_LUMP) + d->o.interval;
+}
+
+/* Leases jobs whose turn it is, at most limit; gives how many. */
 static unsigned lease_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_djob **jobs, unsigned limit, ox_time now)
 {
 	ox_time before = w->load;
 	unsigned n = 0;
 
-	while (n < limit && d->waiting > 0 && !oxi_dworker_is_used_up(w)) {
-		struct oxi_djob *job = oxi_djob_of(d->queue.next);
+	while (n < limit && d->waiting > 0 && d->rate_at <= now && !oxi_dworker_is_used_up(w)) {
+		struct oxi_djob *job = oxi_dispatch_next(d);
 		ox_time load = w->load + d->kinds[job->index].cost;
 
 		if (w->outstanding > 0 && (load > oxi_dispatch_budget(d) || load - before > d->o.batch))
 			break;
 		oxi_djob_dequeue(d, job);
 		oxi_lease_take(d, w, job, now);
+		count_sent(d, now);
 		jobs[n++] = job;
 	}
 	oxi_dworker_set_accepting(d, w);
@@ -64,7 +75,7 @@ static void send_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_
 	}
 	while (n > 0) {
 		oxi_lease_drop(d, jobs[--n]);
-		oxi_djob_enqueue(d, jobs[n], &d->queue);
+		oxi_djob_enqueue(d, jobs[n], OXI_FIRST, now);
 	}
 	w->retry_at = now + OXI_RETRY;
 }
@@ -85,7 +96,7 @@ static bool send_round(struct oxi_dispatch *d, ox_time now)
 		share = (d->waiting + takers - 1) / takers;
 		n = lease_jobs(d, w, jobs, share < d->o.max_batch ? share : d->o.max_batch, now);
 		if (n == 0)
-			return false;   /* the next job is a long one, and nobody is free: it keeps its turn */
+			return false;   /* not yet, or it is a long job and nobody is free: it keeps its turn */
 		w->round = d->round;
 		if (d->o.min_workers == d->o.workers)   /* else the first ones are kept busy, so that the last ones can go */
 			d->turn = oxi_dworker_slot(d, w) + 1;
@@ -127,7 +138,7 @@ static void relieve(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
 	w->looked_at = now;
 	if (others_move(d, w, now)) {
 		w->settled = true;
-		if (oxi_lease_take_back_last(d, w, w->outstanding) > 0 && w->outstanding == 0)
+		if (oxi_lease_take_back_last(d, w, w->outstanding, now) > 0 && w->outstanding == 0)
 			w->retry_at = now + OXI_RETRY;
 	} else if (w->outstanding == 1) {
 		d->ops->running(d->transport, oxi_dworker_slot(d, w), &r);
@@ -165,13 +176,13 @@ void oxi_dispatch_share_work(struct oxi_dispatch *d, ox_time now)
 	unsigned takers;
 	struct oxi_dworker *idle, *most;
 
-	while (d->waiting == 0 && d->accepting > 0) {
+	while (d->waiting == 0 && d->accepting > 0 && d->rate_at <= now) {
 		d->round++;
 		idle = pick(d, &takers, now);
 		if (idle == NULL || idle->outstanding > 0)
 			return;
 		most = most_loaded(d);
-		if (most == NULL || oxi_lease_take_back_last(d, most, most->outstanding / 2) == 0)
+		if (most == NULL || oxi_lease_take_back_last(d, most, most->outstanding / 2, now) == 0)
 			return;
 		oxi_dispatch_send_queue(d, now);
 	}

@@ -8,9 +8,14 @@
 #include "pool/heritage.h"
 
 #define OXI_SLOW     OX_MS(5)
-#define OXI_RETRY    OX_MS(10)      /* after a send that was refused; a crashed job's and a failed worker's first delay */
+#define OXI_RETRY    OX_MS(10)      /* after a send that was refused; a failed job's and a failed worker's first delay */
+#define OXI_LUMP     OX_MS(10)      /* of jobs that a limited rate lets go at once */
 #define OXI_BRAKE    OX_SEC(5)      /* the longest of these delays */
 #define OXI_FINI     OX_SEC(5)      /* for a worker that was told to end, from its last result */
+
+enum { OXI_LEVELS = 2 * OXI_PRIORITY_MAX + 1 };
+
+enum { OXI_DELAY_SLOTS = 512 };
 
 enum { OXI_LEASE_BITS = 46 };       /* of the counter; the slot has the 16 above, and two are left for a claim's state */
 
@@ -46,7 +51,7 @@ struct oxi_dworker {
 	ox_time shortest;               /* timeout of its leases since it had none; 0: none has one */
 	ox_time retry_at;               /* no sends before */
 	ox_time spawn_at;               /* OXI_WORKER_DOWN; OX_NEVER: the slot is spare */
-	ox_time abandoned_timeout;      /* of the job abandoned last */
+	ox_time abandoned_timeout;      /* of the job abandoned last, with its grace; 0: none */
 	uint64_t abandoned;             /* its lease */
 	uint64_t counter;               /* of leases */
 	unsigned round;                 /* of sends, in which it last got a message */
@@ -58,6 +63,7 @@ struct oxi_dkind {
 	ox_time estimate;
 	uint32_t samples;
 	uint32_t cost;                  /* of one job, as the estimate stands */
+	struct oxi_policy policy;       /* defaults filled in */
 };
 
 struct oxi_dispatch {
@@ -72,9 +78,16 @@ struct oxi_dispatch {
 	unsigned turn;                  /* the worker looked at first, of equals */
 	unsigned round;                 /* of sends: each worker gets one message in it */
 	ox_time timer_at;               /* as told to ops->timer */
-	struct oxi_list queue;
-	struct oxi_list delayed;        /* by ready_at */
-	unsigned waiting;               /* in the queue */
+	struct oxi_list queue[OXI_LEVELS];      /* one a priority, the lowest first; each in order */
+	unsigned levels;                /* bit i: queue[i] is not empty */
+	unsigned waiting;               /* in all of them */
+	ox_time rate_at;                /* no sends before */
+	/* jobs that are delayed (dispatch_delay.c) */
+	struct oxi_list delayed[OXI_DELAY_SLOTS];
+	size_t delayed_count;
+	ox_time epoch;                  /* their slots count from here */
+	int64_t delay_done;             /* the last slot that was emptied, while there are any */
+	ox_time delay_at;               /* when to look at them; OX_NEVER */
 	struct oxi_dkind *kinds;
 	struct oxi_dworker *workers;
 };
@@ -129,16 +142,26 @@ static inline bool oxi_dworker_is_slow(const struct oxi_dworker *w, ox_time now)
 void oxi_dkind_set_cost(const struct oxi_dispatch *d, struct oxi_dkind *k);
 void oxi_dkind_learn(const struct oxi_dispatch *d, uint16_t index, ox_time run_time);
 void oxi_djob_end(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status);
-void oxi_djob_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, struct oxi_list *after);
-void oxi_djob_delay(struct oxi_dispatch *d, struct oxi_djob *job, ox_time until);
+enum oxi_end_of_queue { OXI_LAST, OXI_FIRST };
+
+/* LAST: it waits from now on. FIRST: it goes on waiting. */
+void oxi_djob_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end_of_queue where, ox_time now);
 void oxi_djob_dequeue(struct oxi_dispatch *d, struct oxi_djob *job);
+struct oxi_djob *oxi_dispatch_next(const struct oxi_dispatch *d);       /* whose turn it is; there is one */
 void oxi_dispatch_refuse_all(struct oxi_dispatch *d, int status);
 void oxi_dworker_set_accepting(struct oxi_dispatch *d, struct oxi_dworker *w);
 void oxi_lease_take(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_djob *job, ox_time now);
 void oxi_lease_free_cell(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_dcell *c);
 void oxi_lease_drop(struct oxi_dispatch *d, struct oxi_djob *job);
 bool oxi_lease_take_back(struct oxi_dispatch *d, struct oxi_djob *job);
-unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n);
+unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n, ox_time now);
+
+/* ---- delays (dispatch_delay.c) ---- */
+
+void oxi_policy_fill_in(struct oxi_policy *p);
+bool oxi_djob_may_retry(const struct oxi_dispatch *d, const struct oxi_djob *job, unsigned cause);
+void oxi_djob_retry(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
+void oxi_dispatch_end_delays(struct oxi_dispatch *d, ox_time now);
 
 /* ---- which workers there are (dispatch_staff.c) ---- */
 

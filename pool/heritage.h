@@ -83,6 +83,7 @@ struct oxi_slot {
 	void *frames[OXI_FRAMES];
 	/* the parent writes */
 	_Alignas(64) _Atomic uint32_t received;         /* RESULTS messages so far */
+	_Atomic uint64_t told;          /* lease of the job that was last told to end */
 	/* both write, by compare-and-swap */
 	_Alignas(64) _Atomic uint64_t claims[OXI_CLAIMS];
 	/* the worker writes */

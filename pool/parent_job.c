@@ -8,7 +8,7 @@
  * fits, for the input is needed no more by then. With nothing in the room a job is 200 bytes; jobs are
  * recycled through two free lists of the pool, so a million of them cost no million of allocations.
  *
- *	submit: admission (parks, FIFO) -> job made -> dispatcher -> sent by the hook at the end of the turn
+ *	submit: admission (parks, FIFO; or says busy) -> job made -> dispatcher -> sent by the hook at the end of the turn
  *	end:    told by the dispatcher exactly once -> counts, input given back, story attached -> future resolved
  *
  * A result lives as long as its future; so does what it needs of the pool, even when that is closed before.
@@ -184,21 +184,43 @@ static oxi_abort_answer give_up(struct oxi_wait *w)
 	return OXI_ABORTED;
 }
 
+/* Takes a place if there is one that nobody waits for. */
+static bool try_place(ox_pool *p, size_t len)
+{
+	if (!oxi_list_empty(&p->submitters) || !has_room(p, len))
+		return false;
+	take_place(p, len);
+	return true;
+}
+
 /* Takes a place; parks until there is one. 0; OX_ECANCELED, OX_ECLOSED. */
 static int await_place(ox_pool *p, size_t len)
 {
 	struct submitter s = { .len = len };
 
-	if (oxi_list_empty(&p->submitters) && has_room(p, len)) {
-		take_place(p, len);
+	if (try_place(p, len))
 		return 0;
-	}
 	oxi_wait_init(&s.wait, "submit", p, give_up);
 	oxi_list_append(&p->submitters, &s.wait.link);
 	return oxi_park(&s.wait);
 }
 
 /* ---- submit and call ---- */
+
+void ox_submit_options_init(ox_submit_options *o)
+{
+	*o = (ox_submit_options){ .size = sizeof *o };
+}
+
+/* What a call to submit asks for. */
+struct request {
+	ox_group *group;                /* NULL: none */
+	ox_pool *pool;
+	const ox_job *job;
+	const void *in;
+	size_t len;
+	const ox_submit_options *options;       /* NULL: all defaults */
+};
 
 static const struct oxi_kind *find_kind(const ox_pool *p, const ox_job *job)
 {
@@ -211,47 +233,60 @@ static const struct oxi_kind *find_kind(const ox_pool *p, const ox_job *job)
 	return NULL;
 }
 
-/* The checks that need no place. */
-static int may_submit(ox_pool *p, const ox_job *job, const void *in, size_t len, const struct oxi_kind **ret_kind)
+static int take_options(const ox_submit_options *o, ox_submit_options *ret)
 {
-	int r = oxi_checkpoint();
+	*ret = (ox_submit_options){ 0 };
+	if (o == NULL)
+		return 0;
+	if (o->size == 0)
+		return OX_EINVAL;
+	memcpy(ret, o, o->size < sizeof *ret ? o->size : sizeof *ret);
+	return ret->priority < -OXI_PRIORITY_MAX || ret->priority > OXI_PRIORITY_MAX ? OX_EINVAL : 0;
+}
 
-	if (r < 0)
-		return r;
+/* The checks that need no place. */
+static int may_submit(const struct request *q, const struct oxi_kind **ret_kind, ox_submit_options *ret_options)
+{
+	ox_pool *p = q->pool;
+	int r;
+
 	if (p == NULL)
 		return OX_ENOMEM;
 	OXI_CHECK_OBJECT(p, OXI_POOL_MAGIC);
-	if (job == NULL || (in == NULL && len > 0))
+	if (q->job == NULL || (q->in == NULL && q->len > 0) || (r = take_options(q->options, ret_options)) < 0)
 		return OX_EINVAL;
 	if (p->closing || p->draining > 0)
 		return OX_ECLOSED;
-	*ret_kind = find_kind(p, job);
+	*ret_kind = find_kind(p, q->job);
 	if (*ret_kind == NULL)
 		return OX_ENOJOB;
-	return len > p->arena.zone_size ? OX_ETOOBIG : oxi_pool_attach(p);
+	return q->len > p->arena.zone_size ? OX_ETOOBIG : oxi_pool_attach(p);
 }
 
-/* Makes and submits a job in g, or in no group. 0; a code: nothing was made. */
-static int submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len, struct ox_result **ret)
+/* Makes and submits the job. 0; a code: nothing was made. */
+static int submit(const struct request *q, bool wait, struct ox_result **ret)
 {
+	ox_pool *p = q->pool;
 	const struct oxi_kind *kind;
+	ox_submit_options o;
 	struct ox_result *j;
-	int r = may_submit(p, job, in, len, &kind);
+	int r = may_submit(q, &kind, &o);
 
 	if (r == 0)
-		r = await_place(p, len);
+		r = wait ? await_place(p, q->len) : try_place(p, q->len) ? 0 : OX_EBUSY;
 	if (r < 0)
 		return r;
-	r = p->closing ? OX_ECLOSED : make_job(p, in, len, &j);
-	if (r == 0 && (r = oxi_future_init(&j->future, g, &job_ops)) < 0) {
+	r = p->closing ? OX_ECLOSED : make_job(p, q->in, q->len, &j);
+	if (r == 0 && (r = oxi_future_init(&j->future, q->group, &job_ops)) < 0) {
 		drop_input(j);
 		job_free(j);
 	}
 	if (r < 0) {
-		leave_place(p, len);
+		leave_place(p, q->len);
 		return r;
 	}
 	p->submitted++;
+	j->dispatch.priority = (int8_t)o.priority;
 	j->dispatch.index = (uint16_t)(kind - p->kinds);
 	j->dispatch.timeout = kind->copy.timeout;
 	j->dispatch.retries = (uint8_t)(kind->copy.retries < UINT8_MAX ? kind->copy.retries : UINT8_MAX);
@@ -269,28 +304,57 @@ static void send_soon(ox_pool *p)
 		oxi_dispatch_flush(p->dispatch, oxi_pool_now());
 }
 
-ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len)
+/* Into a group that may have been cancelled. */
+static int submit_to_group(const struct request *q, bool wait, struct ox_result **ret)
+{
+	if (q->group == NULL)
+		return OX_ENOMEM;
+	if (oxi_group_deadline(q->group) == INT64_MIN)
+		return OX_ECANCELED;
+	int r = wait ? oxi_checkpoint() : 0;
+	if (r == 0)
+		r = submit(q, wait, ret);
+	if (r == 0)
+		send_soon(q->pool);
+	return r;
+}
+
+ox_future *ox_submit_with(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len,
+                          const ox_submit_options *o)
 {
 	struct ox_result *j;
-	int r;
+	int r = oxi_forked() ? OX_EFORKED : submit_to_group(&(struct request){ g, p, job, in, len, o }, true, &j);
+
+	return r == 0 ? &j->future : oxi_future_failed(g, r);
+}
+
+ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len)
+{
+	return ox_submit_with(g, p, job, in, len, NULL);
+}
+
+int ox_try_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len,
+                  const ox_submit_options *o, ox_future **ret)
+{
+	struct ox_result *j;
 
 	if (oxi_forked())
-		r = OX_EFORKED;
-	else if (g == NULL)
-		r = OX_ENOMEM;
-	else
-		r = oxi_group_deadline(g) == INT64_MIN ? OX_ECANCELED : submit(g, p, job, in, len, &j);
-	if (r < 0)
-		return oxi_future_failed(g, r);
-	send_soon(p);
-	return &j->future;
+		return OX_EFORKED;
+	if (ox_loop_self() == NULL)
+		return OX_ESTATE;
+	int r = submit_to_group(&(struct request){ g, p, job, in, len, o }, false, &j);
+	if (r == 0)
+		*ret = &j->future;
+	return r;
 }
 
 int ox_call(ox_pool *p, const ox_job *job, const void *in, size_t len, ox_result **ret)
 {
 	struct ox_result *j;
-	int r = submit(NULL, p, job, in, len, &j);
+	int r = oxi_checkpoint();
 
+	if (r == 0)
+		r = submit(&(struct request){ .pool = p, .job = job, .in = in, .len = len }, true, &j);
 	if (r < 0)
 		return r;
 	send_soon(p);

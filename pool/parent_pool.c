@@ -231,7 +231,8 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 		return OX_EINVAL;
 	memcpy(mine, o, o->size < sizeof *mine ? o->size : sizeof *mine);
 	if (mine->jobs == NULL || mine->jobs[0] == NULL || mine->workers > MAX_WORKERS || mine->max_age < 0 ||
-	    mine->idle_time < 0 || mine->stall < 0)
+	    mine->idle_time < 0 || mine->stall < 0 || mine->ageing < 0 || mine->interval < 0 ||
+	    mine->interval > OX_NEVER / 4)
 		return OX_EINVAL;
 	if (mine->workers == 0)
 		mine->workers = ox_cpu_count();
@@ -253,6 +254,13 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	return 0;
 }
 
+static bool makes_sense(const ox_job *job)
+{
+	static const unsigned causes = OX_RETRY_CRASH | OX_RETRY_TIMEOUT | OX_RETRY_FAILURE;
+
+	return job->timeout >= 0 && job->grace >= 0 && job->grace <= OX_NEVER / 4 && job->retry_delay >= 0 && job->retry_max >= 0 && (job->retry_on & ~causes) == 0;
+}
+
 static int take_kinds(ox_pool *p)
 {
 	const ox_job *const *jobs = p->options.jobs;
@@ -267,8 +275,10 @@ static int take_kinds(ox_pool *p)
 		struct oxi_kind *k = &p->kinds[i];
 		k->job = jobs[i];
 		memcpy(&k->copy, jobs[i], jobs[i]->size < sizeof k->copy ? jobs[i]->size : sizeof k->copy);
-		if (k->copy.fn == NULL || k->copy.name == NULL)
+		if (k->copy.fn == NULL || k->copy.name == NULL || !makes_sense(&k->copy))
 			return OX_EINVAL;
+		if (k->copy.timeout > OX_NEVER / 4)
+			k->copy.timeout = 0;
 		for (unsigned e = 0; e < i; e++)
 			if (strcmp(p->kinds[e].copy.name, k->copy.name) == 0)
 				return OX_EINVAL;
@@ -382,14 +392,27 @@ static int make_events(ox_pool *p)
 
 static int make_dispatch(ox_pool *p)
 {
+	struct oxi_policy *policy = oxi_alloc(p->kind_count * sizeof *policy);
 	struct oxi_dispatch_options o = {
 		.workers = p->options.workers, .jobs = p->kind_count, .init_limit = p->options.init_limit,
 		.one_at_a_time = p->options.capture > 0, .max_batch = OXI_BATCH, .spare = p->seat_count - p->options.workers,
 		.min_workers = p->options.min_workers, .idle = p->options.idle_time, .max_jobs = p->options.max_jobs,
 		.max_age = p->options.max_age,
+		.ageing = p->options.ageing,
+		.interval = p->options.interval,
+		.policy = policy, .seed = (uint64_t)oxi_pool_now(),
 	};
 
+	if (policy == NULL)
+		return OX_ENOMEM;
+	for (unsigned i = 0; i < p->kind_count; i++) {
+		const ox_job *job = &p->kinds[i].copy;
+		policy[i] = (struct oxi_policy){
+			.grace = job->grace, .retry_delay = job->retry_delay, .retry_max = job->retry_max, .retry_on = job->retry_on,
+		};
+	}
 	p->dispatch = oxi_dispatch_new(&o, &oxi_transport_ops, p);
+	oxi_free(policy);
 	return p->dispatch != NULL ? 0 : OX_ENOMEM;
 }
 

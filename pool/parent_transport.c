@@ -166,6 +166,13 @@ static void running(void *t, unsigned slot, struct oxi_running *ret)
 	ret->since = atomic_load_explicit(&shared->since, memory_order_relaxed);
 }
 
+static void tell(void *t, unsigned slot, uint64_t lease)
+{
+	const ox_pool *p = t;
+
+	atomic_store_explicit(&p->seats[slot].shared->told, lease, memory_order_relaxed);
+}
+
 static void timer(void *t, ox_time at)
 {
 	ox_pool *p = t;
@@ -175,7 +182,7 @@ static void timer(void *t, ox_time at)
 
 const struct oxi_dispatch_ops oxi_transport_ops = {
 	.spawn = spawn, .kill = kill_worker, .stop = stop, .send = send_jobs, .take_back = take_back, .running = running,
-	.end = oxi_job_ended, .timer = timer,
+	.tell = tell, .end = oxi_job_ended, .timer = timer,
 };
 
 /* ---- results ---- */
@@ -194,6 +201,9 @@ static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, co
 	bool in_arena = (r->flags & OXI_RECORD_ARENA) != 0;
 	struct oxi_djob *d = oxi_dispatch_find(p->dispatch, s->slot, r->lease);
 
+	if (d != NULL && r->status < 0 && (r->flags & OXI_RECORD_LIMIT) == 0 &&
+	    oxi_dispatch_failed(p->dispatch, d, r->time, oxi_pool_now()))
+		d = NULL;
 	if (d != NULL && in_arena) {
 		/* a worker that gives away what it was not given has run wild: so has this result */
 		if (oxi_grant_take(s, r->lease, (size_t)r->place, (size_t)r->length)) {
@@ -205,8 +215,11 @@ static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, co
 		}
 	}
 	oxi_grant_drop(p, s, r->lease);
-	if (d == NULL)
+	if (d == NULL) {
+		s->output.len = 0;      /* the next job did not write it */
+		s->output.truncated = false;
 		return;
+	}
 	learn(&p->kinds[d->index], r);
 	int status = oxi_job_store(job_of(d), r, payload, in_arena, &s->output);
 	oxi_dispatch_done(p->dispatch, d, status, r->time, oxi_pool_now());

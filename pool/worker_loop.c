@@ -156,6 +156,12 @@ static void publish(struct oxi_worker *w, struct oxi_record *r)
 
 /* ---- jobs ---- */
 
+bool ox_job_cancelled(const ox_reply *out)
+{
+	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
+	return atomic_load_explicit(&out->worker->slot->told, memory_order_relaxed) == out->lease;
+}
+
 static bool claim(struct oxi_worker *w, uint64_t lease)
 {
 	uint64_t offered = oxi_claim(lease, OXI_CLAIM_OFFERED);

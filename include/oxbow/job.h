@@ -26,19 +26,35 @@ typedef struct ox_reply ox_reply;
 typedef int ox_job_fn(const void *in, size_t len, ox_reply *out);
 
 typedef enum ox_on_cancel {
-	OX_KILL,                        /* cancelling a running job kills its worker, which is replaced */
+	OX_KILL,                        /* cancelling a running job kills its worker, after its grace; it is replaced */
 	OX_ABANDON,                     /* the job runs out, its result is dropped */
 } ox_on_cancel;
+
+/** Causes for which a job with retries is run again. */
+typedef enum ox_retry {
+	OX_RETRY_CRASH = 1,             /* its worker died */
+	OX_RETRY_TIMEOUT = 2,           /* it was killed at its timeout; each attempt has the whole of it */
+	OX_RETRY_FAILURE = 4,           /* its function returned a negative status */
+} ox_retry;
 
 /** What the pool knows of a job. Define it once, const and static: OX_JOB(score_job, score, .timeout = OX_SEC(5)); */
 typedef struct ox_job {
 	size_t size;
 	const char *name;
 	ox_job_fn *fn;
-	ox_time timeout;                /* running longer kills the worker: OX_ETIMEDOUT. 0: none */
-	unsigned retries;               /* how often a job whose worker crashed is run again. 0: a crash is its failure */
+	ox_time timeout;                /* running longer (and grace) kills the worker: OX_ETIMEDOUT. 0: none */
+	unsigned retries;               /* how often it is run again, for what retry_on says; at most 255. 0: a crash is its failure */
 	ox_on_cancel on_cancel;
 	size_t max_result;              /* bytes; 0: the pool's */
+	/* The pause before a retry begins with retry_delay and doubles up to retry_max, each shortened at random by up to a half. */
+	ox_time retry_delay;            /* 0: 10 ms */
+	ox_time retry_max;              /* 0: 5 s */
+	unsigned retry_on;              /* ox_retry, or-ed; 0: OX_RETRY_CRASH */
+	/*
+	 * At its timeout, or when it is cancelled, a running job is told by ox_job_cancelled() and has so long to end: then
+	 * what it returns is its result. Its worker is killed after that. 0: at once.
+	 */
+	ox_time grace;
 } ox_job;
 #define OX_JOB(name_, fn_, ...) \
 	const ox_job name_ = { .size = sizeof(ox_job), .name = #name_, .fn = (fn_), __VA_ARGS__ }
@@ -65,6 +81,14 @@ OX_API void ox_reply_truncate(ox_reply *out, size_t len);
 
 /** The number of bytes in the reply. Since: 0.1 */
 OX_API size_t ox_reply_len(const ox_reply *out);
+
+/**
+ * Asks whether the job should end: its timeout has passed, or it was cancelled or abandoned. A job with a grace
+ * asks now and then; it costs a look at memory.
+ *
+ * @out: the job's. Returns: true from then on. Process: a worker. Since: 0.1
+ */
+OX_API bool ox_job_cancelled(const ox_reply *out);
 
 OX_END
 

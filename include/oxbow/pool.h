@@ -48,6 +48,10 @@ typedef struct ox_pool_options {
 	size_t max_files;               /* descriptors (RLIMIT_NOFILE); 0: as the program */
 	size_t max_file_size;           /* bytes of a file that it writes (RLIMIT_FSIZE); 0: as the program */
 	size_t max_core;                /* bytes of a core dump; 0: none is made */
+	ox_time ageing;                 /* a job that has waited that long longer than another goes before it, though it is
+	                                 * one priority lower. 0: 10 s; OX_NEVER: priority alone decides */
+	ox_time interval;               /* limits the rate: so long between the beginnings of two jobs; after a pause
+	                                 * those of 10 ms begin together. 0: no limit */
 } ox_pool_options;
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })
@@ -111,6 +115,34 @@ static inline void ox_pool_auto_(ox_pool **p) { ox_pool_close(*p); }
  * Yields: while max_pending or max_pending_bytes are reached, and now and then for fairness. Since: 0.1
  */
 OX_API OX_YIELDS ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len);
+
+typedef struct ox_submit_options {
+	size_t size;
+	int priority;                   /* -3 to 3: jobs of a higher one begin first, but see ageing of the pool */
+} ox_submit_options;
+#define OX_SUBMIT_OPTIONS(...) (&(ox_submit_options){ .size = sizeof(ox_submit_options), __VA_ARGS__ })
+OX_API void ox_submit_options_init(ox_submit_options *o);
+
+/**
+ * Submits a job with options: as ox_submit(), where NULL is all defaults. The priority orders jobs in the pool; who waits
+ * to be let in by max_pending waits in turn.
+ *
+ * Returns: as ox_submit(), also a future failed with OX_EINVAL: no such priority.
+ * Yields: as ox_submit(). Since: 0.1
+ */
+OX_API OX_YIELDS ox_future *ox_submit_with(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len,
+                                           const ox_submit_options *o);
+
+/**
+ * Submits a job if it can be taken at once: as ox_submit_with(), but it never waits, and where that returns a failed
+ * future this one returns its code: to be busy is no failure of the group.
+ *
+ * @ret: the future, written if 0 is returned.
+ * Returns: 0; OX_EBUSY: max_pending or max_pending_bytes are reached, or others wait already; OX_ESTATE (no loop runs in
+ * this thread, or the group is closed); codes as ox_submit_with(). Call from: the loop's thread, also a callback. Since: 0.1
+ */
+OX_API int ox_try_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len,
+                         const ox_submit_options *o, ox_future **ret);
 
 /**
  * Runs a job and waits for it.

@@ -259,6 +259,79 @@ static int retry(void *arg)
 	return 0;
 }
 
+static int fail_twice(const void *in, size_t len, ox_reply *out)
+{
+	int r = ox_reply_write(out, in, len);           /* what failed attempts reply is dropped */
+	return atomic_fetch_add(begun, 1) % 3 < 2 ? -EAGAIN : r;
+}
+static OX_JOB(failing_job, fail_twice, .retries = 2, .retry_on = OX_RETRY_FAILURE, .retry_delay = OX_MS(2));
+static OX_JOB(hopeless_job, fail_twice, .retries = 1, .retry_on = OX_RETRY_FAILURE, .retry_delay = OX_MS(2));
+static OX_JOB(once_job, fail_twice, .retries = 9);
+
+static int retry_failures(void *arg)
+{
+	static uint8_t data[OX_KIB(100)];
+	static const size_t sizes[] = { 3, 1000, sizeof data };
+	(void)arg;
+	OX_AUTO_GROUP *g = COLLECT;
+	memset(data, 'x', sizeof data);
+	for (int i = 0; i < 3; i++) {
+		ox_future *f = ox_submit(g, pool, &failing_job, data, sizes[i]);
+		EXPECT_EQ(ox_await(f), 0);
+		size_t len;
+		EXPECT(memcmp(ox_future_value(f, &len), data, sizes[i]) == 0);
+		EXPECT_EQ(len, sizes[i]);
+	}
+	EXPECT_EQ(stats_of(pool).retried, 6);
+	EXPECT_EQ(ox_await(ox_submit(g, pool, &hopeless_job, data, sizeof data)), -EAGAIN);
+	EXPECT_EQ(stats_of(pool).retried, 7);
+	atomic_store(begun, 0);
+	EXPECT_EQ(ox_await(ox_submit(g, pool, &once_job, NULL, 0)), -EAGAIN);   /* a failure is no crash */
+	EXPECT_EQ(stats_of(pool).retried, 7);
+	EXPECT_EQ(stats_of(pool).killed, 0);
+	return 0;
+}
+
+START_TEST(a_job_that_failed_is_run_again_with_its_input_if_it_says_so)
+{
+	with_pool(retry_failures, POOL_OPTIONS(.jobs = OX_JOBS(&failing_job, &hopeless_job, &once_job), .workers = 1));
+}
+END_TEST
+
+static int late_first(const void *in, size_t len, ox_reply *out)
+{
+	(void)in, (void)len, (void)out;
+	while (atomic_fetch_add(begun, 1) == 0)
+		pause();
+	return 0;
+}
+static OX_JOB(late_job, late_first, .retries = 1, .timeout = OX_MS(50), .retry_on = OX_RETRY_TIMEOUT);
+static OX_JOB(patient_job, fail_twice, .retries = 9, .retry_on = OX_RETRY_FAILURE, .retry_delay = OX_SEC(3600), .retry_max = OX_SEC(3600));
+
+static int retry_timeout(void *arg)
+{
+	(void)arg;
+	OX_AUTO_GROUP *g = COLLECT;
+	EXPECT_EQ(ox_await(ox_submit(g, pool, &late_job, NULL, 0)), 0);
+	EXPECT_EQ(stats_of(pool).retried, 1);
+	EXPECT_EQ(stats_of(pool).killed, 1);
+	atomic_store(begun, 0);
+	ox_scope s;
+	ox_scope_enter(&s, OX_MS(50));
+	int r = ox_call(pool, &patient_job, NULL, 0, NULL);
+	EXPECT_EQ(ox_scope_leave(&s, r), OX_ETIMEDOUT);
+	EXPECT_EQ(stats_of(pool).retried, 2);
+	EXPECT_EQ(stats_of(pool).pending, 0);
+	EXPECT_EQ(stats_of(pool).killed, 1);
+	return 0;
+}
+
+START_TEST(a_job_that_was_too_late_is_run_again_if_it_says_so_and_a_deadline_ends_the_pause)
+{
+	with_pool(retry_timeout, POOL_OPTIONS(.jobs = OX_JOBS(&late_job, &patient_job), .workers = 1));
+}
+END_TEST
+
 START_TEST(a_job_with_retries_is_run_again_after_a_crash)
 {
 	with_pool(retry, POOL_OPTIONS(.jobs = OX_JOBS(&flaky_job, &fatal_job), .workers = 1));
@@ -674,6 +747,8 @@ int main(int argc, char **argv)
 	tcase_add_test(c, a_worker_that_stopped_itself_can_be_killed);
 	c = new_pool_case(s, "results", 60);
 	tcase_add_test(c, a_job_with_retries_is_run_again_after_a_crash);
+	tcase_add_test(c, a_job_that_failed_is_run_again_with_its_input_if_it_says_so);
+	tcase_add_test(c, a_job_that_was_too_late_is_run_again_if_it_says_so_and_a_deadline_ends_the_pause);
 	tcase_add_test(c, f32_a_late_reply_is_dropped_counted_and_its_memory_freed);
 	tcase_add_test(c, results_finished_before_a_death_count_and_the_rest_of_the_batch_runs_elsewhere);
 	tcase_add_test(c, a_long_job_in_a_batch_holds_up_no_other);

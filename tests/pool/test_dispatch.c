@@ -42,6 +42,15 @@ static void warm_up(uint16_t index, ox_time run)
 	free(jobs);
 }
 
+static void open_with(const struct oxi_policy *r, uint64_t seed)
+{
+	struct oxi_policy policy[KINDS] = { [LONG] = *r };
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 2, .jobs = KINDS, .policy = policy, .seed = seed }, 1);
+	sim_start(&s);
+	sim_run_until(&s, s.now + OX_MS(5));
+}
+
 static struct oxi_dispatch_counts counts(void)
 {
 	struct oxi_dispatch_counts c;
@@ -301,6 +310,143 @@ START_TEST(a_refused_send_leaves_the_jobs_queued_in_order)
 }
 END_TEST
 
+/* ---- priorities ---- */
+
+static void submit_at(struct sim_job *job, int priority, uint16_t index, ox_time run)
+{
+	*job = (struct sim_job){ .d = { .index = index, .priority = (int8_t)priority }, .run = run };
+	sim_submit(&s, job);
+}
+
+START_TEST(jobs_begin_by_priority_and_in_order_within_one)
+{
+	enum { N = 21 };
+	struct sim_job jobs[N];
+
+	open_sim(1);
+	warm_up(LONG, OX_MS(2));
+	for (int i = 0; i < N; i++)
+		submit_at(&jobs[i], i % 7 - 3, LONG, OX_MS(2));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	for (int i = 0; i < N; i++)
+		for (int k = 0; k < N; k++)
+			if (i % 7 > k % 7 || (i % 7 == k % 7 && i < k))
+				ck_assert_int_lt(jobs[i].begun_at, jobs[k].begun_at);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(an_urgent_job_waits_for_no_more_than_a_worker_owes)
+{
+	enum { N = 20000 };
+	struct sim_job *jobs = calloc(N, sizeof(*jobs)), urgent;
+	ox_time begin;
+
+	open_sim(2);
+	warm_up(SHORT, OX_US(50));
+	submit_n(jobs, N, SHORT, OX_US(50));
+	oxi_dispatch_flush(s.d, s.now);
+	begin = s.now;
+	submit_at(&urgent, 1, SHORT, OX_US(50));
+	ck_assert(sim_drain(&s, OX_SEC(10)));
+	ck_assert_int_lt(urgent.begun_at - begin, OX_MS(3));
+	sim_close(&s);
+	free(jobs);
+}
+END_TEST
+
+/* A new job of the highest priority for each one that ends, so that one is always waiting. */
+static void submit_another(struct sim *sim, struct sim_job *job)
+{
+	if (job->d.priority < OXI_PRIORITY_MAX || sim->submitted > 6000)
+		return;
+	*job = (struct sim_job){ .d = { .index = LONG, .priority = OXI_PRIORITY_MAX }, .run = OX_MS(10) };
+	sim_submit(sim, job);
+}
+
+START_TEST(what_waits_grows_older_and_nothing_starves)
+{
+	struct sim_job urgent[4], patient[2];
+	ox_time begin;
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 1, .jobs = KINDS, .ageing = OX_SEC(2) }, 1);
+	sim_start(&s);
+	s.on_end = submit_another;
+	warm_up(LONG, OX_MS(1));
+	begin = s.now;
+	for (int i = 0; i < 4; i++)
+		submit_at(&urgent[i], OXI_PRIORITY_MAX, LONG, OX_MS(10));
+	submit_at(&patient[0], -OXI_PRIORITY_MAX, LONG, OX_MS(10));
+	submit_at(&patient[1], 0, LONG, OX_MS(10));
+	ck_assert(sim_drain(&s, OX_SEC(100)));
+	ck_assert_int_ge(patient[0].begun_at - begin, OX_SEC(12));      /* six priorities, 2 s each */
+	ck_assert_int_lt(patient[0].begun_at - begin, OX_SEC(12) + OX_MS(100));
+	ck_assert_int_ge(patient[1].begun_at - begin, OX_SEC(6));
+	ck_assert_int_lt(patient[1].begun_at - begin, OX_SEC(6) + OX_MS(100));
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_job_that_comes_back_keeps_its_place)
+{
+	struct sim_job jobs[60];
+
+	open_sim(1);
+	warm_up(SHORT, OX_US(100));
+	for (int i = 0; i < 60; i++)
+		submit_at(&jobs[i], i < 30 ? 0 : -1, SHORT, OX_US(100));
+	oxi_dispatch_flush(s.d, s.now);
+	ck_assert_uint_gt(counts().leased, 10);
+	sim_die(&s, 0);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	for (int i = 1; i < 60; i++)
+		ck_assert_int_gt(jobs[i].begun_at, jobs[i - 1].begun_at);
+	sim_close(&s);
+}
+END_TEST
+
+/* ---- the rate ---- */
+
+START_TEST(a_limited_rate_is_kept_at_any_time_and_used)
+{
+	enum { N = 1000 };
+	static struct sim_job jobs[N];
+	ox_time begin;
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 2, .jobs = KINDS, .interval = OX_MS(1) }, 1);
+	s.gap = 0;
+	sim_start(&s);
+	sim_run_until(&s, s.now + OX_SEC(5));           /* a long rest saves up no more than a lump */
+	begin = s.now;
+	submit_n(jobs, N, SHORT, OX_US(1));
+	ck_assert(sim_drain(&s, OX_SEC(10)));
+	ck_assert_int_ge(s.now - begin, OX_MS(N - 12));
+	ck_assert_int_le(s.now - begin, OX_MS(N));
+	for (int i = 50; i < N; i++)                    /* 51 jobs in no less than 50 intervals without a lump */
+		ck_assert_int_ge(jobs[i].begun_at - jobs[i - 50].begun_at, OX_MS(50) - OX_MS(11));
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(the_urgent_goes_first_at_a_limited_rate)
+{
+	struct sim_job jobs[100], urgent;
+	unsigned earlier = 0;
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 2, .jobs = KINDS, .interval = OX_MS(50) }, 1);
+	sim_start(&s);
+	submit_n(jobs, 100, SHORT, OX_US(1));
+	sim_run_until(&s, s.now + OX_SEC(1));
+	submit_at(&urgent, 1, SHORT, OX_US(1));
+	ck_assert(sim_drain(&s, OX_SEC(10)));
+	for (int i = 0; i < 100; i++)
+		earlier += jobs[i].begun_at < urgent.begun_at;
+	ck_assert_uint_ge(earlier, 20);         /* in a second */
+	ck_assert_uint_le(earlier, 22);
+	sim_close(&s);
+}
+END_TEST
+
 /* ---- timeouts and cancels ---- */
 
 /* F07: what the dispatcher decides of it. */
@@ -321,6 +467,72 @@ START_TEST(a_timeout_kills_when_the_job_has_run_that_long_and_not_before)
 	ck_assert_int_le(jobs[1].ended_at - jobs[1].begun_at, OX_MS(51));
 	ck_assert_uint_eq(s.kills, 1);
 	ck_assert_uint_eq(counts().ended_failed, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_job_with_grace_is_told_at_its_timeout_and_killed_later_if_it_does_not_end)
+{
+	struct sim_job deaf = { .d = { .index = LONG, .timeout = OX_MS(50) }, .run = OX_SEC(9) };
+	struct sim_job heeding = { .d = { .index = LONG, .timeout = OX_MS(50) }, .run = OX_SEC(9), .heeds = OX_MS(10), .status = 7 };
+
+	open_with(&(struct oxi_policy){ .grace = OX_MS(30) }, 1);
+	sim_submit(&s, &deaf);
+	sim_submit(&s, &heeding);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(&deaf, 1, OXI_END_TIMEOUT, OX_ETIMEDOUT);
+	ck_assert_int_ge(deaf.ended_at - deaf.begun_at, OX_MS(80));
+	ck_assert_int_le(deaf.ended_at - deaf.begun_at, OX_MS(81));
+	assert_ended(&heeding, 1, OXI_END_RESULT, 7);
+	ck_assert_int_ge(heeding.ended_at - heeding.begun_at, OX_MS(60));
+	ck_assert_int_le(heeding.ended_at - heeding.begun_at, OX_MS(61));
+	ck_assert_uint_eq(s.told, 2);
+	ck_assert_uint_eq(s.kills, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_cancelled_job_with_grace_is_told_and_killed_later_if_it_does_not_end)
+{
+	struct sim_job deaf = { .d = { .index = LONG }, .run = OX_SEC(9) };
+	struct sim_job heeding = { .d = { .index = LONG }, .run = OX_SEC(9), .heeds = OX_MS(10), .status = 7 };
+	ox_time begin;
+
+	open_with(&(struct oxi_policy){ .grace = OX_MS(30) }, 1);
+	sim_submit(&s, &deaf);
+	sim_submit(&s, &heeding);
+	sim_run_until(&s, s.now + OX_MS(5));
+	begin = s.now;
+	sim_cancel(&s, &deaf, false);
+	sim_cancel(&s, &heeding, false);
+	ck_assert_uint_eq(s.told, 2);
+	ck_assert_uint_eq(s.kills, 0);
+	sim_cancel(&s, &heeding, false);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(&deaf, 1, OXI_END_CANCEL, OX_ECANCELED);
+	ck_assert_int_le(deaf.ended_at - begin, OX_MS(31));
+	assert_ended(&heeding, 1, OXI_END_RESULT, 7);           /* it had the time to end as it likes */
+	ck_assert_int_le(heeding.ended_at - begin, OX_MS(11));
+	ck_assert_uint_eq(s.kills, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(an_abandoned_job_is_told)
+{
+	struct sim_job job = { .d = { .index = LONG }, .run = OX_SEC(9), .heeds = OX_MS(10) }, next;
+	ox_time begin;
+
+	open_sim(1);
+	sim_submit(&s, &job);
+	sim_run_until(&s, s.now + OX_MS(5));
+	begin = s.now;
+	sim_cancel(&s, &job, true);
+	assert_ended(&job, 1, OXI_END_CANCEL, OX_ECANCELED);
+	submit_n(&next, 1, LONG, OX_MS(1));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	ck_assert_int_le(next.begun_at - begin, OX_MS(11));
+	ck_assert_uint_eq(s.kills, 0);
 	sim_close(&s);
 }
 END_TEST
@@ -500,8 +712,121 @@ START_TEST(a_crashed_job_is_run_again_as_often_as_it_may)
 	ck_assert_uint_eq(job.begun, 3);
 	ck_assert_uint_eq(counts().retried, 2);
 	ck_assert_uint_eq(counts().crashed, 3);
-	ck_assert_int_ge(s.now - begin, OX_MS(30));     /* 10 and 20 ms of backoff */
+	ck_assert_int_ge(s.now - begin, OX_MS(15));     /* 5 to 10, and 10 to 20 ms */
 	sim_close(&s);
+}
+END_TEST
+
+START_TEST(each_cause_is_retried_if_the_job_says_so)
+{
+	static const unsigned all = OX_RETRY_CRASH | OX_RETRY_TIMEOUT | OX_RETRY_FAILURE;
+
+	for (unsigned on = 0; on <= all; on++) {
+		struct sim_job crash = { .d = { .index = LONG, .retries = 2 }, .run = OX_MS(1), .crashes = true };
+		struct sim_job late = { .d = { .index = LONG, .retries = 2, .timeout = OX_MS(2) }, .run = OX_SEC(9) };
+		struct sim_job failure = { .d = { .index = LONG, .retries = 2 }, .run = OX_MS(1), .fails = 2 };
+
+		open_with(&(struct oxi_policy){ .retry_on = on }, 1);
+		sim_submit(&s, &crash);
+		sim_submit(&s, &late);
+		sim_submit(&s, &failure);
+		ck_assert(sim_drain(&s, OX_SEC(1)));
+		assert_ended(&crash, 1, OXI_END_CRASH, OX_ECRASHED);
+		assert_ended(&late, 1, OXI_END_TIMEOUT, OX_ETIMEDOUT);
+		ck_assert_uint_eq(crash.begun, (on & OX_RETRY_CRASH) != 0 || on == 0 ? 3 : 1);
+		ck_assert_uint_eq(late.begun, (on & OX_RETRY_TIMEOUT) != 0 ? 3 : 1);
+		ck_assert_uint_eq(failure.begun, (on & OX_RETRY_FAILURE) != 0 ? 3 : 1);
+		ck_assert_int_eq(failure.end_status, (on & OX_RETRY_FAILURE) != 0 ? 0 : -1);
+		ck_assert_uint_eq(counts().retried, crash.begun + late.begun + failure.begun - 3);
+		sim_close(&s);
+	}
+}
+END_TEST
+
+/* When the n attempts of a job that always fails begin, from the second on: the pauses before them. */
+static void pauses_of(const struct oxi_policy *r, uint64_t seed, ox_time *pauses, unsigned n)
+{
+	struct sim_job job = { .d = { .index = LONG, .retries = (uint8_t)n }, .run = OX_US(1), .fails = n + 1 };
+	ox_time last;
+
+	open_with(r, seed);
+	sim_submit(&s, &job);
+	for (unsigned i = 0; i <= n; i++) {
+		while (job.begun == i)
+			ck_assert(sim_step(&s));
+		if (i > 0)
+			pauses[i - 1] = job.begun_at - last;
+		last = job.begun_at;
+	}
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	sim_close(&s);
+}
+
+START_TEST(pauses_before_retries_double_up_to_a_limit_and_are_not_all_alike)
+{
+	static const ox_time expected[] = { OX_MS(100), OX_MS(200), OX_MS(400), OX_MS(800), OX_SEC(1), OX_SEC(1) };
+	enum { N = sizeof(expected) / sizeof(expected[0]), SEEDS = 50 };
+	struct oxi_policy r = { .retry_delay = OX_MS(100), .retry_max = OX_SEC(1), .retry_on = OX_RETRY_FAILURE };
+	ox_time pauses[N], least = OX_NEVER, most = 0;
+
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		pauses_of(&r, seed, pauses, N);
+		for (int i = 0; i < N; i++) {
+			ck_assert_int_ge(pauses[i], expected[i] / 2);
+			ck_assert_int_le(pauses[i], expected[i] + OX_MS(10));
+		}
+		least = pauses[5] < least ? pauses[5] : least;
+		most = pauses[5] > most ? pauses[5] : most;
+	}
+	ck_assert_int_lt(least, OX_MS(600));
+	ck_assert_int_gt(most, OX_MS(900));
+}
+END_TEST
+
+START_TEST(a_pause_may_be_longer_than_the_ring_of_delays)
+{
+	struct oxi_policy r = { .retry_delay = OX_SEC(3600), .retry_max = OX_SEC(7200), .retry_on = OX_RETRY_FAILURE };
+	ox_time pause;
+
+	pauses_of(&r, 1, &pause, 1);
+	ck_assert_int_ge(pause, OX_SEC(1800));
+	ck_assert_int_le(pause, OX_SEC(3600) + OX_MS(10));
+}
+END_TEST
+
+START_TEST(a_job_that_is_cancelled_while_its_timeout_kills_is_not_run_again)
+{
+	struct oxi_policy r = { .retry_on = OX_RETRY_TIMEOUT };
+	struct sim_job job = { .d = { .index = LONG, .retries = 9, .timeout = OX_MS(2) }, .run = OX_SEC(9) };
+
+	open_with(&r, 1);
+	sim_submit(&s, &job);
+	while (!job.d.doomed)
+		ck_assert(sim_step(&s));
+	sim_cancel(&s, &job, false);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(&job, 1, OXI_END_TIMEOUT, OX_ETIMEDOUT);
+	ck_assert_uint_eq(job.begun, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_hundred_thousand_failures_at_once_are_all_run_again)
+{
+	enum { N = 100000 };
+	struct oxi_policy r = { .retry_on = OX_RETRY_FAILURE, .retry_delay = OX_SEC(60), .retry_max = OX_SEC(60) };
+	struct sim_job *jobs = calloc(N, sizeof(*jobs));
+
+	open_with(&r, 1);
+	for (int i = 0; i < N; i++) {
+		jobs[i] = (struct sim_job){ .d = { .index = LONG, .retries = 1 }, .run = OX_US(1), .fails = 1 };
+		sim_submit(&s, &jobs[i]);
+	}
+	ck_assert(sim_drain(&s, OX_SEC(100)));
+	assert_ended(jobs, N, OXI_END_RESULT, 0);
+	ck_assert_uint_eq(counts().retried, N);
+	sim_close(&s);
+	free(jobs);
 }
 END_TEST
 
@@ -511,7 +836,7 @@ START_TEST(a_delayed_retry_can_be_cancelled)
 
 	open_sim(1);
 	sim_submit(&s, &job);
-	while (job.d.ready_at == 0)
+	while (job.d.state != OXI_DELAYED)
 		ck_assert(sim_step(&s));
 	sim_cancel(&s, &job, false);
 	assert_ended(&job, 1, OXI_END_CANCEL, OX_ECANCELED);
@@ -563,7 +888,7 @@ START_TEST(a_reply_of_an_attempt_that_is_over_is_dropped_and_counted_F32)
 	while (job.begun == 0)
 		ck_assert(sim_step(&s));
 	old = job.d.lease;
-	while (job.d.state != OXI_QUEUED)
+	while (job.d.state != OXI_DELAYED)
 		ck_assert(sim_step(&s));
 	job.crashes = false;
 	while (job.begun < 2)
@@ -847,7 +1172,8 @@ START_TEST(a_million_queued_jobs_are_no_matter_F26)
 
 	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 2, .jobs = KINDS }, 1);
 	sim_start(&s);
-	submit_n(jobs, N, SHORT, OX_US(1));
+	for (int i = 0; i < N; i++)
+		submit_at(&jobs[i], i % 7 - 3, SHORT, OX_US(1));
 	ck_assert_uint_eq(counts().queued, N);
 	ck_assert(sim_drain(&s, OX_SEC(100)));
 	sim_close(&s);
@@ -882,7 +1208,7 @@ END_TEST
 
 /* ---- chaos ---- */
 
-enum { CHAOS_JOBS = 300 };
+enum { CHAOS_JOBS = 300, MAX_RETRIES = 2 };
 
 static void random_faults(struct sim *sim, uint64_t *seed)
 {
@@ -910,8 +1236,14 @@ static struct sim_job random_job(uint64_t *seed)
 		job.run *= 100;
 	if (random_below(seed, 3) == 0)
 		job.d.timeout = 1 + (ox_time)random_below(seed, OX_MS(30));
+	if (random_below(seed, 2) == 0)
+		job.d.priority = (int8_t)((int)random_below(seed, 2 * OXI_PRIORITY_MAX + 1) - OXI_PRIORITY_MAX);
 	job.crashes = random_below(seed, 60) == 0;
-	job.d.retries = (uint8_t)random_below(seed, 3);
+	job.d.retries = (uint8_t)random_below(seed, MAX_RETRIES + 1);
+	if (random_below(seed, 5) == 0)
+		job.fails = 1 + (unsigned)random_below(seed, 3);
+	if (random_below(seed, 2) == 0)
+		job.heeds = 1 + (ox_time)random_below(seed, OX_MS(20));
 	return job;
 }
 
@@ -928,16 +1260,47 @@ static void random_staff(struct oxi_dispatch_options *o, uint64_t *seed)
 		o->max_age = 1 + (ox_time)random_below(seed, OX_MS(50));
 }
 
+/* Each job has ended once, and what the dispatcher has counted is what has happened to them. */
+static void assert_sums(const struct sim_job *jobs, unsigned n)
+{
+	struct oxi_dispatch_counts c = counts();
+	uint64_t ok = 0, cancelled = 0, retried = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		ck_assert_uint_eq(jobs[i].ends, 1);
+		ck_assert_uint_le(jobs[i].d.failures, MAX_RETRIES);
+		ok += jobs[i].how == OXI_END_RESULT && jobs[i].end_status >= 0;
+		cancelled += jobs[i].how == OXI_END_CANCEL;
+		retried += jobs[i].d.failures;
+	}
+	ck_assert_uint_eq(c.ended_ok, ok);
+	ck_assert_uint_eq(c.ended_cancelled, cancelled);
+	ck_assert_uint_eq(c.ended_failed, n - ok - cancelled);
+	ck_assert_uint_eq(c.retried, retried);
+	ck_assert_uint_eq(c.queued, 0);
+	ck_assert_uint_eq(c.leased, 0);
+}
+
 /* What happened, in one number: the same seed must give the same at any time of day. */
 static uint64_t chaos(uint64_t seed, ox_time start)
 {
-	struct oxi_dispatch_options o = { .workers = 1 + (unsigned)random_below(&seed, 5), .jobs = KINDS };
+	struct oxi_policy policy[KINDS];
+	struct oxi_dispatch_options o = { .workers = 1 + (unsigned)random_below(&seed, 5), .jobs = KINDS, .policy = policy };
 	static struct sim_job jobs[CHAOS_JOBS];
 	uint64_t story = 0;
 	unsigned n = 0;
 
 	o.one_at_a_time = random_below(&seed, 10) == 0;
 	random_staff(&o, &seed);
+	o.seed = random_next(&seed);
+	o.ageing = (ox_time)random_below(&seed, OX_MS(20));
+	if (random_below(&seed, 5) == 0)
+		o.interval = (ox_time)random_below(&seed, OX_MS(5));
+	for (int i = 0; i < KINDS; i++)
+		policy[i] = (struct oxi_policy){
+			.grace = random_below(&seed, 2) == 0 ? (ox_time)random_below(&seed, OX_MS(50)) : 0,
+			.retry_on = (unsigned)random_below(&seed, 8), .retry_max = (ox_time)random_below(&seed, OX_SEC(10)),
+		};
 	sim_open(&s, &o, random_next(&seed));
 	s.now = start;
 	random_faults(&s, &seed);
@@ -959,10 +1322,9 @@ static uint64_t chaos(uint64_t seed, ox_time start)
 	if (random_below(&seed, 5) == 0)
 		oxi_dispatch_close(s.d, s.now);
 	ck_assert_msg(sim_drain(&s, OX_SEC(600)), "jobs are left");
-	for (int i = 0; i < CHAOS_JOBS; i++) {
-		ck_assert_uint_eq(jobs[i].ends, 1);
+	assert_sums(jobs, CHAOS_JOBS);
+	for (int i = 0; i < CHAOS_JOBS; i++)
 		story = story * 31 + (uint64_t)(jobs[i].ended_at - start) + (uint64_t)jobs[i].end_status + jobs[i].begun;
-	}
 	sim_close(&s);
 	return story;
 }
@@ -977,7 +1339,7 @@ static uint64_t number_from(const char *variable, uint64_t otherwise)
 START_TEST(chaos_ends_every_job_once)
 {
 	uint64_t only = number_from("OXBOW_TEST_SEED", 0);
-	uint64_t seeds = number_from("OXBOW_TEST_SEEDS", under_sanitizer || under_valgrind() ? 200 : 2000);
+	uint64_t seeds = number_from("OXBOW_TEST_SEEDS", under_sanitizer || under_valgrind() ? 500 : 10000);
 
 	for (uint64_t seed = only != 0 ? only : 1; seed <= (only != 0 ? only : seeds); seed++) {
 		fflush(stdout);
@@ -1017,7 +1379,16 @@ int main(void)
 	tcase_add_test(c, without_batching_a_worker_has_one_lease);
 	tcase_add_test(c, eager_says_when_a_message_is_full);
 	tcase_add_test(c, a_refused_send_leaves_the_jobs_queued_in_order);
+	tcase_add_test(c, jobs_begin_by_priority_and_in_order_within_one);
+	tcase_add_test(c, an_urgent_job_waits_for_no_more_than_a_worker_owes);
+	tcase_add_test(c, what_waits_grows_older_and_nothing_starves);
+	tcase_add_test(c, a_job_that_comes_back_keeps_its_place);
+	tcase_add_test(c, a_limited_rate_is_kept_at_any_time_and_used);
+	tcase_add_test(c, the_urgent_goes_first_at_a_limited_rate);
 	tcase_add_test(c, a_timeout_kills_when_the_job_has_run_that_long_and_not_before);
+	tcase_add_test(c, a_job_with_grace_is_told_at_its_timeout_and_killed_later_if_it_does_not_end);
+	tcase_add_test(c, a_cancelled_job_with_grace_is_told_and_killed_later_if_it_does_not_end);
+	tcase_add_test(c, an_abandoned_job_is_told);
 	tcase_add_test(c, a_timeout_in_the_middle_of_a_batch_costs_that_job_only);
 	tcase_add_test(c, cancel_takes_a_job_out_of_the_queue_and_back_from_a_worker);
 	tcase_add_test(c, cancelling_a_running_job_kills_once_and_its_mates_go_on_in_order);
@@ -1027,6 +1398,10 @@ int main(void)
 	tcase_add_test(c, a_cancel_between_claim_and_begin_finds_the_job_later);
 	tcase_add_test(c, a_crash_is_the_end_of_one_job);
 	tcase_add_test(c, a_crashed_job_is_run_again_as_often_as_it_may);
+	tcase_add_test(c, each_cause_is_retried_if_the_job_says_so);
+	tcase_add_test(c, pauses_before_retries_double_up_to_a_limit_and_are_not_all_alike);
+	tcase_add_test(c, a_pause_may_be_longer_than_the_ring_of_delays);
+	tcase_add_test(c, a_job_that_is_cancelled_while_its_timeout_kills_is_not_run_again);
 	tcase_add_test(c, a_delayed_retry_can_be_cancelled);
 	tcase_add_test(c, a_worker_lost_before_it_began_costs_nothing_F02);
 	tcase_add_test(c, a_finished_result_survives_its_worker);
@@ -1045,6 +1420,7 @@ int main(void)
 	c = new_case(suite, "many", 300);
 	tcase_add_test(c, a_million_queued_jobs_are_no_matter_F26);
 	tcase_add_test(c, a_hundred_thousand_random_cancels_end_each_job_once_F27);
+	tcase_add_test(c, a_hundred_thousand_failures_at_once_are_all_run_again);
 	tcase_add_test(c, chaos_ends_every_job_once);
 	tcase_add_test(c, the_same_seed_gives_the_same_story_a_day_earlier_or_later);
 	return run_suite(suite);

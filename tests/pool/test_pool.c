@@ -467,6 +467,85 @@ static int submit_bytes(void *arg)
 	return 0;
 }
 
+static int submit_one_more(void *arg)
+{
+	static const char large[98];
+	return ox_await(ox_submit(arg, pool, &echo_job, large, sizeof large));
+}
+
+static int try_when_full(void *arg)
+{
+	static const int ms = 20;
+	ox_future *f = NULL;
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open();
+	EXPECT_EQ(ox_try_submit(g, pool, &sleep_job, &ms, sizeof ms, NULL, &f), 0);
+	EXPECT_EQ(ox_try_submit(g, pool, &sleep_job, &ms, sizeof ms, OX_SUBMIT_OPTIONS(.priority = 3), &f), 0);
+	ox_future *last = f;
+	EXPECT_EQ(ox_try_submit(g, pool, &echo_job, "busy", 4, NULL, &f), OX_EBUSY);
+	EXPECT(f == last);
+	EXPECT_EQ(ox_await(last), ms);
+	EXPECT_EQ(ox_try_submit(g, pool, &sleep_job, &ms, sizeof ms, NULL, &f), 0);
+	ox_spawn(g, submit_one_more, g);
+	ox_yield();
+	EXPECT_EQ(ox_try_submit(g, pool, &echo_job, NULL, 0, NULL, &f), OX_EBUSY);      /* there is room, but another waits */
+	EXPECT_EQ(ox_group_join(g), 0);         /* busy was no failure of this group */
+	EXPECT_EQ(stats_of(pool).submitted, 4);
+	return 0;
+}
+
+START_TEST(trying_to_submit_says_busy_instead_of_waiting)
+{
+	with_pool(try_when_full, POOL_OPTIONS(.jobs = OX_JOBS(&echo_job, &sleep_job), .workers = 1, .max_pending = 2,
+	                                    .max_pending_bytes = 100));
+}
+END_TEST
+
+static int submit_at_a_rate(void *arg)
+{
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open();
+	EXPECT_EQ(ox_call(pool, &echo_job, NULL, 0, NULL), 0);  /* a worker is there */
+	ox_time begin = oxi_pool_now();
+	for (int i = 0; i < 40; i++)
+		ox_submit(g, pool, &echo_job, NULL, 0);
+	EXPECT_EQ(ox_group_join(g), 0);
+	EXPECT(oxi_pool_now() - begin >= OX_MS(4 * (40 - 4)));
+	return 0;
+}
+
+START_TEST(a_pool_with_an_interval_begins_jobs_at_that_rate)
+{
+	with_pool(submit_at_a_rate, POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 2, .interval = OX_MS(4)));
+}
+END_TEST
+
+enum { RANKED = 7 };
+
+static int submit_by_priority(void *arg)
+{
+	static const int ms = 20;
+	ox_future *f[RANKED], *next;
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open();
+	EXPECT_EQ(ox_call(pool, &sleep_job, &ms, sizeof ms, NULL), ms);         /* the worker is there */
+	ox_submit(g, pool, &sleep_job, &ms, sizeof ms);
+	for (int i = 0; i < RANKED; i++)
+		f[i] = ox_submit_with(g, pool, &sleep_job, &ms, sizeof ms, OX_SUBMIT_OPTIONS(.priority = i - 3));
+	EXPECT_EQ(ox_group_next(g, &next), 1);
+	for (int i = RANKED; i-- > 0;) {
+		EXPECT_EQ(ox_group_next(g, &next), 1);
+		EXPECT(next == f[i]);
+	}
+	return 0;
+}
+
+START_TEST(waiting_jobs_begin_by_priority)
+{
+	with_pool(submit_by_priority, POOL_OPTIONS(.jobs = OX_JOBS(&sleep_job), .workers = 1));
+}
+END_TEST
+
 START_TEST(submit_waits_while_max_pending_bytes_are_under_way)
 {
 	with_pool(submit_bytes, POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 2, .max_pending_bytes = 2500));
@@ -608,6 +687,58 @@ static int time_out(void *arg)
 	return 0;
 }
 
+/* Works until it is told to end, and says so; or does not listen. */
+static int work(const void *in, size_t len, ox_reply *out)
+{
+	bool listens = *(const bool *)in;
+	(void)len;
+	atomic_fetch_add(begun, 1);
+	while (!listens || !ox_job_cancelled(out))
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	return ox_reply_write(out, "so far", 6);
+}
+static OX_JOB(graceful_job, work, .timeout = OX_MS(30), .grace = OX_SEC(20));
+static OX_JOB(impatient_job, work, .timeout = OX_MS(30), .grace = OX_MS(40));
+static OX_JOB(timeless_job, work, .timeout = OX_NEVER, .grace = OX_SEC(20));
+static OX_JOB(left_job, work, .on_cancel = OX_ABANDON);
+
+static int grace(void *arg)
+{
+	static const bool listens = true, deaf = false;
+	size_t len;
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	ox_future *f = ox_submit(g, pool, &graceful_job, &listens, sizeof listens);
+	EXPECT_EQ(ox_await(f), 0);
+	EXPECT(ox_future_value(f, &len) != NULL && len == 6);
+	EXPECT(ox_future_run_time(f) >= OX_MS(30));
+	f = ox_submit(g, pool, &timeless_job, &listens, sizeof listens);
+	await_begun(2);
+	ox_future_cancel(f);
+	EXPECT_EQ(ox_await(f), 0);
+	f = ox_submit(g, pool, &left_job, &listens, sizeof listens);
+	await_begun(3);
+	ox_future_cancel(f);
+	EXPECT_EQ(ox_await(f), OX_ECANCELED);
+	EXPECT_EQ(ox_call(pool, &echo_job, NULL, 0, NULL), 0);  /* the one worker is free again, and has not been killed */
+	EXPECT_EQ(stats_of(pool).killed, 0);
+
+	ox_time begin = oxi_pool_now();
+	f = ox_submit(g, pool, &impatient_job, &deaf, sizeof deaf);
+	EXPECT_EQ(ox_await(f), OX_ETIMEDOUT);
+	EXPECT(oxi_pool_now() - begin >= OX_MS(70));
+	EXPECT_EQ(ox_future_origin(f), OX_ORIGIN_TIMEOUT);
+	EXPECT_EQ(stats_of(pool).killed, 1);
+	return 0;
+}
+
+START_TEST(a_job_with_grace_is_told_to_end_before_it_is_killed)
+{
+	with_pool(grace, POOL_OPTIONS(.jobs = OX_JOBS(&graceful_job, &impatient_job, &timeless_job, &left_job, &echo_job),
+	                              .workers = 1));
+}
+END_TEST
+
 START_TEST(f07_a_job_that_blocks_all_signals_is_killed_at_its_timeout)
 {
 	with_pool(time_out, POOL_OPTIONS(.jobs = OX_JOBS(&spin_job, &sleep_job, &echo_job), .workers = 2));
@@ -708,6 +839,17 @@ START_TEST(opening_refuses_what_makes_no_sense)
 	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(NULL)), &pool), OX_EINVAL);
 	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&echo_job, &echo_job)), &pool), OX_EINVAL);
 	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&twin)), &pool), OX_EINVAL);
+	const ox_job odd[] = {
+		{ .size = sizeof twin, .name = "a", .fn = echo_job.fn, .retry_on = 1u << 9 },
+		{ .size = sizeof twin, .name = "b", .fn = echo_job.fn, .retry_delay = -1 },
+		{ .size = sizeof twin, .name = "c", .fn = echo_job.fn, .retry_max = -1 },
+		{ .size = sizeof twin, .name = "d", .fn = echo_job.fn, .timeout = -1 },
+		{ .size = sizeof twin, .name = "e", .fn = echo_job.fn, .grace = -1 },
+	};
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+		ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&odd[i])), &pool), OX_EINVAL);
+	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .ageing = -1), &pool), OX_EINVAL);
+	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .interval = -1), &pool), OX_EINVAL);
 	ck_assert_int_eq(ox_pool_open(NULL, &pool), OX_EINVAL);
 	ck_assert_int_eq(ox_pool_close(NULL), 0);
 }
@@ -737,6 +879,58 @@ static int submit_wrongly(void *arg)
 	EXPECT_EQ(stats_of(pool).submitted, 0);
 	return 0;
 }
+
+static int submit_with_wrong_options(void *arg)
+{
+	static const ox_submit_options no_size;
+	ox_future *f = NULL;
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	EXPECT_EQ(ox_future_status(ox_submit_with(g, pool, &echo_job, NULL, 0, OX_SUBMIT_OPTIONS(.priority = 4))), OX_EINVAL);
+	EXPECT_EQ(ox_future_status(ox_submit_with(g, pool, &echo_job, NULL, 0, OX_SUBMIT_OPTIONS(.priority = -4))), OX_EINVAL);
+	EXPECT_EQ(ox_future_status(ox_submit_with(g, pool, &echo_job, NULL, 0, &no_size)), OX_EINVAL);
+	EXPECT_EQ(ox_try_submit(g, pool, &sleep_job, NULL, 0, NULL, &f), OX_ENOJOB);
+	EXPECT_EQ(ox_try_submit(NULL, pool, &echo_job, NULL, 0, NULL, &f), OX_ENOMEM);
+	EXPECT_EQ(ox_try_submit(g, NULL, &echo_job, NULL, 0, NULL, &f), OX_ENOMEM);
+	EXPECT_EQ(ox_try_submit(g, pool, &echo_job, NULL, 3, NULL, &f), OX_EINVAL);
+	ox_group_cancel(g);
+	EXPECT_EQ(ox_try_submit(g, pool, &echo_job, NULL, 0, NULL, &f), OX_ECANCELED);
+	EXPECT(f == NULL);
+	EXPECT_EQ(stats_of(pool).submitted, 0);
+	return 0;
+}
+
+START_TEST(options_that_make_no_sense_are_refused)
+{
+	ox_future *f = NULL;
+	with_pool(submit_with_wrong_options, POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 1));
+	ck_assert_int_eq(ox_try_submit(NULL, NULL, &echo_job, NULL, 0, NULL, &f), OX_ESTATE);
+}
+END_TEST
+
+/* The first failure; what was taken is ended with the group. */
+static int submit_each_way(void *arg)
+{
+	static const char data[200];
+	ox_future *f;
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	if (g == NULL)
+		return OX_ENOMEM;
+	int r = ox_await(ox_submit_with(g, pool, &echo_job, data, sizeof data, OX_SUBMIT_OPTIONS(.priority = -1)));
+	if (r == 0)
+		r = ox_try_submit(g, pool, &echo_job, data, 3, NULL, &f);
+	return r == 0 ? ox_await(f) : r;
+}
+
+START_TEST(submitting_fails_cleanly_without_memory)
+{
+	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 1), &pool), 0);
+	run_real(submit_each_way, NULL);        /* the worker is there */
+	fails_cleanly_real(submit_each_way, NULL);
+	close_pool(pool);
+}
+END_TEST
 
 START_TEST(what_cannot_be_submitted_is_a_failed_future)
 {
@@ -881,12 +1075,16 @@ int main(int argc, char **argv)
 	tcase_add_test(c, f26_a_million_queued_jobs_take_200_bytes_each_and_no_turn_5_ms);
 	tcase_add_test(c, submit_waits_while_max_pending_jobs_are_under_way);
 	tcase_add_test(c, submit_waits_while_max_pending_bytes_are_under_way);
+	tcase_add_test(c, trying_to_submit_says_busy_instead_of_waiting);
+	tcase_add_test(c, waiting_jobs_begin_by_priority);
+	tcase_add_test(c, a_pool_with_an_interval_begins_jobs_at_that_rate);
 	tcase_add_test(c, a_submitter_that_is_cancelled_while_it_waits_has_submitted_nothing);
 	c = new_pool_case(s, "map", 30);
 	tcase_add_test(c, a_map_is_lazy_and_bounded_in_order_or_not);
 	tcase_add_test(c, a_map_gives_the_results_before_its_inputs_error);
 	c = new_pool_case(s, "cancel", 60);
 	tcase_add_test(c, f07_a_job_that_blocks_all_signals_is_killed_at_its_timeout);
+	tcase_add_test(c, a_job_with_grace_is_told_to_end_before_it_is_killed);
 	tcase_add_test(c, cancelling_removes_a_queued_job_and_kills_the_worker_of_a_running_one);
 	tcase_add_test(c, a_deadline_around_a_call_kills_the_work);
 	tcase_add_test(c, f27_jobs_cancelled_at_random_end_exactly_once_each);
@@ -894,6 +1092,8 @@ int main(int argc, char **argv)
 	tcase_add_test(c, opening_refuses_what_makes_no_sense);
 	tcase_add_test(c, a_job_in_a_library_loaded_after_the_spawner_was_forked_is_unknown);
 	tcase_add_test(c, what_cannot_be_submitted_is_a_failed_future);
+	tcase_add_test(c, options_that_make_no_sense_are_refused);
+	tcase_add_test(c, submitting_fails_cleanly_without_memory);
 	tcase_add_test(c, a_pool_serves_one_loop_after_the_other);
 	tcase_add_test(c, a_pool_that_was_never_used_closes);
 	tcase_add_test(c, pools_open_and_close_inside_a_loop);

@@ -140,6 +140,8 @@ static void begin(struct sim *s, unsigned slot, uint64_t lease)
 		return;
 	}
 	push(s, s->now + job->run, FINISH, slot, lease);
+	if (w->told == lease && job->heeds > 0)
+		push(s, s->now + job->heeds, FINISH, slot, lease);
 	if (chance(s, s->faults.stops)) {
 		sim_stand(s, slot);
 		push(s, s->now + s->faults.stop_time, GO_ON, slot, 0);
@@ -168,12 +170,13 @@ static void deliver(struct sim *s, unsigned slot)
 	uint64_t lease = w->outbox[RING(w->outbox_head++)];
 	struct sim_job *job = job_of(w, lease);
 	struct oxi_djob *d = oxi_dispatch_find(s->d, slot, lease);
+	int status = job->begun <= job->fails ? -1 : job->status;
 
 	OXI_CHECK(d == NULL || d == &job->d);
 	if (chance(s, s->faults.stale))
 		push(s, s->now + OX_MS(50), STALE, slot, lease);
-	if (d != NULL)
-		oxi_dispatch_done(s->d, d, job->status, job->run, s->now);
+	if (d != NULL && (status >= 0 || !oxi_dispatch_failed(s->d, d, job->run, s->now)))
+		oxi_dispatch_done(s->d, d, status, job->run, s->now);
 	if (chance(s, s->faults.duplicate))
 		OXI_CHECK(oxi_dispatch_find(s->d, slot, lease) == NULL);
 }
@@ -229,13 +232,15 @@ static void handle(struct sim *s, const struct sim_event *e)
 		begin(s, e->slot, e->lease);
 		break;
 	case FINISH:
-		finish(s, e->slot, e->lease);
+		if (w->running == e->lease)     /* else it has ended sooner, as it was told */
+			finish(s, e->slot, e->lease);
 		break;
 	case RESULT:
 		deliver(s, e->slot);
 		break;
 	case CRASH:
-		sim_die(s, e->slot);
+		if (w->running == e->lease)
+			sim_die(s, e->slot);
 		break;
 	case LOST:
 		lose(s, e->slot);
@@ -330,6 +335,19 @@ static void op_running(void *t, unsigned slot, struct oxi_running *ret)
 	*ret = (struct oxi_running){ .lease = s->w[slot].running, .since = s->w[slot].since };
 }
 
+static void op_tell(void *t, unsigned slot, uint64_t lease)
+{
+	struct sim *s = t;
+	struct sim_worker *w = &s->w[slot];
+
+	if (w->told == lease)
+		return;
+	w->told = lease;
+	s->told++;
+	if (w->running == lease && job_of(w, lease)->heeds > 0)
+		push(s, s->now + job_of(w, lease)->heeds, FINISH, slot, lease);
+}
+
 static void op_end(void *t, struct oxi_djob *d, enum oxi_end how, int status)
 {
 	struct sim *s = t;
@@ -354,7 +372,7 @@ static void op_timer(void *t, ox_time at)
 
 static const struct oxi_dispatch_ops ops = {
 	.spawn = op_spawn, .kill = op_kill, .stop = op_stop, .send = op_send, .take_back = op_take_back,
-	.running = op_running, .end = op_end, .timer = op_timer,
+	.running = op_running, .tell = op_tell, .end = op_end, .timer = op_timer,
 };
 
 /* ---- the calls ---- */

@@ -16,6 +16,8 @@ struct sim_job {
 	ox_time run;                    /* how long it runs */
 	int status;                     /* what it returns */
 	bool crashes;                   /* its worker dies in the middle */
+	ox_time heeds;                  /* told to end, it does so after that long; 0: it does not */
+	unsigned fails;                 /* so many attempts return -1 first */
 	unsigned begun;                 /* how often it was run */
 	unsigned running;               /* where: at most one worker at a time */
 	unsigned ends;
@@ -49,7 +51,7 @@ struct sim_worker {
 	uint64_t inbox[4 * OXI_CLAIMS]; /* ring of leases that were sent */
 	unsigned inbox_head, inbox_tail;
 	struct sim_job *jobs[OXI_CLAIMS];       /* by lease, as the messages brought them */
-	uint64_t claimed, running, culprit;
+	uint64_t claimed, running, culprit, told;
 	ox_time since;
 	uint64_t outbox[4 * OXI_CLAIMS];        /* ring of leases: finished, not received yet */
 	unsigned outbox_head, outbox_tail;
@@ -71,7 +73,7 @@ struct sim {
 	struct sim_event *events;       /* a heap */
 	size_t event_count, event_cap;
 	uint64_t sequence;
-	unsigned submitted, ended, spawns, kills, sends, taken_back;
+	unsigned submitted, ended, spawns, kills, sends, taken_back, told;
 	void (*on_end)(struct sim *s, struct sim_job *job);     /* may submit and cancel; NULL: nothing */
 	void *arg;
 };
