@@ -811,6 +811,28 @@ START_TEST(a_job_that_is_cancelled_while_its_timeout_kills_is_not_run_again)
 }
 END_TEST
 
+START_TEST(a_job_that_runs_again_after_its_timeout_is_as_free_as_at_first)
+{
+	struct oxi_policy p = { .retry_on = OX_RETRY_TIMEOUT };
+	struct sim_job job = { .d = { .index = LONG, .retries = 9, .timeout = OX_MS(50) }, .run = OX_SEC(9) };
+	ox_time begin;
+
+	open_with(&p, 1);
+	sim_submit(&s, &job);
+	while (job.begun < 2)
+		ck_assert(sim_step(&s));
+	begin = s.now;
+	sim_run_until(&s, begin + OX_MS(40));
+	ck_assert_uint_eq(job.running, 1);
+	ck_assert_uint_eq(s.kills, 1);
+	sim_cancel(&s, &job, false);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(&job, 1, OXI_END_CANCEL, OX_ECANCELED);
+	ck_assert_uint_eq(job.begun, 2);
+	sim_close(&s);
+}
+END_TEST
+
 START_TEST(a_hundred_thousand_failures_at_once_are_all_run_again)
 {
 	enum { N = 100000 };
@@ -1402,6 +1424,7 @@ int main(void)
 	tcase_add_test(c, pauses_before_retries_double_up_to_a_limit_and_are_not_all_alike);
 	tcase_add_test(c, a_pause_may_be_longer_than_the_ring_of_delays);
 	tcase_add_test(c, a_job_that_is_cancelled_while_its_timeout_kills_is_not_run_again);
+	tcase_add_test(c, a_job_that_runs_again_after_its_timeout_is_as_free_as_at_first);
 	tcase_add_test(c, a_delayed_retry_can_be_cancelled);
 	tcase_add_test(c, a_worker_lost_before_it_began_costs_nothing_F02);
 	tcase_add_test(c, a_finished_result_survives_its_worker);
