@@ -26,6 +26,8 @@
  * here it is only known that no job ends its time sooner than its timeout after it was sent, so the slot is
  * looked at then. A job whose kind has a grace is told first that it should end, and killed so much later.
  *
+ * Which workers there are is decided in dispatch_staff.c.
+ *
  * When a worker is started again. At once, unless it died before it was ready or without having ended any job
  * (a crash ends one): then after 10 ms, twice that, up to 5 s. So when a spawn is refused. A job that crashes
  * workers is braked by its own retries (dispatch_delay.c). A job for which the owner has asked an end in the meantime
@@ -44,45 +46,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 10 ms, 20 ms ... 5 s */
-static ox_time backoff(unsigned n)
-{
-	return n > 10 ? OXI_BRAKE : oxi_min_time(OXI_RETRY << (n - 1), OXI_BRAKE);
-}
-
-/* ---- workers ---- */
-
-static void start(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
-{
-	w->state = OXI_WORKER_STARTING;
-	w->generation++;
-	w->killed = w->stopped = w->failed_start = w->served = false;
-	d->counts.starting++;
-	d->counts.spawned++;
-	if (d->ops->spawn(d->transport, oxi_dworker_slot(d, w), w->generation) >= 0)
-		return;
-	w->state = OXI_WORKER_DOWN;
-	d->counts.starting--;
-	d->counts.spawned--;
-	w->spawn_at = now + backoff(++w->misfires);
-}
-
-static void kill_worker(struct oxi_dispatch *d, struct oxi_dworker *w)
-{
-	if (w->killed)
-		return;
-	w->killed = true;
-	d->counts.killed++;
-	oxi_dworker_set_accepting(d, w);
-	d->ops->kill(d->transport, oxi_dworker_slot(d, w));
-}
-
-static void stop_worker(struct oxi_dispatch *d, struct oxi_dworker *w)
-{
-	w->stopped = true;
-	oxi_dworker_set_accepting(d, w);
-	d->ops->stop(d->transport, oxi_dworker_slot(d, w));
-}
+/* ---- ends that are wanted ---- */
 
 static void doom(struct oxi_djob *job, enum oxi_end how, int status)
 {
@@ -133,7 +97,7 @@ static void check_timeouts(struct oxi_dispatch *d, struct oxi_dworker *w, ox_tim
 		if (now >= kill_at) {
 			if (c->job != NULL && !c->job->doomed)
 				doom(c->job, OXI_END_TIMEOUT, OX_ETIMEDOUT);
-			kill_worker(d, w);
+			oxi_dworker_kill(d, w);
 			return;
 		}
 		if (now >= tell_at)
@@ -157,10 +121,10 @@ static ox_time next_event(const struct oxi_dispatch *d, const struct oxi_dworker
 		return w->spawn_at;
 	if (w->state != OXI_WORKER_READY || w->killed)
 		return OX_NEVER;
-	at = w->check_at;
+	at = oxi_min_time(w->check_at, oxi_dworker_next_change(d, w));
 	if (w->retry_at > 0)
 		at = oxi_min_time(at, w->retry_at);
-	if (w->outstanding > 0 && !w->settled && oxi_dworker_takes_jobs(d, w) && d->o.workers > 1)
+	if (w->outstanding > 0 && !w->settled && d->refuse == 0 && d->slots > 1)
 		at = oxi_min_time(at, oxi_max_time(w->progress_at, w->looked_at) + OXI_SLOW);
 	return at;
 }
@@ -170,7 +134,7 @@ static void set_timer(struct oxi_dispatch *d, ox_time now)
 {
 	ox_time at = OX_NEVER;
 
-	for (unsigned i = 0; i < d->o.workers; i++)
+	for (unsigned i = 0; i < d->slots; i++)
 		at = oxi_min_time(at, next_event(d, &d->workers[i]));
 	at = oxi_min_time(at, d->delay_at);
 	if (d->waiting > 0 && d->rate_at > now)
@@ -187,7 +151,7 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 {
 	struct oxi_dispatch *d;
 
-	OXI_CHECK(o->workers > 0 && o->workers <= UINT16_MAX);
+	OXI_CHECK(o->workers > 0 && o->workers + o->spare <= UINT16_MAX);
 	d = calloc(1, sizeof(*d));
 	if (d == NULL)
 		return NULL;
@@ -197,6 +161,8 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 	d->o.batch = o->batch == 0 ? OX_MS(1) : oxi_min_time(o->batch, OX_SEC(1));
 	d->o.max_batch = o->max_batch == 0 || o->max_batch > OXI_CLAIMS / 4 ? OXI_CLAIMS / 4 : o->max_batch;
 	d->o.init_limit = o->init_limit == 0 ? 5 : o->init_limit;
+	d->o.min_workers = o->min_workers == 0 || o->min_workers > o->workers ? o->workers : o->min_workers;
+	d->slots = o->workers + o->spare;
 	d->timer_at = OX_NEVER;
 	d->o.ageing = o->ageing == 0 ? OX_SEC(10) : oxi_min_time(o->ageing, OX_SEC(1000000000));
 	for (unsigned level = 0; level < OXI_LEVELS; level++)
@@ -205,7 +171,7 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 		oxi_list_init(&d->delayed[slot]);
 	d->delay_at = OX_NEVER;
 	d->kinds = calloc(o->jobs + 1, sizeof(*d->kinds));
-	d->workers = calloc(o->workers, sizeof(*d->workers));
+	d->workers = calloc(d->slots, sizeof(*d->workers));
 	if (d->kinds == NULL || d->workers == NULL) {
 		oxi_dispatch_free(d);
 		return NULL;
@@ -217,9 +183,9 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 		oxi_policy_fill_in(&d->kinds[i].policy);
 	}
 	d->o.policy = NULL;
-	for (unsigned i = 0; i < o->workers; i++) {
+	for (unsigned i = 0; i < d->slots; i++) {
 		oxi_list_init(&d->workers[i].leases);
-		d->workers[i].check_at = OX_NEVER;
+		d->workers[i].check_at = d->workers[i].spawn_at = OX_NEVER;
 	}
 	return d;
 }
@@ -237,8 +203,8 @@ void oxi_dispatch_free(struct oxi_dispatch *d)
 void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now)
 {
 	d->epoch = now;
-	for (unsigned i = 0; i < d->o.workers; i++)
-		start(d, &d->workers[i], now);
+	for (d->staffed = 0; d->staffed < d->o.min_workers; d->staffed++)
+		oxi_dworker_start(d, &d->workers[d->staffed], now);
 	set_timer(d, now);
 }
 
@@ -262,21 +228,27 @@ bool oxi_dispatch_eager(const struct oxi_dispatch *d)
 	return d->waiting * (ox_time)d->kinds[oxi_dispatch_next(d)->index].cost >= d->o.batch;
 }
 
-void oxi_dispatch_flush(struct oxi_dispatch *d, ox_time now)
+static void assign(struct oxi_dispatch *d, ox_time now)
 {
 	oxi_dispatch_send_queue(d, now);
 	oxi_dispatch_share_work(d, now);
+	oxi_dispatch_grow(d, now);
+}
+
+void oxi_dispatch_flush(struct oxi_dispatch *d, ox_time now)
+{
+	assign(d, now);
 	set_timer(d, now);
 }
 
 void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now)
 {
 	d->timer_at = OX_NEVER;
-	for (unsigned i = 0; i < d->o.workers; i++) {
+	for (unsigned i = 0; i < d->slots; i++) {
 		struct oxi_dworker *w = &d->workers[i];
 
 		if (w->state == OXI_WORKER_DOWN && d->refuse == 0 && w->spawn_at <= now)
-			start(d, w, now);
+			oxi_dworker_start(d, w, now);
 		if (w->state == OXI_WORKER_READY && !w->killed && w->check_at <= now)
 			check_timeouts(d, w, now);
 		if (w->retry_at <= now)
@@ -284,7 +256,10 @@ void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now)
 	}
 	oxi_dispatch_end_delays(d, now);
 	oxi_dispatch_relieve_slow(d, now);
-	oxi_dispatch_flush(d, now);
+	assign(d, now);
+	for (unsigned i = 0; i < d->slots; i++)
+		oxi_dworker_change(d, &d->workers[i], now);
+	set_timer(d, now);
 }
 
 /* The job goes on without its owner: its cell stays, so that the worker counts as busy until the result comes. */
@@ -337,7 +312,7 @@ void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_
 /* NULL for a generation that is over. */
 static struct oxi_dworker *worker_of(struct oxi_dispatch *d, unsigned slot, uint32_t generation)
 {
-	OXI_CHECK(slot < d->o.workers);
+	OXI_CHECK(slot < d->slots);
 	if (d->workers[slot].generation == generation && d->workers[slot].state != OXI_WORKER_DOWN)
 		return &d->workers[slot];
 	d->counts.late++;
@@ -355,9 +330,10 @@ void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generati
 	d->counts.ready++;
 	d->start_failures = 0;
 	w->looked_at = w->retry_at = 0;
+	oxi_dworker_begin_life(d, w, now);
 	oxi_dworker_set_accepting(d, w);
 	if (d->refuse < 0)
-		stop_worker(d, w);
+		oxi_dworker_stop(d, w, now);
 	set_timer(d, now);
 }
 
@@ -385,14 +361,17 @@ struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64
 	struct oxi_dworker *w;
 	struct oxi_dcell *c;
 
-	OXI_CHECK(slot < d->o.workers);
+	OXI_CHECK(slot < d->slots);
 	w = &d->workers[slot];
 	c = oxi_lease_cell(w, lease);
 	if (OXI_LIKELY(c->lease == lease && c->job != NULL))
 		return c->job;
 	d->counts.late++;
-	if (lease != 0 && c->lease == lease)
-		oxi_lease_free_cell(d, w, c);     /* the abandoned job has ended */
+	if (lease != 0 && c->lease == lease) {    /* the abandoned job has ended */
+		w->ended++;
+		w->fini_by = 0;
+		oxi_lease_free_cell(d, w, c);
+	}
 	return NULL;
 }
 
@@ -402,12 +381,14 @@ static void end_attempt(struct oxi_dispatch *d, struct oxi_djob *job, ox_time ru
 	struct oxi_dworker *w = &d->workers[job->slot];
 
 	OXI_CHECK(job->state == OXI_LEASED);
+	w->ended++;
 	oxi_lease_drop(d, job);
 	oxi_dkind_learn(d, job->index, run_time);
 	w->progress_at = now;
+	w->fini_by = now + OXI_FINI;
 	w->settled = false;
-	w->served = true;
 	w->misfires = 0;
+	oxi_dworker_retire_if_due(d, w, now);
 }
 
 void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status, ox_time run_time, ox_time now)
@@ -423,6 +404,38 @@ bool oxi_dispatch_failed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time r
 	end_attempt(d, job, run_time, now);
 	oxi_djob_retry(d, job, now);
 	return true;
+}
+
+void oxi_dispatch_condemn(struct oxi_dispatch *d, unsigned slot, uint32_t generation, int status, ox_time now)
+{
+	struct oxi_dworker *w = worker_of(d, slot, generation);
+	struct oxi_running r = { .lease = 0 };
+	struct oxi_dcell *c;
+
+	if (w == NULL || w->killed)
+		return;
+	d->ops->running(d->transport, slot, &r);
+	c = oxi_lease_cell(w, r.lease);
+	if (r.lease != 0 && c->lease == r.lease && c->job != NULL && !c->job->doomed)
+		doom(c->job, OXI_END_LIMIT, status);
+	oxi_dworker_kill(d, w);
+	set_timer(d, now);
+}
+
+void oxi_dispatch_retire(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now)
+{
+	struct oxi_dworker *w = worker_of(d, slot, generation);
+
+	if (w == NULL)
+		return;
+	w->retire_at = now;
+	oxi_dworker_retire_if_due(d, w, now);
+	set_timer(d, now);
+}
+
+bool oxi_dispatch_owes(const struct oxi_dispatch *d, unsigned slot)
+{
+	return d->workers[slot].outstanding > 0;
 }
 
 /* Why the job of a dead worker needs a retry to go on; 0: it does not. */
@@ -460,6 +473,7 @@ static void recover(struct oxi_dispatch *d, struct oxi_dworker *w, uint64_t culp
 		}
 	}
 	w->outstanding = 0;
+	oxi_dworker_yield_to_heir(d, w);
 	w->load = 0;
 	memset(w->cells, 0, sizeof(w->cells));
 	w->check_at = OX_NEVER;
@@ -479,12 +493,12 @@ static void bring_down(struct oxi_dispatch *d, struct oxi_dworker *w, bool serve
 		d->counts.crashed++;
 	w->state = OXI_WORKER_DOWN;
 	oxi_dworker_set_accepting(d, w);
-	w->misfires = served || w->killed ? 0 : w->misfires + 1;
-	w->spawn_at = w->misfires == 0 ? now : now + backoff(w->misfires);
+	w->misfires = served || w->killed || w->stopped ? 0 : w->misfires + 1;
+	w->spawn_at = w->parting ? OX_NEVER : w->misfires == 0 ? now : now + oxi_dworker_backoff(w->misfires);
 	if (was_starting && !w->failed_start)
 		count_failed_start(d);
 	if (w->state == OXI_WORKER_DOWN && d->refuse == 0 && w->spawn_at <= now)
-		start(d, w, now);
+		oxi_dworker_start(d, w, now);
 }
 
 void oxi_dispatch_lost(struct oxi_dispatch *d, unsigned slot, uint32_t generation, uint64_t culprit, int status,
@@ -497,7 +511,7 @@ void oxi_dispatch_lost(struct oxi_dispatch *d, unsigned slot, uint32_t generatio
 		return;
 	oxi_list_init(&ended);
 	recover(d, w, culprit, status, &ended, now);
-	bring_down(d, w, w->served || culprit != 0, now);
+	bring_down(d, w, w->ended > 0 || culprit != 0, now);
 	while ((e = oxi_list_shift(&ended)) != NULL) {
 		struct oxi_djob *job = oxi_djob_of(e);
 
@@ -510,13 +524,13 @@ void oxi_dispatch_close(struct oxi_dispatch *d, ox_time now)
 {
 	if (d->refuse == 0)
 		d->refuse = OX_ECLOSED;
-	for (unsigned i = 0; i < d->o.workers; i++) {
+	for (unsigned i = 0; i < d->slots; i++) {
 		struct oxi_dworker *w = &d->workers[i];
 
 		if (w->state != OXI_WORKER_READY || w->stopped || w->killed)
 			continue;
 		oxi_lease_take_back_last(d, w, w->outstanding, now);
-		stop_worker(d, w);
+		oxi_dworker_stop(d, w, now);
 	}
 	oxi_dispatch_refuse_all(d, d->refuse);
 	set_timer(d, now);
@@ -526,7 +540,7 @@ void oxi_dispatch_get_counts(const struct oxi_dispatch *d, struct oxi_dispatch_c
 {
 	*ret = d->counts;
 	ret->busy = 0;
-	for (unsigned i = 0; i < d->o.workers; i++) {
+	for (unsigned i = 0; i < d->slots; i++) {
 		struct oxi_running r = { .lease = 0 };
 
 		if (d->workers[i].outstanding > 0)

@@ -75,7 +75,12 @@ struct oxi_dispatch_ops {
 };
 
 struct oxi_dispatch_options {
-	unsigned workers;
+	unsigned workers;               /* that take jobs, at most */
+	unsigned spare;                 /* slots besides: replacements start there while the old ones end */
+	unsigned min_workers;           /* that are kept when there is nothing to do; 0: all */
+	ox_time idle;                   /* one more than that ends when it had nothing to do for so long */
+	uint64_t max_jobs;              /* a worker gets so many, or up to a quarter less; 0: any number */
+	ox_time max_age;                /* and is replaced when it is so old, or a quarter less; 0: never */
 	unsigned jobs;                  /* kinds, for the estimates */
 	unsigned init_limit;            /* so many failed starts in a row, and no worker ready, break the pool; 0: 5 */
 	bool one_at_a_time;             /* no batching: one lease a worker (output is captured) */
@@ -133,6 +138,11 @@ bool oxi_dispatch_failed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time r
  * queue, in order, and it costs them nothing.
  */
 void oxi_dispatch_lost(struct oxi_dispatch *d, unsigned slot, uint32_t generation, uint64_t culprit, int status, ox_time now);
+/* The worker must go: the job that it runs ends with OXI_END_LIMIT and status, unless its result comes first. */
+void oxi_dispatch_condemn(struct oxi_dispatch *d, unsigned slot, uint32_t generation, int status, ox_time now);
+/* The worker gets no more jobs, and is replaced. */
+void oxi_dispatch_retire(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now);
+bool oxi_dispatch_owes(const struct oxi_dispatch *d, unsigned slot);    /* has jobs to run, or runs one */
 void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now);
 /*
  * No new workers, no sends; workers are told to end. What has not begun ends now (OXI_END_LIMIT, OX_ECLOSED),

@@ -127,7 +127,8 @@ void oxi_dispatch_refuse_all(struct oxi_dispatch *d, int status)
 /* To be called when anything has changed that it depends on. */
 void oxi_dworker_set_accepting(struct oxi_dispatch *d, struct oxi_dworker *w)
 {
-	bool accepting = oxi_dworker_takes_jobs(d, w) && w->load <= d->o.batch && w->outstanding <= d->o.max_batch;
+	bool accepting = oxi_dworker_takes_jobs(d, w) && w->load <= d->o.batch && w->outstanding <= d->o.max_batch &&
+	                 !oxi_dworker_is_used_up(w);
 
 	if (accepting == w->accepting)
 		return;
@@ -168,6 +169,7 @@ void oxi_lease_free_cell(struct oxi_dispatch *d, struct oxi_dworker *w, struct o
 	if (w->outstanding == 0) {
 		w->check_at = OX_NEVER;
 		w->shortest = 0;
+		oxi_dworker_yield_to_heir(d, w);
 	}
 	oxi_dworker_set_accepting(d, w);
 }

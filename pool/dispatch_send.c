@@ -26,8 +26,8 @@ static struct oxi_dworker *pick(struct oxi_dispatch *d, unsigned *ret_takers, ox
 	struct oxi_dworker *best = NULL;
 	unsigned all = 0, idle = 0;
 
-	for (unsigned i = 0; i < d->o.workers; i++) {
-		struct oxi_dworker *w = &d->workers[(d->turn + i) % d->o.workers];
+	for (unsigned i = 0; i < d->slots; i++) {
+		struct oxi_dworker *w = &d->workers[(d->turn + i) % d->slots];
 
 		if (!takes(w, now) || w->round == d->round)
 			continue;
@@ -52,7 +52,7 @@ static unsigned lease_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, struct
 	ox_time before = w->load;
 	unsigned n = 0;
 
-	while (n < limit && d->waiting > 0 && d->rate_at <= now) {
+	while (n < limit && d->waiting > 0 && d->rate_at <= now && !oxi_dworker_is_used_up(w)) {
 		struct oxi_djob *job = oxi_dispatch_next(d);
 		ox_time load = w->load + d->kinds[job->index].cost;
 
@@ -69,8 +69,10 @@ static unsigned lease_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, struct
 
 static void send_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_djob **jobs, unsigned n, ox_time now)
 {
-	if (d->ops->send(d->transport, oxi_dworker_slot(d, w), jobs, n) >= 0)
+	if (d->ops->send(d->transport, oxi_dworker_slot(d, w), jobs, n) >= 0) {
+		oxi_dworker_retire_if_due(d, w, now);
 		return;
+	}
 	while (n > 0) {
 		oxi_lease_drop(d, jobs[--n]);
 		oxi_djob_enqueue(d, jobs[n], OXI_FIRST, now);
@@ -96,7 +98,8 @@ static bool send_round(struct oxi_dispatch *d, ox_time now)
 		if (n == 0)
 			return false;   /* not yet, or it is a long job and nobody is free: it keeps its turn */
 		w->round = d->round;
-		d->turn = oxi_dworker_slot(d, w) + 1;
+		if (d->o.min_workers == d->o.workers)   /* else the first ones are kept busy, so that the last ones can go */
+			d->turn = oxi_dworker_slot(d, w) + 1;
 		send_jobs(d, w, jobs, n, now);
 		sent++;
 	}
@@ -114,7 +117,7 @@ void oxi_dispatch_send_queue(struct oxi_dispatch *d, ox_time now)
 /* Is there a worker that moves? Else what a slow one has is as well off where it is. */
 static bool others_move(const struct oxi_dispatch *d, const struct oxi_dworker *slow, ox_time now)
 {
-	for (unsigned i = 0; i < d->o.workers; i++) {
+	for (unsigned i = 0; i < d->slots; i++) {
 		const struct oxi_dworker *w = &d->workers[i];
 
 		if (w != slow && oxi_dworker_takes_jobs(d, w) && w->retry_at == 0 && !oxi_dworker_is_slow(w, now))
@@ -145,10 +148,11 @@ static void relieve(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
 
 void oxi_dispatch_relieve_slow(struct oxi_dispatch *d, ox_time now)
 {
-	for (unsigned i = 0; i < d->o.workers; i++) {
+	for (unsigned i = 0; i < d->slots; i++) {
 		struct oxi_dworker *w = &d->workers[i];
 
-		if (oxi_dworker_takes_jobs(d, w) && oxi_dworker_is_slow(w, now) && !w->settled && now - w->looked_at >= OXI_SLOW)
+		if (w->state == OXI_WORKER_READY && !w->killed && oxi_dworker_is_slow(w, now) && !w->settled &&
+		    now - w->looked_at >= OXI_SLOW)
 			relieve(d, w, now);
 	}
 }
@@ -158,7 +162,7 @@ static struct oxi_dworker *most_loaded(struct oxi_dispatch *d)
 {
 	struct oxi_dworker *most = NULL;
 
-	for (unsigned i = 0; i < d->o.workers; i++) {
+	for (unsigned i = 0; i < d->slots; i++) {
 		struct oxi_dworker *w = &d->workers[i];
 
 		if (oxi_dworker_takes_jobs(d, w) && w->outstanding > 1 && w->load > d->o.batch / 2 && (most == NULL || w->load > most->load))

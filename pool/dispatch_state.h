@@ -11,6 +11,7 @@
 #define OXI_RETRY    OX_MS(10)      /* after a send that was refused; a failed job's and a failed worker's first delay */
 #define OXI_LUMP     OX_MS(10)      /* of jobs that a limited rate lets go at once */
 #define OXI_BRAKE    OX_SEC(5)      /* the longest of these delays */
+#define OXI_FINI     OX_SEC(5)      /* for a worker that was told to end, from its last result */
 
 enum { OXI_LEVELS = 2 * OXI_PRIORITY_MAX + 1 };
 
@@ -32,7 +33,13 @@ struct oxi_dworker {
 	bool killed;                    /* READY: by us; its end is awaited */
 	bool stopped;                   /* was told to end */
 	bool failed_start;              /* STARTING: said so; counted */
-	bool served;                    /* has ended a job */
+	bool parting;                   /* is ending, and its slot stays empty then */
+	uint64_t ended;                 /* jobs */
+	uint64_t quota;                 /* of jobs, in its life */
+	ox_time retire_at;              /* when it is too old */
+	ox_time fini_by;                /* stopped, all jobs ended: when it is killed; 0: to be set */
+	unsigned heir;                  /* the slot, plus 1, that begins when this one's jobs have ended; 0: none */
+	unsigned elder;                 /* the other way round: takes no jobs yet; 0: none */
 	bool accepting;                 /* counted in dispatch.accepting */
 	unsigned misfires;              /* in a row: starts that were refused or came to nothing */
 	unsigned outstanding;           /* leases, abandoned ones included */
@@ -43,7 +50,7 @@ struct oxi_dworker {
 	ox_time check_at;               /* when to look whether a job has run too long; OX_NEVER */
 	ox_time shortest;               /* timeout of its leases since it had none; 0: none has one */
 	ox_time retry_at;               /* no sends before */
-	ox_time spawn_at;               /* OXI_WORKER_DOWN */
+	ox_time spawn_at;               /* OXI_WORKER_DOWN; OX_NEVER: the slot is spare */
 	ox_time abandoned_timeout;      /* of the job abandoned last, with its grace; 0: none */
 	uint64_t abandoned;             /* its lease */
 	uint64_t counter;               /* of leases */
@@ -64,6 +71,7 @@ struct oxi_dispatch {
 	void *transport;
 	struct oxi_dispatch_options o;
 	struct oxi_dispatch_counts counts;
+	unsigned slots, staffed;        /* workers and spares; slots that have, or will have, a worker that does not part */
 	int refuse;                     /* closed or broken: the code that jobs get; 0: neither */
 	unsigned accepting;             /* workers that would take a job */
 	unsigned start_failures;        /* in a row, of all workers */
@@ -111,7 +119,12 @@ static inline ox_time oxi_dispatch_budget(const struct oxi_dispatch *d)
 
 static inline bool oxi_dworker_takes_jobs(const struct oxi_dispatch *d, const struct oxi_dworker *w)
 {
-	return d->refuse == 0 && w->state == OXI_WORKER_READY && !w->killed && !w->stopped;
+	return d->refuse == 0 && w->state == OXI_WORKER_READY && !w->killed && !w->stopped && w->elder == 0;
+}
+
+static inline bool oxi_dworker_is_used_up(const struct oxi_dworker *w)
+{
+	return w->ended + w->outstanding >= w->quota;
 }
 
 static inline struct oxi_dcell *oxi_lease_cell(struct oxi_dworker *w, uint64_t lease)
@@ -149,6 +162,20 @@ void oxi_policy_fill_in(struct oxi_policy *p);
 bool oxi_djob_may_retry(const struct oxi_dispatch *d, const struct oxi_djob *job, unsigned cause);
 void oxi_djob_retry(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
 void oxi_dispatch_end_delays(struct oxi_dispatch *d, ox_time now);
+
+/* ---- which workers there are (dispatch_staff.c) ---- */
+
+void oxi_dworker_start(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);
+void oxi_dworker_kill(struct oxi_dispatch *d, struct oxi_dworker *w);
+void oxi_dworker_stop(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);
+ox_time oxi_dworker_backoff(unsigned n);
+void oxi_dworker_begin_life(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);
+/* Has it replaced if it is used up, or old and at the end of a job. */
+void oxi_dworker_retire_if_due(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);
+void oxi_dworker_yield_to_heir(struct oxi_dispatch *d, struct oxi_dworker *w);  /* it owes nothing any more */
+ox_time oxi_dworker_next_change(const struct oxi_dispatch *d, const struct oxi_dworker *w);
+void oxi_dworker_change(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);    /* what that time has brought */
+void oxi_dispatch_grow(struct oxi_dispatch *d, ox_time now);
 
 /* ---- sending and taking back (dispatch_send.c) ---- */
 

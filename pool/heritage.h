@@ -40,6 +40,10 @@ struct oxi_pool_page {
 	pid_t parent;                   /* the main process, the only one that workers let in */
 	unsigned workers, jobs;
 	bool capture;
+	unsigned places;                /* slots s and s + places are never both asked to run jobs: they share a CPU */
+	bool pin;
+	int nice;
+	size_t max_core, max_data, max_files, max_file_size;    /* 0: as it is; but no core */
 	int (*worker_init)(void *arg);
 	void (*worker_fini)(void *arg);
 	void *worker_arg;

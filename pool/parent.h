@@ -7,6 +7,7 @@
  *	parent_memory.c     payloads in the arena; blobs
  *	parent_job.c        a job is a future: submit, call, ends, stories
  *	parent_seat.c       a worker as the parent sees it: birth, death, what it wrote
+ *	parent_checkup.c    memory and standstill of workers, looked at by the clock
  *	parent_transport.c  the dispatcher's wishes turned into messages, and messages into its events
  *	parent_pool.c       open, turn, close, stats
  *	parent_map.c        a job over a sequence
@@ -95,6 +96,8 @@ struct oxi_seat {
 	uint8_t secret[OXI_SECRET];
 	char channel[OXI_CHANNEL_NAME];
 	struct oxi_slot *shared;
+	ox_time stopped_at;             /* when it was first seen stopped by a signal; 0: it moves */
+	size_t memory_limit;            /* that it went over; 0 */
 	uint32_t received;              /* RESULTS messages handled */
 	uint32_t harvested;             /* results of the next one that were taken from the outbox beforehand */
 	struct oxi_grant grant[OXI_GRANTS];
@@ -126,11 +129,14 @@ struct ox_pool {
 	struct oxi_dispatch *dispatch;
 	struct oxi_channel *channel;
 	struct oxi_seat *seats;
+	unsigned seat_count;            /* workers, and as many spares if workers are recycled */
 	int spawner;                    /* the pool's socket; -1: no spawner */
 	struct oxi_story *obituary;             /* while the dispatcher is told of a death */
 	/* events: all descriptors of the pool are in one epoll instance */
 	int epoll, timer;
 	ox_time timer_at, timer_set;    /* wanted, and what the kernel has */
+	ox_time checkup_at;             /* the next look at the workers */
+	uint64_t oom_kills;             /* of the kernel's, when last looked at */
 	ox_loop *loop;                  /* that watches; NULL: none */
 	struct oxi_watch *watch;
 	struct oxi_hook flush, at_end;
@@ -184,6 +190,11 @@ void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusa
 bool oxi_seats_empty(const ox_pool *p);
 void oxi_output_drain(const ox_pool *p, struct oxi_output *o);
 void oxi_output_move(struct oxi_output *o, struct oxi_story *ret);      /* what there is, if any */
+
+bool oxi_seat_stopped(const struct oxi_seat *s);        /* by a signal */
+void oxi_checkup_plan(ox_pool *p);
+void oxi_checkup(ox_pool *p, ox_time now);
+uint64_t oxi_oom_kills(void);           /* processes that the kernel has killed for want of memory, since it runs */
 
 /* Room for a result of the job with this lease; false: no more. */
 const struct oxi_grant *oxi_grant_add(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t len);

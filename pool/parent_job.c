@@ -447,7 +447,8 @@ void oxi_job_ended(void *t, struct oxi_djob *dispatch, enum oxi_end how, int sta
 		p->failed++;
 	else
 		p->done++;
-	if (how != OXI_END_RESULT && how != OXI_END_LIMIT && p->obituary != NULL)
+	bool died = how != OXI_END_RESULT && (how != OXI_END_LIMIT || status == OX_EOOM || status == OX_ESTUCK);
+	if (died && p->obituary != NULL)
 		attach_death(j, p->obituary);
 	if (how != OXI_END_RESULT)
 		drop_input(j);

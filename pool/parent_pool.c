@@ -58,8 +58,10 @@ void oxi_pool_unlisten(const ox_pool *p, int *fd)
 
 static void set_timer(ox_pool *p)
 {
-	ox_time at = p->closing && p->kill_at < p->timer_at ? p->kill_at : p->timer_at;
+	ox_time at = p->timer_at < p->checkup_at ? p->timer_at : p->checkup_at;
 
+	if (p->closing && p->kill_at < at)
+		at = p->kill_at;
 	if (at == p->timer_set)
 		return;
 	ox_time t = at == OX_NEVER ? 0 : at > 0 ? at : 1;
@@ -70,7 +72,7 @@ static void set_timer(ox_pool *p)
 
 static void kill_all(ox_pool *p)
 {
-	for (unsigned i = 0; i < p->options.workers; i++)
+	for (unsigned i = 0; i < p->seat_count; i++)
 		if (p->seats[i].state != OXI_SEAT_EMPTY)
 			oxi_seat_kill(&p->seats[i]);
 }
@@ -83,13 +85,15 @@ static void on_timer(ox_pool *p)
 	if (read(p->timer, &times, sizeof times) != (ssize_t)sizeof times)
 		return;
 	p->timer_set = OX_NEVER;
-	for (unsigned i = 0; i < p->options.workers; i++)
+	for (unsigned i = 0; i < p->seat_count; i++)
 		if (p->seats[i].state == OXI_SEAT_READY)
 			oxi_transport_harvest(p, &p->seats[i], false);
 	if (now >= p->timer_at) {
 		p->timer_at = OX_NEVER;
 		oxi_dispatch_tick(p->dispatch, now);
 	}
+	if (now >= p->checkup_at)
+		oxi_checkup(p, now);
 	if (p->closing && now >= p->kill_at) {
 		p->kill_at = OX_NEVER;
 		p->killed = true;
@@ -143,6 +147,7 @@ void oxi_pool_settle(ox_pool *p)
 			p->timer_at = oxi_pool_now();
 	}
 	advance_close(p);
+	oxi_checkup_plan(p);
 	set_timer(p);
 }
 
@@ -213,6 +218,11 @@ void ox_pool_options_init(ox_pool_options *o)
 	*o = (ox_pool_options){ .size = sizeof *o };
 }
 
+static bool recycles(const ox_pool_options *o)
+{
+	return o->max_jobs > 0 || o->max_age > 0 || o->recycle_rss > 0;
+}
+
 static int take_options(ox_pool *p, const ox_pool_options *o)
 {
 	ox_pool_options *mine = &p->options;
@@ -220,8 +230,9 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	if (o == NULL || o->size == 0)
 		return OX_EINVAL;
 	memcpy(mine, o, o->size < sizeof *mine ? o->size : sizeof *mine);
-	if (mine->jobs == NULL || mine->jobs[0] == NULL || mine->workers > MAX_WORKERS || mine->ageing < 0 ||
-	    mine->interval < 0 || mine->interval > OX_NEVER / 4)
+	if (mine->jobs == NULL || mine->jobs[0] == NULL || mine->workers > MAX_WORKERS || mine->max_age < 0 ||
+	    mine->idle_time < 0 || mine->stall < 0 || mine->ageing < 0 || mine->interval < 0 ||
+	    mine->interval > OX_NEVER / 4)
 		return OX_EINVAL;
 	if (mine->workers == 0)
 		mine->workers = ox_cpu_count();
@@ -235,6 +246,11 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 		mine->arena_bytes = OX_GIB(4);
 	if (mine->init_limit == 0)
 		mine->init_limit = 5;
+	if (mine->min_workers == 0 || mine->min_workers > mine->workers)
+		mine->min_workers = mine->workers;
+	if (mine->idle_time == 0)
+		mine->idle_time = OX_SEC(10);
+	p->seat_count = recycles(mine) ? 2 * mine->workers : mine->workers;
 	return 0;
 }
 
@@ -278,11 +294,18 @@ static int write_page(ox_pool *p)
 
 	*page = (struct oxi_pool_page){
 		.epoch = atomic_fetch_add(&epochs, 1) + 1, .parent = getpid(),
-		.workers = p->options.workers, .jobs = p->kind_count, .capture = p->options.capture > 0,
+		.workers = p->seat_count, .jobs = p->kind_count, .capture = p->options.capture > 0,
 		.worker_init = p->options.worker_init, .worker_fini = p->options.worker_fini, .worker_arg = p->options.worker_arg,
 		.init_identity = p->options.worker_init != NULL ? oxi_code_identity((const void *)p->options.worker_init) : 0,
 		.fini_identity = p->options.worker_fini != NULL ? oxi_code_identity((const void *)p->options.worker_fini) : 0,
 	};
+	page->places = p->options.workers;
+	page->pin = p->options.pin;
+	page->nice = p->options.nice;
+	page->max_core = p->options.max_core;
+	page->max_data = p->options.max_data;
+	page->max_files = p->options.max_files;
+	page->max_file_size = p->options.max_file_size;
 	for (unsigned i = 0; i < p->kind_count; i++) {
 		const ox_job *job = &p->kinds[i].copy;
 		page->job[i] = (struct oxi_job_entry){
@@ -298,10 +321,10 @@ static int write_page(ox_pool *p)
 
 static int make_arena(ox_pool *p)
 {
-	size_t control = oxi_control_page(p->kind_count) + p->options.workers * oxi_control_slot();
+	size_t control = oxi_control_page(p->kind_count) + p->seat_count * oxi_control_slot();
 	size_t extent = OX_MIB(2);
 	size_t zone = (p->options.arena_bytes + extent - 1) / extent * extent;
-	int r = oxi_arena_create(&p->arena, control, zone, 1 + p->options.workers);
+	int r = oxi_arena_create(&p->arena, control, zone, 1 + p->seat_count);
 
 	return r == 0 ? write_page(p) : r;
 }
@@ -343,7 +366,7 @@ static int place_arena(ox_pool *p)
 
 static int make_seats(ox_pool *p)
 {
-	unsigned n = p->options.workers;
+	unsigned n = p->seat_count;
 
 	p->seats = oxi_alloc(n * sizeof *p->seats);
 	p->zones = oxi_alloc((1 + n) * sizeof *p->zones);
@@ -372,7 +395,10 @@ static int make_dispatch(ox_pool *p)
 	struct oxi_policy *policy = oxi_alloc(p->kind_count * sizeof *policy);
 	struct oxi_dispatch_options o = {
 		.workers = p->options.workers, .jobs = p->kind_count, .init_limit = p->options.init_limit,
-		.one_at_a_time = p->options.capture > 0, .max_batch = OXI_BATCH, .ageing = p->options.ageing,
+		.one_at_a_time = p->options.capture > 0, .max_batch = OXI_BATCH, .spare = p->seat_count - p->options.workers,
+		.min_workers = p->options.min_workers, .idle = p->options.idle_time, .max_jobs = p->options.max_jobs,
+		.max_age = p->options.max_age,
+		.ageing = p->options.ageing,
 		.interval = p->options.interval,
 		.policy = policy, .seed = (uint64_t)oxi_pool_now(),
 	};
@@ -416,7 +442,7 @@ static void dismantle(ox_pool *p)
 {
 	oxi_dispatch_free(p->dispatch);
 	oxi_channel_free(p->channel);
-	for (unsigned i = 0; p->seats != NULL && i < p->options.workers; i++)
+	for (unsigned i = 0; p->seats != NULL && i < p->seat_count; i++)
 		oxi_free(p->seats[i].output.data);
 	oxi_free(p->seats);
 	int fds[] = { p->spawner, p->timer, p->epoll, p->arena.fd };
@@ -438,7 +464,7 @@ void oxi_pool_unref(ox_pool *p)
 			next = (struct ox_result *)j->pool;
 			oxi_free(j);
 		}
-	for (unsigned i = 0; p->zones != NULL && i <= p->options.workers; i++)
+	for (unsigned i = 0; p->zones != NULL && i <= p->seat_count; i++)
 		if (p->zones[i] != NULL)
 			oxi_zone_free(p->zones[i]);
 	oxi_free(p->zones);
@@ -466,7 +492,8 @@ int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
 	p->magic = OXI_POOL_MAGIC;
 	p->users = 1;
 	p->arena.fd = p->spawner = p->timer = p->epoll = -1;
-	p->timer_at = p->timer_set = p->kill_at = OX_NEVER;
+	p->timer_at = p->timer_set = p->kill_at = p->checkup_at = OX_NEVER;
+	p->oom_kills = oxi_oom_kills();
 	oxi_hook_init(&p->flush, on_flush);
 	oxi_hook_init(&p->at_end, on_loop_end);
 	oxi_list_init(&p->submitters);
@@ -589,6 +616,8 @@ int ox_pool_get_stats(const ox_pool *p, ox_pool_stats *ret)
 		.rejected = p->rejected + oxi_channel_malformed(p->channel),
 		.workers = c.ready, .busy = c.busy, .starting = c.starting,
 	};
+	for (unsigned i = 0; i < p->seat_count; i++)
+		s.stopped += oxi_seat_stopped(&p->seats[i]);
 	memcpy(ret, &s, size < sizeof s ? size : sizeof s);
 	return 0;
 }

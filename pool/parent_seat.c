@@ -151,11 +151,15 @@ static void reset_shared(struct oxi_slot *slot)
 static void clear(ox_pool *p, struct oxi_seat *s)
 {
 	oxi_grant_drop(p, s, 0);
+	if (p->seat_count > p->options.workers)         /* others sit down elsewhere: this seat's memory is not kept warm */
+		oxi_zone_trim(p->zones[1 + s->slot], 0);
 	output_close(p, &s->output);
 	oxi_channel_forget(p->channel, s->channel);
 	oxi_pool_unlisten(p, &s->pidfd);
 	s->pid = 0;
 	s->doomed = false;
+	s->stopped_at = 0;
+	s->memory_limit = 0;
 	s->received = s->harvested = 0;
 	s->peer.len = 0;
 	s->state = OXI_SEAT_EMPTY;
@@ -236,12 +240,26 @@ static void write_story(struct oxi_seat *s, int status, const struct rusage *usa
 	c->user_time = OX_SEC(usage->ru_utime.tv_sec) + OX_US(usage->ru_utime.tv_usec);
 	c->system_time = OX_SEC(usage->ru_stime.tv_sec) + OX_US(usage->ru_stime.tv_usec);
 	c->max_rss = OX_KIB(usage->ru_maxrss);
+	c->memory_limit = s->memory_limit;
 	if (c->signal != 0 && atomic_load(&slot->signal) == c->signal) {
 		c->address = (const void *)(uintptr_t)slot->fault_address;
 		c->backtrace_len = slot->frame_count < OXI_FRAMES ? slot->frame_count : OXI_FRAMES;
 		memcpy(ret->frames, slot->frames, c->backtrace_len * sizeof *ret->frames);
 	}
 	oxi_output_move(&s->output, ret);
+}
+
+/*
+ * A SIGKILL of ours is known to the dispatcher, and this is not asked for. One that comes as the kernel's count of OOM kills has
+ * risen is taken for one of them.
+ */
+static int cause_of(ox_pool *p, int status)
+{
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		return OX_ECRASHED;
+	uint64_t before = p->oom_kills;
+	p->oom_kills = oxi_oom_kills();
+	return p->oom_kills > before ? OX_EOOM : OX_ECRASHED;
 }
 
 void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusage *usage)
@@ -258,14 +276,14 @@ void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusa
 	p->obituary = &story;
 	if (init_status < 0)
 		oxi_dispatch_init_failed(p->dispatch, s->slot, generation, init_status, oxi_pool_now());
-	oxi_dispatch_lost(p->dispatch, s->slot, generation, running, OX_ECRASHED, oxi_pool_now());
+	oxi_dispatch_lost(p->dispatch, s->slot, generation, running, cause_of(p, status), oxi_pool_now());
 	p->obituary = NULL;
 	oxi_free(story.output);         /* nobody's job wrote it */
 }
 
 bool oxi_seats_empty(const ox_pool *p)
 {
-	for (unsigned i = 0; i < p->options.workers; i++)
+	for (unsigned i = 0; i < p->seat_count; i++)
 		if (p->seats[i].state != OXI_SEAT_EMPTY)
 			return false;
 	return true;

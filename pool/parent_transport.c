@@ -263,7 +263,7 @@ void oxi_transport_harvest(ox_pool *p, struct oxi_seat *s, bool dead)
 
 static struct oxi_seat *seat_of_peer(ox_pool *p, const struct oxi_peer *peer, uint32_t generation)
 {
-	for (unsigned i = 0; i < p->options.workers; i++) {
+	for (unsigned i = 0; i < p->seat_count; i++) {
 		struct oxi_seat *s = &p->seats[i];
 		if (s->peer.len == peer->len && s->generation == generation && memcmp(s->peer.id, peer->id, peer->len) == 0)
 			return s;
@@ -278,7 +278,7 @@ static void hello(ox_pool *p, const struct oxi_received *m)
 	const void *secret;
 
 	if (oxi_body_record(m->body, m->len, m->header.count, 0, &r, &secret) < 0 || secret == NULL ||
-	    r.length != OXI_SECRET || r.index >= p->options.workers) {
+	    r.length != OXI_SECRET || r.index >= p->seat_count) {
 		p->rejected++;
 		return;
 	}
@@ -383,7 +383,7 @@ static void spawner_gone(ox_pool *p)
 	struct rusage none = { 0 };
 
 	oxi_pool_unlisten(p, &p->spawner);
-	for (unsigned i = 0; i < p->options.workers; i++) {
+	for (unsigned i = 0; i < p->seat_count; i++) {
 		struct oxi_seat *s = &p->seats[i];
 		if (s->state == OXI_SEAT_EMPTY)
 			continue;
@@ -403,7 +403,7 @@ void oxi_transport_reports(ox_pool *p)
 			spawner_gone(p);
 			return;
 		}
-		struct oxi_seat *s = m.slot < p->options.workers ? &p->seats[m.slot] : NULL;
+		struct oxi_seat *s = m.slot < p->seat_count ? &p->seats[m.slot] : NULL;
 		if (s == NULL || s->generation != m.generation || s->state == OXI_SEAT_EMPTY) {
 			if (fds[0] >= 0)
 				close(fds[0]);

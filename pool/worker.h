@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The inside of a worker process. One thread; no loop. Files: worker_main.c (from the fork to the first job),
- * worker_loop.c (jobs in, results out), worker_reply.c (one result), worker_crash.c (last words).
+ * worker_limits.c (CPUs and limits), worker_loop.c (jobs in, results out), worker_reply.c (one result), worker_crash.c (last words).
  */
 #ifndef OXBOW_POOL_WORKER_H
 #define OXBOW_POOL_WORKER_H
@@ -27,6 +27,10 @@ struct oxi_worker {
 enum { OXI_EXIT_OK = 0, OXI_EXIT_INIT = 69, OXI_EXIT_CLOSED = 70, OXI_EXIT_PARENT = 71 };
 
 _Noreturn void oxi_worker_main(const struct oxi_heritage *h);
+
+/* 0; -errno. The first before there are threads, the second before the first job. */
+int oxi_worker_take_place(const struct oxi_worker *w);
+int oxi_worker_limit(const struct oxi_worker *w);
 
 /* Receives one message and queues it; false if timeout_ms passed. Ends the process when the parent's end is gone. */
 bool oxi_worker_receive(struct oxi_worker *w, int timeout_ms);

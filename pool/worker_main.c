@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -120,14 +119,20 @@ static void await_welcome(struct oxi_worker *w)
 		_exit(OXI_EXIT_PARENT);
 }
 
+static _Noreturn void refuse(struct oxi_worker *w, int status)
+{
+	atomic_store(&w->slot->init_status, status);
+	_exit(OXI_EXIT_INIT);
+}
+
 static void initialise(struct oxi_worker *w)
 {
-	int r = w->page->worker_init != NULL ? w->page->worker_init(w->page->worker_arg) : 0;
+	int r = oxi_worker_limit(w);
 
-	if (r < 0) {
-		atomic_store(&w->slot->init_status, r);
-		_exit(OXI_EXIT_INIT);
-	}
+	if (r == 0 && w->page->worker_init != NULL)
+		r = w->page->worker_init(w->page->worker_arg);
+	if (r < 0)
+		refuse(w, r);
 	oxi_worker_send(w, &(struct oxi_header){ .type = OXI_CREDIT }, NULL);
 }
 
@@ -138,8 +143,10 @@ _Noreturn void oxi_worker_main(const struct oxi_heritage *h)
 	bind_to_spawner(h);
 	reset_signals();
 	keep_descriptors(h);
+	int r = oxi_worker_take_place(&w);
+	if (r < 0)
+		refuse(&w, r);
 	yield_to_main();
-	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	allow_own_memory(&w);
 	w.original = make_original();
 	oxi_list_init(&w.mail);

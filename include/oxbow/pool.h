@@ -33,6 +33,21 @@ typedef struct ox_pool_options {
 	size_t capture;                 /* bytes of a job's standard output and error kept for its crash story;
 	                                 * 0: workers write to the program's own */
 	const char *name;               /* static text, for reports and ps */
+	size_t max_jobs;                /* a worker runs at most so many, or up to a quarter less, so that not all end at
+	                                 * once; another takes its place. 0: any number */
+	ox_time max_age;                /* the same for its age, at the end of the job that it runs then. 0: any */
+	unsigned min_workers;           /* kept when there is nothing to do: the pool begins with so many, and grows to
+	                                 * workers as jobs wait. 0: always workers */
+	ox_time idle_time;              /* a worker above min_workers ends when it had nothing to do for so long; 0: 10 s */
+	size_t recycle_rss;             /* a worker whose private memory passed so many bytes is replaced after its job; 0: none */
+	size_t max_rss;                 /* one that passes so many is killed: its job fails with OX_EOOM. 0: none */
+	ox_time stall;                  /* one that is stopped (SIGSTOP) so long with a job is killed: OX_ESTUCK. 0: none */
+	int nice;                       /* added to the program's; a worker that may not begins none: OX_EINIT */
+	bool pin;                       /* each worker stays on one CPU, of those that the program may use */
+	size_t max_data;                /* bytes: beyond, allocations fail in the worker (RLIMIT_DATA); 0: as the program */
+	size_t max_files;               /* descriptors (RLIMIT_NOFILE); 0: as the program */
+	size_t max_file_size;           /* bytes of a file that it writes (RLIMIT_FSIZE); 0: as the program */
+	size_t max_core;                /* bytes of a core dump; 0: none is made */
 	ox_time ageing;                 /* a job that has waited that long longer than another goes before it, though it is
 	                                 * one priority lower. 0: 10 s; OX_NEVER: priority alone decides */
 	ox_time interval;               /* limits the rate: so long between the beginnings of two jobs; after a pause
@@ -146,7 +161,7 @@ OX_API void ox_result_free(ox_result *r);
 static inline void ox_result_auto_(ox_result **r) { ox_result_free(*r); }
 #define OX_AUTO_RESULT __attribute__((cleanup(ox_result_auto_))) ox_result
 
-/** How a worker died, for a future or call that failed with OX_ECRASHED, OX_ETIMEDOUT, OX_EOOM or OX_ECANCELED. */
+/** How a worker died, for a future or call that failed with OX_ECRASHED, OX_ETIMEDOUT, OX_EOOM, OX_ESTUCK or OX_ECANCELED. */
 typedef struct ox_crash {
 	pid_t pid;                      /* of the worker */
 	int signal;                     /* that killed it; 0: it exited */
@@ -159,6 +174,7 @@ typedef struct ox_crash {
 	const char *output;             /* captured standard output and error of the job, if the pool captures */
 	size_t output_len;
 	bool output_truncated;          /* there was more */
+	size_t memory_limit;            /* the max_rss that it went over; 0: it did not, or the kernel killed it */
 } ox_crash;
 
 /** The story of the crash; NULL if the future did not crash. Borrowed until the group closes. Since: 0.1 */
@@ -228,6 +244,7 @@ typedef struct ox_pool_stats {
 	unsigned workers;               /* ready or busy now */
 	unsigned busy;                  /* running a job now */
 	unsigned starting;              /* forked, not yet ready */
+	unsigned stopped;               /* stopped by a signal now */
 } ox_pool_stats;
 
 /** Fills in *ret; set ret->size first. Returns: 0; OX_EINVAL. Since: 0.1 */

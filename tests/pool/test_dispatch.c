@@ -1061,6 +1061,72 @@ START_TEST(close_ends_what_has_not_begun_and_lets_the_rest_run_out)
 }
 END_TEST
 
+/* ---- workers come and go ---- */
+
+START_TEST(an_heir_takes_over_when_the_last_job_of_its_elder_has_ended)
+{
+	struct sim_job jobs[6];
+	unsigned running;
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 2, .spare = 2, .max_jobs = 1, .jobs = KINDS }, 1);
+	sim_start(&s);
+	submit_n(jobs, 6, LONG, OX_MS(50));
+	while (s.ended < s.submitted) {
+		ck_assert(sim_step(&s));
+		running = 0;
+		for (unsigned i = 0; i < 6; i++)
+			running += jobs[i].running;
+		ck_assert_uint_le(running, 2);
+	}
+	assert_ended(jobs, 6, OXI_END_RESULT, 0);
+	for (unsigned i = 2; i < 6; i++)        /* ready before: no time is lost between two jobs */
+		ck_assert_int_lt(jobs[i].begun_at - jobs[i - 2].ended_at, OX_MS(1));
+	ck_assert_uint_eq(counts().crashed + counts().killed, 0);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_worker_that_does_not_end_when_told_is_killed)
+{
+	struct sim_job jobs[2];
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 1, .spare = 1, .max_jobs = 1, .jobs = KINDS }, 1);
+	sim_start(&s);
+	submit_n(jobs, 1, SHORT, OX_MS(3));
+	while (jobs[0].begun == 0)
+		ck_assert(sim_step(&s));
+	ck_assert(s.w[0].ending);
+	s.w[0].ending = false;          /* worker_fini hangs */
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	sim_run_until(&s, s.now + OX_SEC(4));
+	ck_assert_uint_eq(s.kills, 0);
+	sim_run_until(&s, s.now + OX_SEC(2));
+	ck_assert_uint_eq(s.kills, 1);
+	ck_assert_uint_eq(counts().ready, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_pool_keeps_its_first_workers_and_the_last_ones_go)
+{
+	static struct sim_job jobs[200];
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 4, .min_workers = 1, .idle = OX_MS(50), .jobs = KINDS }, 1);
+	sim_start(&s);
+	ck_assert_uint_eq(counts().starting, 1);
+	submit_n(jobs, 4, LONG, OX_MS(20));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	ck_assert_uint_eq(counts().ready, 4);
+	for (unsigned i = 4; i < 200; i++) {    /* one at a time needs one worker */
+		submit_n(&jobs[i], 1, LONG, OX_MS(2));
+		ck_assert(sim_drain(&s, OX_SEC(1)));
+	}
+	ck_assert_uint_eq(counts().ready, 1);
+	ck_assert_uint_eq(counts().spawned, 4);
+	sim_close(&s);
+}
+END_TEST
+
 /* ---- the owner's calls from inside end() ---- */
 
 struct nest {
@@ -1203,6 +1269,19 @@ static struct sim_job random_job(uint64_t *seed)
 	return job;
 }
 
+/* Half of the pools recycle or shrink. */
+static void random_staff(struct oxi_dispatch_options *o, uint64_t *seed)
+{
+	if (random_below(seed, 2) == 0)
+		return;
+	o->spare = (unsigned)random_below(seed, o->workers + 1);
+	o->min_workers = (unsigned)random_below(seed, o->workers + 1);
+	o->idle = (ox_time)random_below(seed, OX_MS(20));
+	o->max_jobs = random_below(seed, 60);
+	if (random_below(seed, 2) == 0)
+		o->max_age = 1 + (ox_time)random_below(seed, OX_MS(50));
+}
+
 /* Each job has ended once, and what the dispatcher has counted is what has happened to them. */
 static void assert_sums(const struct sim_job *jobs, unsigned n)
 {
@@ -1234,6 +1313,7 @@ static uint64_t chaos(uint64_t seed, ox_time start)
 	unsigned n = 0;
 
 	o.one_at_a_time = random_below(&seed, 10) == 0;
+	random_staff(&o, &seed);
 	o.seed = random_next(&seed);
 	o.ageing = (ox_time)random_below(&seed, OX_MS(20));
 	if (random_below(&seed, 5) == 0)
@@ -1355,6 +1435,9 @@ int main(void)
 	tcase_add_test(c, a_pool_whose_workers_never_start_breaks_F16);
 	tcase_add_test(c, a_refused_spawn_is_tried_again);
 	tcase_add_test(c, close_ends_what_has_not_begun_and_lets_the_rest_run_out);
+	tcase_add_test(c, an_heir_takes_over_when_the_last_job_of_its_elder_has_ended);
+	tcase_add_test(c, a_worker_that_does_not_end_when_told_is_killed);
+	tcase_add_test(c, a_pool_keeps_its_first_workers_and_the_last_ones_go);
 	tcase_add_test(c, the_owner_may_submit_and_cancel_when_a_job_ends);
 	tcase_add_test(c, a_breaking_pool_may_be_asked_for_more);
 	c = new_case(suite, "many", 300);

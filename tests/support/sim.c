@@ -380,10 +380,10 @@ static const struct oxi_dispatch_ops ops = {
 void sim_open(struct sim *s, const struct oxi_dispatch_options *o, uint64_t seed)
 {
 	*s = (struct sim){
-		.seed = seed, .now = OX_SEC(1000), .timer = OX_NEVER, .workers = o->workers, .start_time = OX_MS(2),
+		.seed = seed, .now = OX_SEC(1000), .timer = OX_NEVER, .workers = o->workers + o->spare, .start_time = OX_MS(2),
 		.latency = OX_US(20), .gap = OX_US(2),
 	};
-	s->w = calloc(o->workers, sizeof(*s->w));
+	s->w = calloc(s->workers, sizeof(*s->w));
 	s->d = oxi_dispatch_new(o, &ops, s);
 	OXI_CHECK(s->w != NULL && s->d != NULL);
 }
