@@ -139,7 +139,7 @@ static int dump(void *arg)
 	EXPECT_TEXT(text, "6 tasks");
 	EXPECT_TEXT(text, "#1 main: running");
 	EXPECT_TEXT(text, "  group \"handlers\": 5 pending");
-	EXPECT_TEXT(text, "    #2 get_forever: parked 0.0");
+	EXPECT_TEXT(text, "    #2 get_forever: parked 0.");
 	EXPECT_TEXT(text, "queue get 0x");
 	EXPECT_TEXT(text, "spawned at ");
 	EXPECT_TEXT(text, "test_inspect.c:");
