@@ -991,6 +991,7 @@ static int close_waiting(void *arg)
 
 START_TEST(wait_that_gives_way_meets_the_close)
 {
+	fifo_only();            /* the call has begun when the object is closed */
 	run_real(close_waiting, NULL);
 }
 END_TEST
