@@ -185,14 +185,12 @@ static void *quit_soon(void *arg)
 static int quit_while_idle(void *arg)
 {
 	OX_AUTO_GROUP *g = ox_group_open();
-	pthread_t thread;
 	int out = *(int *)arg;
 
 	ox_spawn(g, sleep_long, NULL);
-	EXPECT_EQ(pthread_create(&thread, NULL, quit_soon, NULL), 0);
+	EXPECT_EQ(ox_thread_call(quit_soon, NULL, NULL), 0);    /* we are parked meanwhile */
 	while (strstr(written(out), "sleep_long+0x") == NULL)
 		EXPECT_EQ(ox_sleep(OX_MS(5)), 0);
-	pthread_join(thread, NULL);
 	EXPECT_TEXT(written(out), "(no task runs)");
 	EXPECT_TEXT(written(out), "#2 sleep_long: parked");
 	ox_group_cancel(g);
