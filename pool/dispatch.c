@@ -26,6 +26,10 @@
  * here it is only known that no job ends its time sooner than its timeout after it was sent, so the slot is
  * looked at then. A job whose kind has a grace is told first that it should end, and killed so much later.
  *
+ * A few jobs may go to one worker only (dispatch_pin.c), or wait for one a short while (dispatch_affinity.c). They are in
+ * queues of their own, so nobody stands behind them; when their worker has room the one who has waited longest is next,
+ * they and the others alike.
+ *
  * Which workers there are is decided in dispatch_staff.c.
  *
  * When a worker is started again. At once, unless it died before it was ready or without having ended any job
@@ -122,6 +126,8 @@ static ox_time next_event(const struct oxi_dispatch *d, const struct oxi_dworker
 	if (w->state != OXI_WORKER_READY || w->killed)
 		return OX_NEVER;
 	at = oxi_min_time(w->check_at, oxi_dworker_next_change(d, w));
+	if (!oxi_list_empty(&w->fond))
+		at = oxi_min_time(at, oxi_djob_of(w->fond.next)->side->until);
 	if (w->retry_at > 0)
 		at = oxi_min_time(at, w->retry_at);
 	if (w->outstanding > 0 && !w->settled && d->refuse == 0 && d->slots > 1)
@@ -137,7 +143,7 @@ static void set_timer(struct oxi_dispatch *d, ox_time now)
 	for (unsigned i = 0; i < d->slots; i++)
 		at = oxi_min_time(at, next_event(d, &d->workers[i]));
 	at = oxi_min_time(at, d->delay_at);
-	if (d->waiting > 0 && d->rate_at > now)
+	if (d->waiting + d->apart > 0 && d->rate_at > now)
 		at = oxi_min_time(at, d->rate_at);
 	if (d->timer_at > now && at >= d->timer_at && at - d->timer_at <= OXI_SLOW)
 		return;
@@ -185,6 +191,9 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 	d->o.policy = NULL;
 	for (unsigned i = 0; i < d->slots; i++) {
 		oxi_list_init(&d->workers[i].leases);
+		oxi_list_init(&d->workers[i].pins);
+		oxi_list_init(&d->workers[i].hungry);
+		oxi_list_init(&d->workers[i].fond);
 		d->workers[i].check_at = d->workers[i].spawn_at = OX_NEVER;
 	}
 	return d;
@@ -197,6 +206,7 @@ void oxi_dispatch_free(struct oxi_dispatch *d)
 	OXI_CHECK(d->counts.queued == 0 && d->counts.leased == 0);
 	free(d->workers);
 	free(d->kinds);
+	free(d->homes);
 	free(d);
 }
 
@@ -253,6 +263,7 @@ void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now)
 			check_timeouts(d, w, now);
 		if (w->retry_at <= now)
 			w->retry_at = 0;
+		oxi_affinity_give_up(d, w, now);
 	}
 	oxi_dispatch_end_delays(d, now);
 	oxi_dispatch_relieve_slow(d, now);
@@ -331,6 +342,7 @@ void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generati
 	d->start_failures = 0;
 	w->looked_at = w->retry_at = 0;
 	oxi_dworker_begin_life(d, w, now);
+	oxi_pins_bind(w);
 	oxi_dworker_set_accepting(d, w);
 	if (d->refuse < 0)
 		oxi_dworker_stop(d, w, now);
@@ -450,6 +462,7 @@ static unsigned retry_cause(const struct oxi_dworker *w, const struct oxi_djob *
 static void recover(struct oxi_dispatch *d, struct oxi_dworker *w, uint64_t culprit, int status, struct oxi_list *ended,
 		    ox_time now)
 {
+	oxi_affinity_give_up(d, w, OX_NEVER);
 	while (!oxi_list_empty(&w->leases)) {
 		struct oxi_djob *job = oxi_djob_of(w->leases.prev);
 		unsigned cause = retry_cause(w, job, job->lease == culprit);
@@ -517,6 +530,7 @@ void oxi_dispatch_lost(struct oxi_dispatch *d, unsigned slot, uint32_t generatio
 
 		oxi_djob_end(d, job, (enum oxi_end)(job->doomed - 1), job->doom);
 	}
+	oxi_pins_lose(d, w, generation);
 	set_timer(d, now);
 }
 
@@ -529,7 +543,7 @@ void oxi_dispatch_close(struct oxi_dispatch *d, ox_time now)
 
 		if (w->state != OXI_WORKER_READY || w->stopped || w->killed)
 			continue;
-		oxi_lease_take_back_last(d, w, w->outstanding, now);
+		oxi_lease_take_back_last(d, w, w->outstanding, true, now);
 		oxi_dworker_stop(d, w, now);
 	}
 	oxi_dispatch_refuse_all(d, d->refuse);

@@ -21,19 +21,44 @@ enum oxi_job_state { OXI_QUEUED, OXI_DELAYED, OXI_LEASED, OXI_ENDED };
 
 #define OXI_PRIORITY_MAX 3              /* from -3 to 3 */
 
+/*
+ * A pin: its jobs may go to one worker only, the one in a slot with a generation, where they begin in the order in which
+ * they were submitted. When that worker dies the owner is told, and what was not begun stays queued: for the next worker
+ * in the slot, unless the owner ends it.
+ */
+struct oxi_pin {
+	struct oxi_list link;           /* of the worker's pins */
+	struct oxi_list hungry;         /* of those of them that have jobs in queue */
+	struct oxi_list queue;          /* jobs, in order */
+	uint32_t slot;
+	uint32_t generation;            /* of the worker that its jobs go to; 0: the next one that is ready in the slot */
+};
+
+/* What only some jobs have: memory of the owner's, which lives as long as the job. */
+struct oxi_side {
+	struct oxi_pin *pin;            /* NULL: it may go anywhere */
+	uint64_t key;                   /* goes rather to the worker that had the key last; 0: no key */
+	ox_time until;                  /* waits for that worker, until then; 0: it does not */
+	bool anywhere;                  /* has waited for it, or was there: goes to whoever is free */
+	bool first;                     /* submitted to the head of its pin's queue */
+};
+
 /* A job as the dispatcher sees it; embedded in the parent's job (which is a future). */
 struct oxi_djob {
 	struct oxi_list link;           /* queue, delayed, or the worker's leases, in order of sending */
+	struct oxi_side *side;          /* NULL: it has none */
 	uint64_t lease;                 /* LEASED: its number; else 0 */
 	ox_time at;                     /* DELAYED: until when; doomed: when to kill; else since when it is in the queue, for ageing */
 	ox_time timeout;                /* told to end when it has run that long; 0: none */
-	uint32_t slot;                  /* LEASED: the worker */
+	uint16_t slot;                  /* LEASED: the worker */
 	uint16_t index;                 /* job function */
+	uint16_t spare;                 /* the owner's */
 	uint8_t state;                  /* enum oxi_job_state */
 	uint8_t failures;               /* attempts that cost a retry */
 	uint8_t retries;                /* allowed */
 	uint8_t doomed;                 /* a kill is wanted for it: enum oxi_end + 1, and the status is in doom; else 0 */
 	int8_t priority;                /* higher ones first */
+	uint8_t mark;                   /* the owner's */
 	int doom;
 };
 
@@ -72,6 +97,8 @@ struct oxi_dispatch_ops {
 	void (*end)(void *t, struct oxi_djob *job, enum oxi_end how, int status);
 	/* Wants oxi_dispatch_tick() at this time, in place of the one asked for before; OX_NEVER: not at all. */
 	void (*timer)(void *t, ox_time at);
+	/* The worker of a pin has died, and the jobs that ended by that have ended. The owner may clear, submit and unpin. */
+	void (*pin_lost)(void *t, struct oxi_pin *pin);
 };
 
 struct oxi_dispatch_options {
@@ -108,7 +135,7 @@ void oxi_dispatch_free(struct oxi_dispatch *d);         /* every job has ended *
 /* Starts the workers. */
 void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now);
 /*
- * A new job, whose index, timeout, retries and priority are set: enters the queue; sent by the next flush. If the pool
+ * A new job, whose side, index, timeout, retries and priority are set: enters the queue; sent by the next flush. If the pool
  * is broken it ends at once (OXI_END_LIMIT, OX_EINIT), if it is closed too (OX_ECLOSED).
  */
 void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
@@ -122,6 +149,17 @@ bool oxi_dispatch_eager(const struct oxi_dispatch *d);
  * a result came first. Nothing if it has ended.
  */
 void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status, bool abandon, ox_time now);
+
+/*
+ * Gives a pin a place: the worker that has the fewest, or a new one where there are fewer than there may be. A worker
+ * with pins is not recycled. dedicated: one that has no other pin and gets no other jobs. 0; OX_EBUSY: there is none such;
+ * OX_ECLOSED, OX_EINIT.
+ */
+int oxi_dispatch_pin(struct oxi_dispatch *d, struct oxi_pin *pin, bool dedicated, ox_time now);
+/* Ends the jobs of a pin that have not begun. */
+void oxi_dispatch_clear(struct oxi_dispatch *d, struct oxi_pin *pin, enum oxi_end how, int status, ox_time now);
+/* It has no jobs any more. */
+void oxi_dispatch_unpin(struct oxi_dispatch *d, struct oxi_pin *pin, ox_time now);
 
 /* Events from the transport. generation: of the worker that it is about; an old one is ignored (late counted). */
 void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now);

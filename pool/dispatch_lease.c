@@ -59,10 +59,15 @@ void oxi_djob_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end
 	job->state = OXI_QUEUED;
 	if (where == OXI_LAST)
 		job->at = now;
+	d->counts.queued++;
+	if (OXI_UNLIKELY(job->side != NULL)) {
+		job->side->anywhere = where == OXI_FIRST;
+		if (oxi_pin_enqueue(d, job, where))
+			return;
+	}
 	oxi_list_insert(where == OXI_LAST ? queue->prev : queue, &job->link);
 	d->levels |= 1u << level_of(job);
 	d->waiting++;
-	d->counts.queued++;
 }
 
 /*
@@ -77,7 +82,7 @@ struct oxi_djob *oxi_dispatch_next(const struct oxi_dispatch *d)
 	for (unsigned left = d->levels; left != 0;) {
 		unsigned level = 31u - (unsigned)__builtin_clz(left);
 		struct oxi_djob *job = oxi_djob_of(d->queue[level].next);
-		ox_time key = job->at - job->priority * d->o.ageing;
+		ox_time key = oxi_djob_key(d, job);
 
 		left ^= 1u << level;
 		if (best == NULL && left == 0)
@@ -90,12 +95,26 @@ struct oxi_djob *oxi_dispatch_next(const struct oxi_dispatch *d)
 	return best;
 }
 
+/* In no common queue. If so, it leaves the one that it is in. */
+static bool is_apart(struct oxi_side *side)
+{
+	if (side->pin != NULL && oxi_list_empty(&side->pin->queue))
+		oxi_list_remove(&side->pin->hungry);
+	bool apart = side->pin != NULL || side->until > 0;
+	side->until = 0;
+	return apart;
+}
+
 void oxi_djob_dequeue(struct oxi_dispatch *d, struct oxi_djob *job)
 {
 	oxi_list_remove(&job->link);
 	d->counts.queued--;
 	if (job->state == OXI_DELAYED) {
 		d->delayed_count--;
+		return;
+	}
+	if (OXI_UNLIKELY(job->side != NULL && is_apart(job->side))) {
+		d->apart--;
 		return;
 	}
 	d->waiting--;
@@ -120,6 +139,13 @@ void oxi_dispatch_refuse_all(struct oxi_dispatch *d, int status)
 		end_queue(d, &d->queue[level]);
 	for (unsigned slot = 0; slot < OXI_DELAY_SLOTS; slot++)
 		end_queue(d, &d->delayed[slot]);
+	for (unsigned i = 0; i < d->slots; i++) {
+		struct oxi_dworker *w = &d->workers[i];
+
+		while (!oxi_list_empty(&w->hungry))
+			end_queue(d, &OXI_CONTAINER(w->hungry.next, struct oxi_pin, hungry)->queue);
+		end_queue(d, &w->fond);
+	}
 }
 
 /* ---- leases ---- */
@@ -127,8 +153,7 @@ void oxi_dispatch_refuse_all(struct oxi_dispatch *d, int status)
 /* To be called when anything has changed that it depends on. */
 void oxi_dworker_set_accepting(struct oxi_dispatch *d, struct oxi_dworker *w)
 {
-	bool accepting = oxi_dworker_takes_jobs(d, w) && w->load <= d->o.batch && w->outstanding <= d->o.max_batch &&
-	                 !oxi_dworker_is_used_up(w);
+	bool accepting = oxi_dworker_has_room(d, w) && !w->dedicated;
 
 	if (accepting == w->accepting)
 		return;
@@ -146,9 +171,11 @@ void oxi_lease_take(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_dj
 	*c = (struct oxi_dcell){
 		.lease = (uint64_t)oxi_dworker_slot(d, w) << OXI_LEASE_BITS | w->counter, .job = job, .cost = d->kinds[job->index].cost,
 	};
+	if (OXI_UNLIKELY(job->side != NULL && job->side->key != 0))
+		oxi_affinity_note(d, job, w);
 	job->state = OXI_LEASED;
 	job->lease = c->lease;
-	job->slot = oxi_dworker_slot(d, w);
+	job->slot = (uint16_t)oxi_dworker_slot(d, w);
 	oxi_list_append(&w->leases, &job->link);
 	d->counts.leased++;
 	if (w->outstanding++ == 0)
@@ -194,12 +221,16 @@ bool oxi_lease_take_back(struct oxi_dispatch *d, struct oxi_djob *job)
 }
 
 /* Takes back at most n jobs that have not begun, the last ones first, which then stand first in their queues, in order. */
-unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n, ox_time now)
+unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n, bool pinned, ox_time now)
 {
 	unsigned taken = 0;
 
 	for (struct oxi_list *e = w->leases.prev, *before; e != &w->leases && taken < n; e = before) {
+		const struct oxi_side *side = oxi_djob_of(e)->side;
+
 		before = e->prev;
+		if (side != NULL && side->pin != NULL && !pinned)
+			continue;
 		if (!oxi_lease_take_back(d, oxi_djob_of(e)))
 			break;
 		oxi_djob_enqueue(d, oxi_djob_of(e), OXI_FIRST, now);

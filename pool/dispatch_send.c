@@ -46,14 +46,47 @@ static void count_sent(struct oxi_dispatch *d, ox_time now)
 		d->rate_at = oxi_max_time(d->rate_at, now - OXI_LUMP) + d->o.interval;
 }
 
+/* Whose turn it is at this worker; NULL: nobody's. A job that waits for another worker for a while goes out of the way. */
+static struct oxi_djob *next_for_all(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
+{
+	while (d->waiting > 0) {
+		struct oxi_djob *job = oxi_dispatch_next(d);
+
+		if (OXI_LIKELY(job->side == NULL) || !oxi_affinity_waits(d, job, w, now))
+			return job;
+	}
+	return NULL;
+}
+
+/* The same of those that wait for this worker. NULL too if the turn is one's who waits for any, and w would take it. */
+static struct oxi_djob *next_apart(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
+{
+	struct oxi_djob *best = oxi_list_empty(&w->fond) ? NULL : oxi_djob_of(w->fond.next);
+
+	(void)now;
+	OXI_LIST_EACH(e, &w->hungry) {
+		const struct oxi_pin *pin = OXI_CONTAINER(e, struct oxi_pin, hungry);
+		struct oxi_djob *job = oxi_djob_of(pin->queue.next);
+
+		if (pin->generation == w->generation && (best == NULL || oxi_djob_key(d, job) < oxi_djob_key(d, best)))
+			best = job;
+	}
+	if (best != NULL && w->accepting && d->waiting > 0 && oxi_djob_key(d, oxi_dispatch_next(d)) < oxi_djob_key(d, best))
+		return NULL;
+	return best;
+}
+
+typedef struct oxi_djob *next_fn(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);
+
 /* Leases jobs whose turn it is, at most limit; gives how many. */
-static unsigned lease_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_djob **jobs, unsigned limit, ox_time now)
+static unsigned lease_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, next_fn *next, struct oxi_djob **jobs, unsigned limit,
+			   ox_time now)
 {
 	ox_time before = w->load;
+	struct oxi_djob *job;
 	unsigned n = 0;
 
-	while (n < limit && d->waiting > 0 && d->rate_at <= now && !oxi_dworker_is_used_up(w)) {
-		struct oxi_djob *job = oxi_dispatch_next(d);
+	while (n < limit && d->rate_at <= now && !oxi_dworker_is_used_up(w) && (job = next(d, w, now)) != NULL) {
 		ox_time load = w->load + d->kinds[job->index].cost;
 
 		if (w->outstanding > 0 && (load > oxi_dispatch_budget(d) || load - before > d->o.batch))
@@ -94,7 +127,7 @@ static bool send_round(struct oxi_dispatch *d, ox_time now)
 		if (w == NULL)
 			return sent > 0;
 		share = (d->waiting + takers - 1) / takers;
-		n = lease_jobs(d, w, jobs, share < d->o.max_batch ? share : d->o.max_batch, now);
+		n = lease_jobs(d, w, next_for_all, jobs, share < d->o.max_batch ? share : d->o.max_batch, now);
 		if (n == 0)
 			return false;   /* not yet, or it is a long job and nobody is free: it keeps its turn */
 		w->round = d->round;
@@ -106,10 +139,27 @@ static bool send_round(struct oxi_dispatch *d, ox_time now)
 	return false;
 }
 
+/* Messages for workers that jobs wait for and that have room. */
+static void send_apart(struct oxi_dispatch *d, ox_time now)
+{
+	struct oxi_djob *jobs[OXI_CLAIMS / 4];
+
+	for (unsigned i = 0; i < d->slots && d->apart > 0; i++) {
+		struct oxi_dworker *w = &d->workers[i];
+		unsigned n;
+
+		while (oxi_dworker_has_room(d, w) && w->retry_at == 0 && !oxi_dworker_is_slow(w, now) &&
+		       (n = lease_jobs(d, w, next_apart, jobs, d->o.max_batch, now)) > 0)
+			send_jobs(d, w, jobs, n, now);
+	}
+}
+
 void oxi_dispatch_send_queue(struct oxi_dispatch *d, ox_time now)
 {
+	send_apart(d, now);
 	while (d->accepting > 0 && send_round(d, now))
 		;
+	send_apart(d, now);             /* what the rounds have put aside */
 }
 
 /* ---- taking back ---- */
@@ -120,7 +170,7 @@ static bool others_move(const struct oxi_dispatch *d, const struct oxi_dworker *
 	for (unsigned i = 0; i < d->slots; i++) {
 		const struct oxi_dworker *w = &d->workers[i];
 
-		if (w != slow && oxi_dworker_takes_jobs(d, w) && w->retry_at == 0 && !oxi_dworker_is_slow(w, now))
+		if (w != slow && oxi_dworker_takes_jobs(d, w) && !w->dedicated && w->retry_at == 0 && !oxi_dworker_is_slow(w, now))
 			return true;
 	}
 	return false;
@@ -138,7 +188,7 @@ static void relieve(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
 	w->looked_at = now;
 	if (others_move(d, w, now)) {
 		w->settled = true;
-		if (oxi_lease_take_back_last(d, w, w->outstanding, now) > 0 && w->outstanding == 0)
+		if (oxi_lease_take_back_last(d, w, w->outstanding, false, now) > 0 && w->outstanding == 0)
 			w->retry_at = now + OXI_RETRY;
 	} else if (w->outstanding == 1) {
 		d->ops->running(d->transport, oxi_dworker_slot(d, w), &r);
@@ -182,7 +232,7 @@ void oxi_dispatch_share_work(struct oxi_dispatch *d, ox_time now)
 		if (idle == NULL || idle->outstanding > 0)
 			return;
 		most = most_loaded(d);
-		if (most == NULL || oxi_lease_take_back_last(d, most, most->outstanding / 2, now) == 0)
+		if (most == NULL || oxi_lease_take_back_last(d, most, most->outstanding / 2, false, now) == 0)
 			return;
 		oxi_dispatch_send_queue(d, now);
 	}

@@ -15,6 +15,7 @@
 
 #include <stdatomic.h>
 
+#include <oxbow/actor.h>
 #include <oxbow/job.h>
 
 #include "ipc/arena.h"
@@ -28,11 +29,24 @@
 #define OXI_FRAMES      64u             /* of a crash's backtrace */
 #define OXI_SECRET      16u             /* bytes */
 
+/* An actor's type is a row of kinds: its constructor, its destructor, its methods. */
+enum oxi_role { OXI_ROLE_JOB, OXI_ROLE_CONSTRUCT, OXI_ROLE_DESTRUCT, OXI_ROLE_METHOD };
+
+typedef void oxi_code(void);            /* a function of any type */
+
 /* What the pool's workers know of a job. */
 struct oxi_job_entry {
-	ox_job_fn *fn;
-	uint64_t identity;              /* of the code at fn, in the main process */
+	union {
+		oxi_code *code;
+		ox_job_fn *fn;
+		ox_construct_fn *construct;
+		ox_destruct_fn *destruct;       /* may be NULL */
+		ox_method_fn *method;
+	};
+	uint64_t identity;              /* of the code, in the main process */
 	size_t max_result;
+	enum oxi_role role;
+	uint32_t type;                  /* of an actor: the index of its constructor */
 };
 
 struct oxi_pool_page {

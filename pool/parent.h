@@ -11,6 +11,7 @@
  *	parent_transport.c  the dispatcher's wishes turned into messages, and messages into its events
  *	parent_pool.c       open, turn, close, stats
  *	parent_map.c        a job over a sequence
+ *	parent_actor.c      objects in workers: their lives, calls, restarts
  */
 #ifndef OXBOW_POOL_PARENT_H
 #define OXBOW_POOL_PARENT_H
@@ -54,9 +55,7 @@ struct ox_result {
 	size_t input_len;               /* valid, as input, until it has ended */
 	ox_time run_time;
 	struct oxi_story *story;        /* NULL: none */
-	uint32_t cap;                   /* bytes at room; the result goes there too if it fits */
-	uint16_t limit;                 /* the status of its result is the library's, not the function's */
-	_Alignas(8) uint8_t room[];
+	_Alignas(8) uint8_t room[];     /* dispatch.spare bytes, at most OXI_INLINE; the result goes there too if it fits */
 };
 
 #define OXI_ROOM_SMALL  16u
@@ -110,7 +109,11 @@ struct oxi_seat {
 
 struct oxi_kind {
 	const ox_job *job;              /* as the user names it */
-	ox_job copy;                    /* what it said when the pool was opened */
+	const ox_method *method;        /* the same of a method, of an actor's type */
+	const ox_actor_type *actor;
+	ox_job copy;                    /* what it said when the pool was opened; fn: of its role's type */
+	enum oxi_role role;
+	uint32_t type;                  /* of an actor: index of the constructor */
 	size_t expect;                  /* room to send along for a result; 0: they are small */
 };
 
@@ -119,7 +122,7 @@ struct ox_pool {
 	/* constants */
 	ox_pool_options options;        /* defaults filled in; .jobs is not used */
 	struct oxi_kind *kinds;
-	unsigned kind_count;
+	unsigned kind_count, job_count; /* jobs come first, then actors */
 	/* what jobs, results and blobs hold on to: lives until the last of them is freed */
 	struct oxi_arena arena;
 	struct oxi_zone **zones;        /* inputs, then one a worker */
@@ -151,6 +154,9 @@ struct ox_pool {
 	bool closing, killed, shut;     /* killed: workers that had not ended; shut: the spawner has been told */
 	ox_time kill_at;                /* when to kill what has not ended */
 	struct oxi_list closer;         /* struct oxi_wait, at most one */
+	/* actors that are not closed yet */
+	struct oxi_list actors;
+	uint64_t last_actor;            /* its number */
 };
 
 ox_time oxi_pool_now(void);             /* real time, also under the test clock: workers do not live in virtual time */
@@ -171,6 +177,42 @@ uint8_t *oxi_memory_copy(ox_pool *p, const void *data, size_t len);
 /* One more user of the live block that holds [data, data + len); false: none does. */
 bool oxi_memory_share(ox_pool *p, const void *data, size_t len);
 void oxi_memory_put(ox_pool *p, const void *data);
+
+/* ---- jobs, for actors ---- */
+
+/* What a call to submit asks for. */
+struct oxi_request {
+	ox_group *group;                /* NULL: none */
+	ox_pool *pool;
+	const ox_job *job;
+	const void *in;
+	size_t len;
+	const ox_submit_options *options;       /* NULL: all defaults */
+	struct ox_actor *actor;         /* NULL: none; else there is a kind in place of a job */
+	const struct oxi_kind *kind;
+};
+
+/* 0 with a job that may have ended already; a code: none was made. The first one parks for a place. */
+int oxi_job_submit(const struct oxi_request *q, bool wait, struct ox_result **ret);
+int oxi_job_submit_to_group(const struct oxi_request *q, bool wait, struct ox_result **ret);
+/* A job in no group, for later; it enters when there is need, without asking for a place. */
+int oxi_job_make(const struct oxi_request *q, struct ox_result **ret);
+void oxi_job_enter(struct ox_result *j);
+void oxi_job_discard(struct ox_result *j);      /* one that did not enter; takes NULL */
+void oxi_job_send_soon(ox_pool *p);
+int oxi_job_await(struct ox_result *j, ox_result **ret);        /* ret: NULL, or written if the status is 0 or more */
+
+/* ---- actors ---- */
+
+unsigned oxi_actor_kinds(const ox_actor_type *const *types);    /* how many kinds they are; types may be NULL */
+int oxi_actor_take_types(ox_pool *p);           /* into the kinds behind the jobs. 0; OX_EINVAL */
+bool oxi_kind_makes_sense(struct oxi_kind *k);
+int oxi_actor_status(const struct ox_actor *a); /* 0: it takes calls */
+struct oxi_pin *oxi_actor_pin(struct ox_actor *a);
+uint64_t oxi_actor_number(const struct oxi_side *side);         /* of the one that a job is for; 0: none */
+void oxi_actor_advance(struct ox_result *j);    /* its constructor or destructor has ended */
+void oxi_actor_lost(void *t, struct oxi_pin *pin);
+void oxi_actors_leave(ox_pool *p);              /* all workers are gone */
 
 /* ---- jobs, for the transport ---- */
 

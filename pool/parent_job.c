@@ -4,6 +4,8 @@
  *
  *	| ox_future | oxi_djob | pool, input, run time, story | room ... |
  *
+ * dispatch.spare is the size of the room, dispatch.mark says that its status is the library's and not the function's.
+ *
  * An input of up to 4 KiB lies in the room, a larger one in the arena. The room takes the result when it
  * fits, for the input is needed no more by then. With nothing in the room a job is 200 bytes; jobs are
  * recycled through two free lists of the pool, so a million of them cost no million of allocations.
@@ -58,7 +60,7 @@ static struct ox_result *job_new(ox_pool *p, size_t room)
 		return NULL;
 	memset(j, 0, sizeof *j);
 	j->pool = p;
-	j->cap = (uint32_t)cap;
+	j->dispatch.spare = (uint16_t)cap;
 	p->users++;
 	return j;
 }
@@ -66,7 +68,7 @@ static struct ox_result *job_new(ox_pool *p, size_t room)
 static void job_free(struct ox_result *j)
 {
 	ox_pool *p = j->pool;
-	int class = class_of(j->cap);
+	int class = class_of(j->dispatch.spare);
 
 	if (class >= 0) {
 		j->pool = (ox_pool *)p->free_jobs[class];
@@ -106,6 +108,7 @@ static void job_release(ox_future *f)
 		oxi_free(j->story->output);
 		oxi_free(j->story);
 	}
+	oxi_free(j->dispatch.side);
 	job_free(j);
 }
 
@@ -212,22 +215,12 @@ void ox_submit_options_init(ox_submit_options *o)
 	*o = (ox_submit_options){ .size = sizeof *o };
 }
 
-/* What a call to submit asks for. */
-struct request {
-	ox_group *group;                /* NULL: none */
-	ox_pool *pool;
-	const ox_job *job;
-	const void *in;
-	size_t len;
-	const ox_submit_options *options;       /* NULL: all defaults */
-};
-
 static const struct oxi_kind *find_kind(const ox_pool *p, const ox_job *job)
 {
-	for (unsigned i = 0; i < p->kind_count; i++)
+	for (unsigned i = 0; i < p->job_count; i++)
 		if (p->kinds[i].job == job)
 			return &p->kinds[i];
-	for (unsigned i = 0; i < p->kind_count; i++)    /* a static in a header: each source file has its own */
+	for (unsigned i = 0; i < p->job_count; i++)     /* a static in a header: each source file has its own */
 		if (p->kinds[i].copy.fn == job->fn && strcmp(p->kinds[i].copy.name, job->name) == 0)
 			return &p->kinds[i];
 	return NULL;
@@ -245,7 +238,7 @@ static int take_options(const ox_submit_options *o, ox_submit_options *ret)
 }
 
 /* The checks that need no place. */
-static int may_submit(const struct request *q, const struct oxi_kind **ret_kind, ox_submit_options *ret_options)
+static int may_submit(const struct oxi_request *q, const struct oxi_kind **ret_kind, ox_submit_options *ret_options)
 {
 	ox_pool *p = q->pool;
 	int r;
@@ -253,18 +246,68 @@ static int may_submit(const struct request *q, const struct oxi_kind **ret_kind,
 	if (p == NULL)
 		return OX_ENOMEM;
 	OXI_CHECK_OBJECT(p, OXI_POOL_MAGIC);
-	if (q->job == NULL || (q->in == NULL && q->len > 0) || (r = take_options(q->options, ret_options)) < 0)
+	if ((q->job == NULL && q->actor == NULL) || (q->in == NULL && q->len > 0) || (r = take_options(q->options, ret_options)) < 0)
 		return OX_EINVAL;
 	if (p->closing || p->draining > 0)
 		return OX_ECLOSED;
-	*ret_kind = find_kind(p, q->job);
+	*ret_kind = q->actor != NULL ? q->kind : find_kind(p, q->job);
 	if (*ret_kind == NULL)
 		return OX_ENOJOB;
 	return q->len > p->arena.zone_size ? OX_ETOOBIG : oxi_pool_attach(p);
 }
 
-/* Makes and submits the job. 0; a code: nothing was made. */
-static int submit(const struct request *q, bool wait, struct ox_result **ret)
+/* What was asked for may have ended while a place was waited for. */
+static int may_still_submit(const struct oxi_request *q)
+{
+	if (q->pool->closing)
+		return OX_ECLOSED;
+	return q->actor != NULL ? oxi_actor_status(q->actor) : 0;
+}
+
+/* A job of some kind that goes to an actor, or where its key is. */
+static int make(const struct oxi_request *q, const struct oxi_kind *kind, const ox_submit_options *o, struct ox_result **ret)
+{
+	struct oxi_side *side = NULL;
+	struct ox_result *j;
+	int r;
+
+	if (q->actor != NULL || o->affinity != 0) {
+		side = oxi_alloc(sizeof *side);
+		if (side == NULL)
+			return OX_ENOMEM;
+		side->key = o->affinity;
+		side->pin = q->actor != NULL ? oxi_actor_pin(q->actor) : NULL;
+	}
+	r = make_job(q->pool, q->in, q->len, &j);
+	if (r < 0) {
+		oxi_free(side);
+		return r;
+	}
+	j->dispatch.side = side;
+	r = oxi_future_init(&j->future, q->group, &job_ops);
+	if (r < 0) {
+		oxi_job_discard(j);
+		return r;
+	}
+	j->dispatch.priority = (int8_t)o->priority;
+	j->dispatch.index = (uint16_t)(kind - q->pool->kinds);
+	j->dispatch.timeout = kind->copy.timeout;
+	j->dispatch.retries = (uint8_t)(kind->copy.retries < UINT8_MAX ? kind->copy.retries : UINT8_MAX);
+	*ret = j;
+	return 0;
+}
+
+/* It has a place. */
+static void enter(struct ox_result *j)
+{
+	ox_pool *p = j->pool;
+
+	p->submitted++;
+	hold(p);
+	oxi_dispatch_submit(p->dispatch, &j->dispatch, oxi_pool_now());
+}
+
+int oxi_job_submit(const struct oxi_request *q, bool wait, struct ox_result **ret)
 {
 	ox_pool *p = q->pool;
 	const struct oxi_kind *kind;
@@ -276,28 +319,20 @@ static int submit(const struct request *q, bool wait, struct ox_result **ret)
 		r = wait ? await_place(p, q->len) : try_place(p, q->len) ? 0 : OX_EBUSY;
 	if (r < 0)
 		return r;
-	r = p->closing ? OX_ECLOSED : make_job(p, q->in, q->len, &j);
-	if (r == 0 && (r = oxi_future_init(&j->future, q->group, &job_ops)) < 0) {
-		drop_input(j);
-		job_free(j);
-	}
+	r = may_still_submit(q);
+	if (r == 0)
+		r = make(q, kind, &o, &j);
 	if (r < 0) {
 		leave_place(p, q->len);
 		return r;
 	}
-	p->submitted++;
-	j->dispatch.priority = (int8_t)o.priority;
-	j->dispatch.index = (uint16_t)(kind - p->kinds);
-	j->dispatch.timeout = kind->copy.timeout;
-	j->dispatch.retries = (uint8_t)(kind->copy.retries < UINT8_MAX ? kind->copy.retries : UINT8_MAX);
-	hold(p);
 	*ret = j;
-	oxi_dispatch_submit(p->dispatch, &j->dispatch, oxi_pool_now());
+	enter(j);
 	return 0;
 }
 
 /* Has what was submitted sent: once for the whole turn, at once when there is a message full of it. */
-static void send_soon(ox_pool *p)
+void oxi_job_send_soon(ox_pool *p)
 {
 	oxi_hook_arm(&p->flush);
 	if (oxi_dispatch_eager(p->dispatch))
@@ -305,7 +340,7 @@ static void send_soon(ox_pool *p)
 }
 
 /* Into a group that may have been cancelled. */
-static int submit_to_group(const struct request *q, bool wait, struct ox_result **ret)
+int oxi_job_submit_to_group(const struct oxi_request *q, bool wait, struct ox_result **ret)
 {
 	if (q->group == NULL)
 		return OX_ENOMEM;
@@ -313,17 +348,18 @@ static int submit_to_group(const struct request *q, bool wait, struct ox_result 
 		return OX_ECANCELED;
 	int r = wait ? oxi_checkpoint() : 0;
 	if (r == 0)
-		r = submit(q, wait, ret);
+		r = oxi_job_submit(q, wait, ret);
 	if (r == 0)
-		send_soon(q->pool);
+		oxi_job_send_soon(q->pool);
 	return r;
 }
 
 ox_future *ox_submit_with(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len,
                           const ox_submit_options *o)
 {
+	struct oxi_request q = { .group = g, .pool = p, .job = job, .in = in, .len = len, .options = o };
 	struct ox_result *j;
-	int r = oxi_forked() ? OX_EFORKED : submit_to_group(&(struct request){ g, p, job, in, len, o }, true, &j);
+	int r = oxi_forked() ? OX_EFORKED : oxi_job_submit_to_group(&q, true, &j);
 
 	return r == 0 ? &j->future : oxi_future_failed(g, r);
 }
@@ -336,15 +372,27 @@ ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in,
 int ox_try_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len,
                   const ox_submit_options *o, ox_future **ret)
 {
+	struct oxi_request q = { .group = g, .pool = p, .job = job, .in = in, .len = len, .options = o };
 	struct ox_result *j;
 
 	if (oxi_forked())
 		return OX_EFORKED;
 	if (ox_loop_self() == NULL)
 		return OX_ESTATE;
-	int r = submit_to_group(&(struct request){ g, p, job, in, len, o }, false, &j);
+	int r = oxi_job_submit_to_group(&q, false, &j);
 	if (r == 0)
 		*ret = &j->future;
+	return r;
+}
+
+int oxi_job_await(struct ox_result *j, ox_result **ret)
+{
+	oxi_job_send_soon(j->pool);
+	int r = ox_await(&j->future);
+	if (r >= 0 && ret != NULL)
+		*ret = j;
+	else
+		oxi_future_release(&j->future);
 	return r;
 }
 
@@ -354,16 +402,28 @@ int ox_call(ox_pool *p, const ox_job *job, const void *in, size_t len, ox_result
 	int r = oxi_checkpoint();
 
 	if (r == 0)
-		r = submit(&(struct request){ .pool = p, .job = job, .in = in, .len = len }, true, &j);
-	if (r < 0)
-		return r;
-	send_soon(p);
-	r = ox_await(&j->future);
-	if (r >= 0 && ret != NULL)
-		*ret = j;
-	else
-		oxi_future_release(&j->future);
-	return r;
+		r = oxi_job_submit(&(struct oxi_request){ .pool = p, .job = job, .in = in, .len = len }, true, &j);
+	return r == 0 ? oxi_job_await(j, ret) : r;
+}
+
+int oxi_job_make(const struct oxi_request *q, struct ox_result **ret)
+{
+	return make(q, q->kind, &(ox_submit_options){ 0 }, ret);
+}
+
+void oxi_job_enter(struct ox_result *j)
+{
+	take_place(j->pool, j->input_len);
+	enter(j);
+}
+
+void oxi_job_discard(struct ox_result *j)
+{
+	if (j == NULL)
+		return;
+	drop_input(j);
+	oxi_free(j->dispatch.side);
+	job_free(j);
 }
 
 /* ---- the end ---- */
@@ -403,15 +463,15 @@ int oxi_job_store(struct ox_result *j, const struct oxi_record *r, const void *d
 	size_t len = (size_t)r->length;
 
 	j->run_time = r->time;
-	j->limit = (r->flags & OXI_RECORD_LIMIT) != 0;
+	j->dispatch.mark = (r->flags & OXI_RECORD_LIMIT) != 0;
 	attach_output(j, output);
 	drop_input(j);
 	if (in_arena) {
 		j->future.value = data;
 	} else if (len > 0) {
-		uint8_t *room = len <= j->cap ? j->room : oxi_alloc(len);
+		uint8_t *room = len <= j->dispatch.spare ? j->room : oxi_alloc(len);
 		if (room == NULL) {
-			j->limit = true;
+			j->dispatch.mark = true;
 			return OX_ENOMEM;
 		}
 		j->future.value = memcpy(room, data, len);
@@ -423,7 +483,7 @@ int oxi_job_store(struct ox_result *j, const struct oxi_record *r, const void *d
 static ox_origin origin_of(const struct ox_result *j, enum oxi_end how)
 {
 	switch (how) {
-	case OXI_END_RESULT: return j->limit ? OX_ORIGIN_LIMIT : OX_ORIGIN_JOB;
+	case OXI_END_RESULT: return j->dispatch.mark ? OX_ORIGIN_LIMIT : OX_ORIGIN_JOB;
 	case OXI_END_CRASH: return OX_ORIGIN_CRASH;
 	case OXI_END_CANCEL: return OX_ORIGIN_CANCEL;
 	case OXI_END_TIMEOUT: return OX_ORIGIN_TIMEOUT;
@@ -454,7 +514,10 @@ void oxi_job_ended(void *t, struct oxi_djob *dispatch, enum oxi_end how, int sta
 		drop_input(j);
 	leave_place(p, j->input_len);
 	hold(p);
+	bool inner = p->kinds[dispatch->index].role == OXI_ROLE_CONSTRUCT || p->kinds[dispatch->index].role == OXI_ROLE_DESTRUCT;
 	oxi_future_resolve(&j->future, status, origin);
+	if (inner)
+		oxi_actor_advance(j);
 }
 
 /* ---- asking ---- */

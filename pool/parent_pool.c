@@ -230,7 +230,7 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	if (o == NULL || o->size == 0)
 		return OX_EINVAL;
 	memcpy(mine, o, o->size < sizeof *mine ? o->size : sizeof *mine);
-	if (mine->jobs == NULL || mine->jobs[0] == NULL || mine->workers > MAX_WORKERS || mine->max_age < 0 ||
+	if (mine->workers > MAX_WORKERS || mine->max_age < 0 ||
 	    mine->idle_time < 0 || mine->stall < 0 || mine->ageing < 0 || mine->interval < 0 ||
 	    mine->interval > OX_NEVER / 4)
 		return OX_EINVAL;
@@ -254,37 +254,41 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	return 0;
 }
 
-static bool makes_sense(const ox_job *job)
+bool oxi_kind_makes_sense(struct oxi_kind *k)
 {
 	static const unsigned causes = OX_RETRY_CRASH | OX_RETRY_TIMEOUT | OX_RETRY_FAILURE;
+	ox_job *job = &k->copy;
 
-	return job->timeout >= 0 && job->grace >= 0 && job->grace <= OX_NEVER / 4 && job->retry_delay >= 0 && job->retry_max >= 0 && (job->retry_on & ~causes) == 0;
+	if (job->timeout > OX_NEVER / 4)
+		job->timeout = 0;
+	return job->name != NULL && job->timeout >= 0 && job->grace >= 0 && job->grace <= OX_NEVER / 4 && job->retry_delay >= 0 && job->retry_max >= 0 && (job->retry_on & ~causes) == 0;
 }
 
 static int take_kinds(ox_pool *p)
 {
 	const ox_job *const *jobs = p->options.jobs;
 
-	while (jobs[p->kind_count] != NULL)
-		if (p->kind_count++ == MAX_KINDS)
+	while (jobs != NULL && jobs[p->job_count] != NULL)
+		if (p->job_count++ == MAX_KINDS)
 			return OX_EINVAL;
+	p->kind_count = p->job_count + oxi_actor_kinds(p->options.actors);
+	if (p->kind_count == 0 || p->kind_count > MAX_KINDS)
+		return OX_EINVAL;
 	p->kinds = oxi_alloc(p->kind_count * sizeof *p->kinds);
 	if (p->kinds == NULL)
 		return OX_ENOMEM;
-	for (unsigned i = 0; i < p->kind_count; i++) {
+	for (unsigned i = 0; i < p->job_count; i++) {
 		struct oxi_kind *k = &p->kinds[i];
 		k->job = jobs[i];
 		memcpy(&k->copy, jobs[i], jobs[i]->size < sizeof k->copy ? jobs[i]->size : sizeof k->copy);
-		if (k->copy.fn == NULL || k->copy.name == NULL || !makes_sense(&k->copy))
+		if (k->copy.fn == NULL || !oxi_kind_makes_sense(k))
 			return OX_EINVAL;
-		if (k->copy.timeout > OX_NEVER / 4)
-			k->copy.timeout = 0;
 		for (unsigned e = 0; e < i; e++)
 			if (strcmp(p->kinds[e].copy.name, k->copy.name) == 0)
 				return OX_EINVAL;
 	}
 	p->options.jobs = NULL;
-	return 0;
+	return oxi_actor_take_types(p);
 }
 
 static int write_page(ox_pool *p)
@@ -310,10 +314,11 @@ static int write_page(ox_pool *p)
 		const ox_job *job = &p->kinds[i].copy;
 		page->job[i] = (struct oxi_job_entry){
 			.fn = job->fn, .identity = oxi_code_identity((const void *)job->fn),
+			.role = p->kinds[i].role, .type = p->kinds[i].type,
 			.max_result = job->max_result > 0 && job->max_result < p->options.max_result ? job->max_result
 			                                                                              : p->options.max_result,
 		};
-		if (page->job[i].identity == 0)
+		if (page->job[i].identity == 0 && job->fn != NULL)
 			return OX_ENOJOB;
 	}
 	return 0;
@@ -499,6 +504,7 @@ int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
 	oxi_list_init(&p->submitters);
 	oxi_list_init(&p->drainers);
 	oxi_list_init(&p->closer);
+	oxi_list_init(&p->actors);
 	int r = build(p, o);
 	if (r < 0) {
 		dismantle(p);
@@ -591,6 +597,7 @@ int ox_pool_close(ox_pool *p)
 		block_until_end(p);
 	if (p->loop != NULL)
 		detach(p);
+	oxi_actors_leave(p);
 	dismantle(p);
 	oxi_pool_unref(p);
 	return 0;

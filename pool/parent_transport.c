@@ -86,7 +86,7 @@ static unsigned grant_room(ox_pool *p, struct oxi_seat *s, struct oxi_djob *cons
 static void put_job(const ox_pool *p, const struct oxi_seat *s, struct oxi_body *b, const struct oxi_djob *d)
 {
 	const struct ox_result *j = job_of((struct oxi_djob *)d);
-	struct oxi_record r = { .lease = d->lease, .index = d->index, .length = j->input_len };
+	struct oxi_record r = { .job = oxi_actor_number(d->side), .lease = d->lease, .index = d->index, .length = j->input_len };
 
 	if (!is_inline(j)) {
 		r.flags = OXI_RECORD_ARENA;
@@ -182,7 +182,7 @@ static void timer(void *t, ox_time at)
 
 const struct oxi_dispatch_ops oxi_transport_ops = {
 	.spawn = spawn, .kill = kill_worker, .stop = stop, .send = send_jobs, .take_back = take_back, .running = running,
-	.tell = tell, .end = oxi_job_ended, .timer = timer,
+	.tell = tell, .end = oxi_job_ended, .timer = timer, .pin_lost = oxi_actor_lost,
 };
 
 /* ---- results ---- */

@@ -183,7 +183,7 @@ static void run_job(struct oxi_worker *w, const struct oxi_record *job, const vo
 
 	atomic_store_explicit(&w->slot->since, begun, memory_order_relaxed);
 	atomic_store_explicit(&w->slot->running, job->lease, memory_order_release);
-	int status = entry->fn(in, (size_t)job->length, &out);
+	int status = entry->role == OXI_ROLE_JOB ? entry->fn(in, (size_t)job->length, &out) : oxi_worker_act(w, job, in, &out);
 	if (!*w->original)
 		_exit(OXI_EXIT_OK);     /* a child that the job forked came back; the job's own process goes on */
 	int64_t ended = now();

@@ -8,6 +8,7 @@
 #define OXBOW_OXBOW_H
 
 #include <oxbow/base.h>
+#include <oxbow/actor.h>
 #include <oxbow/address.h>
 #include <oxbow/broadcast.h>
 #include <oxbow/channel.h>

@@ -52,9 +52,11 @@ typedef struct ox_pool_options {
 	                                 * one priority lower. 0: 10 s; OX_NEVER: priority alone decides */
 	ox_time interval;               /* limits the rate: so long between the beginnings of two jobs; after a pause
 	                                 * those of 10 ms begin together. 0: no limit */
+	const struct ox_actor_type *const *actors;      /* NULL-terminated: OX_ACTOR_TYPES(&a, &b), see oxbow/actor.h */
 } ox_pool_options;
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })
+#define OX_ACTOR_TYPES(...) ((const struct ox_actor_type *const[]){ __VA_ARGS__, NULL })
 OX_API void ox_pool_options_init(ox_pool_options *o);
 
 /**
@@ -78,7 +80,7 @@ OX_API int ox_pool_prepare(void);
  * Opens a pool and starts its workers; does not wait for them.
  *
  * @ret: owned: ox_pool_close(). It belongs to the loop of the thread that first submits to it.
- * Returns: 0; OX_EINVAL (no jobs, two of one name), OX_ESTATE (threads, no spawner: call ox_pool_prepare()
+ * Returns: 0; OX_EINVAL (neither jobs nor actors, two of one name), OX_ESTATE (threads, no spawner: call ox_pool_prepare()
  * first), OX_ENOJOB (a job's function lies in a library loaded after the spawner was forked), OX_ENOMEM,
  * OX_EFORKED, -errno.
  * Call from: anywhere. Threads: the future owner's. After fork: no. Since: 0.1
@@ -119,6 +121,8 @@ OX_API OX_YIELDS ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job
 typedef struct ox_submit_options {
 	size_t size;
 	int priority;                   /* -3 to 3: jobs of a higher one begin first, but see ageing of the pool */
+	uint64_t affinity;              /* a key: the job goes to the worker that had the key last, if that one is free within
+	                                 * 10 ms; else to any. 0: none */
 } ox_submit_options;
 #define OX_SUBMIT_OPTIONS(...) (&(ox_submit_options){ .size = sizeof(ox_submit_options), __VA_ARGS__ })
 OX_API void ox_submit_options_init(ox_submit_options *o);

@@ -135,6 +135,8 @@ static void begin(struct sim *s, unsigned slot, uint64_t lease)
 	job->begun_at = s->now;
 	job->slot = slot;
 	OXI_CHECK(++job->running == 1);
+	if (job->d.side != NULL && job->d.side->pin != NULL)
+		OXI_CHECK(job->d.side->pin->slot == slot && job->d.side->pin->generation == w->generation);
 	if (job->crashes || chance(s, s->faults.dies_running)) {
 		push(s, s->now + job->run / 2, CRASH, slot, lease);
 		return;
@@ -363,6 +365,15 @@ static void op_end(void *t, struct oxi_djob *d, enum oxi_end how, int status)
 		s->on_end(s, job);
 }
 
+static void op_pin_lost(void *t, struct oxi_pin *pin)
+{
+	struct sim *s = t;
+
+	OXI_CHECK(pin->generation == 0);
+	if (s->on_pin_lost != NULL)
+		s->on_pin_lost(s, pin);
+}
+
 static void op_timer(void *t, ox_time at)
 {
 	struct sim *s = t;
@@ -372,7 +383,7 @@ static void op_timer(void *t, ox_time at)
 
 static const struct oxi_dispatch_ops ops = {
 	.spawn = op_spawn, .kill = op_kill, .stop = op_stop, .send = op_send, .take_back = op_take_back,
-	.running = op_running, .tell = op_tell, .end = op_end, .timer = op_timer,
+	.running = op_running, .tell = op_tell, .end = op_end, .timer = op_timer, .pin_lost = op_pin_lost,
 };
 
 /* ---- the calls ---- */

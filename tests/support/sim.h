@@ -13,6 +13,7 @@
 
 struct sim_job {
 	struct oxi_djob d;
+	struct oxi_side side;           /* if d.side points here */
 	ox_time run;                    /* how long it runs */
 	int status;                     /* what it returns */
 	bool crashes;                   /* its worker dies in the middle */
@@ -75,6 +76,7 @@ struct sim {
 	uint64_t sequence;
 	unsigned submitted, ended, spawns, kills, sends, taken_back, told;
 	void (*on_end)(struct sim *s, struct sim_job *job);     /* may submit and cancel; NULL: nothing */
+	void (*on_pin_lost)(struct sim *s, struct oxi_pin *pin);        /* NULL: its jobs go on in the next worker */
 	void *arg;
 };
 
