@@ -46,7 +46,8 @@ uint8_t *oxi_worker_need(struct oxi_worker *w, uint64_t lease, size_t length, si
 int oxi_worker_act(struct oxi_worker *w, const struct oxi_record *job, const void *in, ox_reply *out);
 void oxi_worker_end_objects(struct oxi_worker *w);
 
-/* Has the death by a signal leave its story in the slot. */
+/* Has the death by a signal leave its story in the slot. The first once in the spawner, before it forks. */
+void oxi_worker_prepare_crashes(void);
 void oxi_worker_watch_crashes(struct oxi_slot *slot);
 
 struct oxi_mail {
