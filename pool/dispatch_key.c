@@ -15,8 +15,9 @@
  *
  * That none is blocked while a place is free holds at any time, but in a pool that refuses jobs: there all that is blocked ends.
  */
-#include "loop/loop.h"
 #include "pool/dispatch_state.h"
+
+#include <stdlib.h>
 
 static struct oxi_dkey *key_of(struct oxi_entry *e)
 {
@@ -25,14 +26,14 @@ static struct oxi_dkey *key_of(struct oxi_entry *e)
 
 static struct oxi_dkey *make(struct oxi_dispatch *d, uint64_t hash)
 {
-	struct oxi_dkey *key = oxi_alloc(sizeof(*key));
+	struct oxi_dkey *key = calloc(1, sizeof(*key));
 
 	if (key == NULL)
 		return NULL;
 	oxi_dqueue_init(&key->blocked);
 	oxi_list_init(&key->link);
 	if (oxi_table_add(&d->keys, &key->entry, hash) < 0) {
-		oxi_free(key);
+		free(key);
 		return NULL;
 	}
 	return key;
@@ -76,7 +77,7 @@ void oxi_dispatch_unkey(struct oxi_dispatch *d, struct oxi_dkey *key)
 	if (--key->users > 0)
 		return;
 	oxi_table_remove(&d->keys, &key->entry);
-	oxi_free(key);
+	free(key);
 }
 
 void oxi_dkey_leave(struct oxi_dispatch *d, struct oxi_dkey *key)

@@ -139,7 +139,7 @@ OX_API void ox_submit_options_init(ox_submit_options *o);
  * to be let in by max_pending waits in turn.
  *
  * A job with .after ends without having begun when one of those has failed: with OX_EDEPENDENCY, or with OX_ECANCELED if that
- * was cancelled. The futures may be freed when their results have come, or the call has returned with a failed one.
+ * was cancelled. Those futures may be freed as soon as they are done.
  * With .same the result is shared: each submitter has a future of its own with the one value, and the work is cancelled
  * when the last of them is.
  *
