@@ -232,7 +232,6 @@ static int may_submit(const struct request *q, struct plan *ret)
 	if (ret->kind == NULL)
 		return OX_ENOJOB;
 	ret->index = (unsigned)(ret->kind - p->kinds);
-	ret->deadline = q->group != NULL ? oxi_group_deadline(q->group) : ox_deadline();
 	if (q->len > p->arena.zone_size)
 		return OX_ETOOBIG;
 	r = oxi_pool_attach(p);
@@ -317,10 +316,10 @@ static int enter(const struct request *q, struct plan *plan, ox_future **ret)
 	return 0;
 }
 
-static int submit(const struct request *q, bool wait, ox_future **ret)
+static int submit(const struct request *q, ox_time deadline, bool wait, ox_future **ret)
 {
 	ox_pool *p = q->pool;
-	struct plan plan = { .after = NULL };
+	struct plan plan = { .deadline = deadline };
 	int r = may_submit(q, &plan);
 
 	if (r == 0)
@@ -347,11 +346,12 @@ static int submit_to_group(const struct request *q, bool wait, ox_future **ret)
 {
 	if (q->group == NULL)
 		return OX_ENOMEM;
-	if (oxi_group_deadline(q->group) == INT64_MIN)
+	ox_time deadline = oxi_group_deadline(q->group);
+	if (deadline == INT64_MIN)
 		return OX_ECANCELED;
 	int r = wait ? oxi_checkpoint() : 0;
 	if (r == 0)
-		r = submit(q, wait, ret);
+		r = submit(q, deadline, wait, ret);
 	if (r == 0)
 		send_soon(q->pool);
 	return r;
@@ -387,7 +387,7 @@ int ox_call(ox_pool *p, const ox_job *job, const void *in, size_t len, ox_result
 	int r = oxi_checkpoint();
 
 	if (r == 0)
-		r = submit(&(struct request){ .pool = p, .job = job, .in = in, .len = len }, true, &f);
+		r = submit(&(struct request){ .pool = p, .job = job, .in = in, .len = len }, ox_deadline(), true, &f);
 	if (r < 0)
 		return r;
 	send_soon(p);
