@@ -11,17 +11,15 @@
  */
 #include "pool/dispatch_state.h"
 
-bool oxi_pin_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end_of_queue where)
+void oxi_pin_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end_of_queue where)
 {
-	struct oxi_pin *pin = job->side->pin;
+	struct oxi_pin *pin = job->extra->pin;
 
-	if (pin == NULL)
-		return false;
 	if (oxi_list_empty(&pin->queue))
 		oxi_list_append(&d->workers[pin->slot].hungry, &pin->hungry);
-	oxi_list_insert(where == OXI_LAST && !job->side->first ? pin->queue.prev : &pin->queue, &job->link);
+	oxi_list_insert(where == OXI_LAST && !job->extra->first ? pin->queue.prev : &pin->queue, &job->link);
 	d->apart++;
-	return true;
+	d->counts.queued++;
 }
 
 void oxi_pins_bind(struct oxi_dworker *w)
@@ -106,7 +104,7 @@ void oxi_dispatch_clear(struct oxi_dispatch *d, struct oxi_pin *pin, enum oxi_en
 		struct oxi_djob *job = oxi_djob_of(e);
 
 		before = e->prev;
-		if (job->side != NULL && job->side->pin == pin && oxi_lease_take_back(d, job))
+		if (oxi_djob_is_pinned(job) && job->extra->pin == pin && oxi_lease_take_back(d, job))
 			oxi_djob_enqueue(d, job, OXI_FIRST, now);
 	}
 	while (!oxi_list_empty(&pin->queue)) {

@@ -46,20 +46,30 @@ static void count_sent(struct oxi_dispatch *d, ox_time now)
 		d->rate_at = oxi_max_time(d->rate_at, now - OXI_LUMP) + d->o.interval;
 }
 
-/* Whose turn it is at this worker; NULL: nobody's. A job that waits for another worker for a while goes out of the way. */
-static struct oxi_djob *next_for_all(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
+/* It is its turn. False: it is too late for it, or it has to wait for others of its key; it has left the queue. */
+static bool may_go(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now)
 {
-	while (d->waiting > 0) {
-		struct oxi_djob *job = oxi_dispatch_next(d);
+	if (job->dated && d->ops->deadline(d->transport, job) <= now) {
+		oxi_dispatch_set_late(d, job);
+		return false;
+	}
+	return !oxi_djob_step_aside(d, job);
+}
 
-		if (OXI_LIKELY(job->side == NULL) || !oxi_affinity_waits(d, job, w, now))
+/* Whose turn it is of those that may go to any worker, if this one takes it; NULL: nobody's. */
+static struct oxi_djob *next_of_all(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
+{
+	while (d->queue.count > 0) {
+		struct oxi_djob *job = oxi_dqueue_next(d, &d->queue);
+
+		if (OXI_LIKELY(job->extra == NULL) || !oxi_affinity_waits(d, job, w, now))
 			return job;
 	}
 	return NULL;
 }
 
-/* The same of those that wait for this worker. NULL too if the turn is one's who waits for any, and w would take it. */
-static struct oxi_djob *next_apart(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
+/* The same of those that wait for this worker alone. NULL too if it is the turn of one that does not, and w would take it. */
+static struct oxi_djob *next_of_its_own(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
 {
 	struct oxi_djob *best = oxi_list_empty(&w->fond) ? NULL : oxi_djob_of(w->fond.next);
 
@@ -68,10 +78,11 @@ static struct oxi_djob *next_apart(struct oxi_dispatch *d, struct oxi_dworker *w
 		const struct oxi_pin *pin = OXI_CONTAINER(e, struct oxi_pin, hungry);
 		struct oxi_djob *job = oxi_djob_of(pin->queue.next);
 
-		if (pin->generation == w->generation && (best == NULL || oxi_djob_key(d, job) < oxi_djob_key(d, best)))
+		if (pin->generation == w->generation && (best == NULL || oxi_djob_turn(d, job) < oxi_djob_turn(d, best)))
 			best = job;
 	}
-	if (best != NULL && w->accepting && d->waiting > 0 && oxi_djob_key(d, oxi_dispatch_next(d)) < oxi_djob_key(d, best))
+	if (best != NULL && w->accepting && d->queue.count > 0 &&
+	    oxi_djob_turn(d, oxi_dqueue_next(d, &d->queue)) < oxi_djob_turn(d, best))
 		return NULL;
 	return best;
 }
@@ -89,6 +100,8 @@ static unsigned lease_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, next_f
 	while (n < limit && d->rate_at <= now && !oxi_dworker_is_used_up(w) && (job = next(d, w, now)) != NULL) {
 		ox_time load = w->load + d->kinds[job->index].cost;
 
+		if ((job->dated || job->extra != NULL) && !may_go(d, job, now))
+			continue;
 		if (w->outstanding > 0 && (load > oxi_dispatch_budget(d) || load - before > d->o.batch))
 			break;
 		oxi_djob_dequeue(d, job);
@@ -120,14 +133,14 @@ static bool send_round(struct oxi_dispatch *d, ox_time now)
 	unsigned takers, sent = 0;
 
 	d->round++;
-	while (d->waiting > 0) {
+	while (d->queue.count > 0) {
 		struct oxi_dworker *w = pick(d, &takers, now);
 		unsigned share, n;
 
 		if (w == NULL)
 			return sent > 0;
-		share = (d->waiting + takers - 1) / takers;
-		n = lease_jobs(d, w, next_for_all, jobs, share < d->o.max_batch ? share : d->o.max_batch, now);
+		share = (d->queue.count + takers - 1) / takers;
+		n = lease_jobs(d, w, next_of_all, jobs, share < d->o.max_batch ? share : d->o.max_batch, now);
 		if (n == 0)
 			return false;   /* not yet, or it is a long job and nobody is free: it keeps its turn */
 		w->round = d->round;
@@ -149,7 +162,7 @@ static void send_apart(struct oxi_dispatch *d, ox_time now)
 		unsigned n;
 
 		while (oxi_dworker_has_room(d, w) && w->retry_at == 0 && !oxi_dworker_is_slow(w, now) &&
-		       (n = lease_jobs(d, w, next_apart, jobs, d->o.max_batch, now)) > 0)
+		       (n = lease_jobs(d, w, next_of_its_own, jobs, d->o.max_batch, now)) > 0)
 			send_jobs(d, w, jobs, n, now);
 	}
 }
@@ -226,7 +239,7 @@ void oxi_dispatch_share_work(struct oxi_dispatch *d, ox_time now)
 	unsigned takers;
 	struct oxi_dworker *idle, *most;
 
-	while (d->waiting == 0 && d->accepting > 0 && d->rate_at <= now) {
+	while (d->queue.count == 0 && d->accepting > 0 && d->rate_at <= now) {
 		d->round++;
 		idle = pick(d, &takers, now);
 		if (idle == NULL || idle->outstanding > 0)

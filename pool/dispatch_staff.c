@@ -191,8 +191,8 @@ struct oxi_dworker *oxi_dispatch_hire(struct oxi_dispatch *d, ox_time now)
 
 void oxi_dispatch_grow(struct oxi_dispatch *d, ox_time now)
 {
-	if (d->staffed >= d->o.workers || d->waiting == 0 || d->accepting > 0 || d->refuse < 0)
+	if (d->staffed >= d->o.workers || d->queue.count == 0 || d->accepting > 0 || d->refuse < 0)
 		return;
-	for (unsigned n = count_coming(d); n < d->waiting && oxi_dispatch_hire(d, now) != NULL; n++)
+	for (unsigned n = count_coming(d); n < d->queue.count && oxi_dispatch_hire(d, now) != NULL; n++)
 		;
 }

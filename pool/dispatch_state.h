@@ -6,13 +6,14 @@
 #include "include/private/check.h"
 #include "pool/dispatch.h"
 #include "pool/heritage.h"
+#include "pool/table.h"
 
 #define OXI_SLOW     OX_MS(5)
 #define OXI_RETRY    OX_MS(10)      /* after a send that was refused; a failed job's and a failed worker's first delay */
 #define OXI_LUMP     OX_MS(10)      /* of jobs that a limited rate lets go at once */
 #define OXI_BRAKE    OX_SEC(5)      /* the longest of these delays */
 #define OXI_FINI     OX_SEC(5)      /* for a worker that was told to end, from its last result */
-#define OXI_PATIENCE OX_MS(10)      /* of a job with a key */
+#define OXI_PATIENCE OX_MS(10)      /* of a job with an affinity */
 
 enum { OXI_LEVELS = 2 * OXI_PRIORITY_MAX + 1 };
 
@@ -22,11 +23,27 @@ enum { OXI_HOME_BITS = 12 };
 
 enum { OXI_LEASE_BITS = 46 };       /* of the counter; the slot has the 16 above, and two are left for a claim's state */
 
+/* Jobs that wait. */
+struct oxi_dqueue {
+	struct oxi_list level[OXI_LEVELS];      /* one a priority, the lowest first; each in order */
+	unsigned levels;                /* bit i: level[i] is not empty */
+	unsigned count;                 /* in all of them */
+};
+
+struct oxi_dkey {
+	struct oxi_entry entry;         /* in dispatch.keys */
+	struct oxi_list link;           /* in dispatch.blocked, while some are */
+	struct oxi_dqueue blocked;
+	unsigned users;                 /* jobs, and cells of abandoned ones */
+	unsigned held, limit;           /* places */
+};
+
 enum oxi_dworker_state { OXI_WORKER_DOWN, OXI_WORKER_STARTING, OXI_WORKER_READY };
 
 struct oxi_dcell {
 	uint64_t lease;                 /* 0: free */
 	struct oxi_djob *job;           /* NULL: abandoned, but it still runs */
+	struct oxi_dkey *key;           /* abandoned: of which it holds a place; else NULL */
 	uint32_t cost;
 };
 
@@ -66,9 +83,9 @@ struct oxi_dworker {
 	struct oxi_dcell cells[OXI_CLAIMS];
 };
 
-/* Which worker a key was with last. */
+/* Which worker had an affinity last. */
 struct oxi_home {
-	uint64_t key;
+	uint64_t affinity;
 	uint32_t slot, generation;
 };
 
@@ -91,11 +108,12 @@ struct oxi_dispatch {
 	unsigned turn;                  /* the worker looked at first, of equals */
 	unsigned round;                 /* of sends: each worker gets one message in it */
 	ox_time timer_at;               /* as told to ops->timer */
-	struct oxi_list queue[OXI_LEVELS];      /* one a priority, the lowest first; each in order */
-	unsigned levels;                /* bit i: queue[i] is not empty */
-	unsigned waiting;               /* in all of them */
-	unsigned apart;                 /* that wait elsewhere: for one worker */
-	struct oxi_home *homes;         /* a table that forgets; NULL: no key was seen yet */
+	struct oxi_dqueue queue;
+	unsigned apart;                 /* jobs that wait elsewhere: for one worker */
+	struct oxi_home *homes;         /* a table that forgets; NULL: no affinity was seen yet */
+	struct oxi_table keys;
+	struct oxi_list blocked;        /* keys for which jobs wait */
+	struct oxi_list late;           /* jobs whose turn came too late: ended by the next tick */
 	ox_time rate_at;                /* no sends before */
 	/* jobs that are delayed (dispatch_delay.c) */
 	struct oxi_list delayed[OXI_DELAY_SLOTS];
@@ -149,8 +167,13 @@ static inline bool oxi_dworker_has_room(const struct oxi_dispatch *d, const stru
 	return oxi_dworker_takes_jobs(d, w) && w->load <= d->o.batch && w->outstanding <= d->o.max_batch && !oxi_dworker_is_used_up(w);
 }
 
-/* Whose turn it is: the least one is. A priority counts as so long a wait. */
-static inline ox_time oxi_djob_key(const struct oxi_dispatch *d, const struct oxi_djob *job)
+static inline bool oxi_djob_is_pinned(const struct oxi_djob *job)
+{
+	return job->extra != NULL && job->extra->pin != NULL;
+}
+
+/* Whose turn it is: the one with the least. A priority counts as so long a wait. */
+static inline ox_time oxi_djob_turn(const struct oxi_dispatch *d, const struct oxi_djob *job)
 {
 	return job->at - job->priority * d->o.ageing;
 }
@@ -175,7 +198,11 @@ enum oxi_end_of_queue { OXI_LAST, OXI_FIRST };
 /* LAST: it waits from now on. FIRST: it goes on waiting. */
 void oxi_djob_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end_of_queue where, ox_time now);
 void oxi_djob_dequeue(struct oxi_dispatch *d, struct oxi_djob *job);
-struct oxi_djob *oxi_dispatch_next(const struct oxi_dispatch *d);       /* whose turn it is; there is one */
+void oxi_djob_block(struct oxi_dispatch *d, struct oxi_djob *job);      /* into its key's queue, last */
+void oxi_dqueue_init(struct oxi_dqueue *q);
+struct oxi_djob *oxi_dqueue_next(const struct oxi_dispatch *d, const struct oxi_dqueue *q);     /* whose turn it is; there is one */
+void oxi_dispatch_set_late(struct oxi_dispatch *d, struct oxi_djob *job);       /* from the queue */
+void oxi_dispatch_end_late(struct oxi_dispatch *d);
 void oxi_dispatch_refuse_all(struct oxi_dispatch *d, int status);
 void oxi_dworker_set_accepting(struct oxi_dispatch *d, struct oxi_dworker *w);
 void oxi_lease_take(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_djob *job, ox_time now);
@@ -187,17 +214,26 @@ unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w,
 
 /* ---- pins (dispatch_pin.c) ---- */
 
-bool oxi_pin_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end_of_queue where);        /* false: it has no pin */
+void oxi_pin_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end_of_queue where);
 void oxi_pins_bind(struct oxi_dworker *w);                                      /* it is ready */
 void oxi_pins_lose(struct oxi_dispatch *d, struct oxi_dworker *w, uint32_t generation);
 
-/* ---- keys (dispatch_affinity.c) ---- */
+/* ---- affinity (dispatch_affinity.c) ---- */
 
 void oxi_affinity_note(struct oxi_dispatch *d, const struct oxi_djob *job, const struct oxi_dworker *w);
 /* It is the job's turn, and w would take it: true if it waits for another worker from now on. */
 bool oxi_affinity_waits(struct oxi_dispatch *d, struct oxi_djob *job, const struct oxi_dworker *w, ox_time now);
 /* Jobs that have waited for w long enough are queued for all; with OX_NEVER all of them. */
 void oxi_affinity_give_up(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);
+
+/* ---- keys (dispatch_key.c) ---- */
+
+void oxi_djob_hold(struct oxi_djob *job);       /* takes a place of its key, if it has one and holds none */
+void oxi_djob_let_go(struct oxi_dispatch *d, struct oxi_djob *job);
+void oxi_djob_drop_key(struct oxi_dispatch *d, struct oxi_djob *job);
+struct oxi_dkey *oxi_djob_pass_on(struct oxi_djob *job);        /* its place is the caller's now; NULL: it held none */
+void oxi_dkey_leave(struct oxi_dispatch *d, struct oxi_dkey *key);      /* gives such a place back */
+bool oxi_djob_step_aside(struct oxi_dispatch *d, struct oxi_djob *job); /* it is its turn. True: it has no place, and is blocked */
 
 /* ---- delays (dispatch_delay.c) ---- */
 

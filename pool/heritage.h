@@ -44,9 +44,10 @@ struct oxi_job_entry {
 		ox_method_fn *method;
 	};
 	uint64_t identity;              /* of the code, in the main process */
-	size_t max_result;
 	enum oxi_role role;
 	uint32_t type;                  /* of an actor: the index of its constructor */
+	size_t max_result;
+	ox_time timeout;                /* 0: none */
 };
 
 struct oxi_pool_page {

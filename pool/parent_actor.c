@@ -39,6 +39,7 @@ struct ox_actor {
 	int status;                     /* 0: takes calls; else what they get */
 	int init_status;
 	bool built;                     /* there is an object */
+	struct ox_result *again;        /* the constructor of a restart, on its way; NULL */
 	struct ox_result *destructor;   /* to be sent, or on its way; NULL: has ended */
 	int end_status;                 /* of the destructor */
 	struct oxi_list closer;         /* struct oxi_wait, at most one */
@@ -165,9 +166,9 @@ struct oxi_pin *oxi_actor_pin(struct ox_actor *a)
 	return &a->pin;
 }
 
-uint64_t oxi_actor_number(const struct oxi_side *side)
+uint64_t oxi_actor_number(const struct oxi_djob *job)
 {
-	return side != NULL && side->pin != NULL ? actor_of(side->pin)->number : 0;
+	return job->extra != NULL && job->extra->pin != NULL ? actor_of(job->extra->pin)->number : 0;
 }
 
 int oxi_actor_status(const struct ox_actor *a)
@@ -271,8 +272,9 @@ static void constructed(struct ox_actor *a, struct ox_result *j)
 	a->init_status = j->future.status;
 	if (status < 0 && a->status == 0)
 		end_calls(a, status);
-	if (!j->dispatch.side->first)
+	if (j != a->again)
 		return;                 /* who waits for it frees it */
+	a->again = NULL;
 	oxi_future_heard(&j->future);
 	oxi_future_release(&j->future);
 }
@@ -288,9 +290,9 @@ static void destructed(struct ox_actor *a, struct ox_result *j)
 	oxi_future_release(&j->future);
 }
 
-void oxi_actor_advance(struct ox_result *j)
+void oxi_actor_advance(struct oxi_pin *pin, struct ox_result *j)
 {
-	struct ox_actor *a = actor_of(j->dispatch.side->pin);
+	struct ox_actor *a = actor_of(pin);
 
 	if (j->pool->kinds[j->dispatch.index].role == OXI_ROLE_CONSTRUCT)
 		constructed(a, j);
@@ -310,16 +312,15 @@ static bool may_restart(const struct ox_actor *a, ox_time now)
 static int restart(struct ox_actor *a, ox_time now)
 {
 	struct oxi_request q = request_of(a, a->type);
-	struct ox_result *constructor;
 
 	q.in = a->given;
 	q.len = a->given_len;
-	int r = oxi_job_make(&q, &constructor);
+	int r = oxi_job_make(&q, &a->again);
 	if (r < 0)
 		return r;
 	a->restarted_at[a->restarts++ % a->options.max_restarts] = now;
-	constructor->dispatch.side->first = true;
-	oxi_job_enter(constructor);
+	a->again->dispatch.extra->first = true;
+	oxi_job_enter(a->again);
 	return 0;
 }
 
@@ -364,7 +365,7 @@ static int take_options(const ox_actor_options *o, ox_actor_options *ret)
 static int build(struct ox_actor *a, const void *in, size_t len)
 {
 	struct oxi_request q = request_of(a, a->type + 1);
-	struct ox_result *constructor;
+	ox_future *constructor;
 	int r = keep_given(a, in, len);
 
 	if (r == 0)
@@ -377,13 +378,12 @@ static int build(struct ox_actor *a, const void *in, size_t len)
 	q = request_of(a, a->type);
 	q.in = a->given;
 	q.len = len;
-	r = oxi_job_submit(&q, true, &constructor);
+	r = oxi_job_submit_call(&q, &constructor);
 	if (r < 0)
 		return r;
-	oxi_job_send_soon(a->pool);
-	ox_await(&constructor->future);
-	r = meaning_of(&constructor->future);
-	oxi_future_release(&constructor->future);
+	ox_await(constructor);
+	r = meaning_of(constructor);
+	oxi_future_release(constructor);
 	return r;
 }
 
@@ -425,7 +425,7 @@ int ox_actor_open(ox_pool *p, const ox_actor_type *type, const void *in, size_t 
 /* ---- calls ---- */
 
 /* An actor lives as long as somebody waits to call it. */
-static int submit(struct ox_actor *a, ox_group *g, const ox_method *m, ox_bytes in, struct ox_result **ret)
+static int submit(struct ox_actor *a, ox_group *g, const ox_method *m, ox_bytes in, ox_future **ret)
 {
 	if (oxi_forked())
 		return OX_EFORKED;
@@ -441,27 +441,25 @@ static int submit(struct ox_actor *a, ox_group *g, const ox_method *m, ox_bytes 
 	if (a->status < 0)
 		return a->status;
 	a->users++;
-	int r = g == NULL ? oxi_checkpoint() : oxi_job_submit_to_group(&q, true, ret);
-	if (g == NULL && r == 0)
-		r = oxi_job_submit(&q, true, ret);
+	int r = g != NULL ? oxi_job_submit_to_group(&q, true, ret) : oxi_job_submit_call(&q, ret);
 	unref(a);
 	return r;
 }
 
 ox_future *ox_actor_submit(ox_group *g, ox_actor *a, const ox_method *m, const void *in, size_t len)
 {
-	struct ox_result *j;
-	int r = g == NULL ? OX_ENOMEM : submit(a, g, m, (ox_bytes){ in, len }, &j);
+	ox_future *f;
+	int r = g == NULL ? OX_ENOMEM : submit(a, g, m, (ox_bytes){ in, len }, &f);
 
-	return r == 0 ? &j->future : oxi_future_failed(g, r);
+	return r == 0 ? f : oxi_future_failed(g, r);
 }
 
 int ox_actor_call(ox_actor *a, const ox_method *m, const void *in, size_t len, ox_result **ret)
 {
-	struct ox_result *j;
-	int r = submit(a, NULL, m, (ox_bytes){ in, len }, &j);
+	ox_future *f;
+	int r = submit(a, NULL, m, (ox_bytes){ in, len }, &f);
 
-	return r == 0 ? oxi_job_await(j, ret) : r;
+	return r == 0 ? oxi_job_await(f, ret) : r;
 }
 
 int ox_actor_get_info(const ox_actor *a, ox_actor_info *ret)

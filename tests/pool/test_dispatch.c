@@ -1156,7 +1156,7 @@ static void cancel_all_and_submit(struct sim *sim, struct sim_job *job)
 static void submit_pinned(struct sim_job *jobs, unsigned n, struct oxi_pin *pin, ox_time run)
 {
 	for (unsigned i = 0; i < n; i++) {
-		jobs[i] = (struct sim_job){ .d = { .index = SHORT, .side = &jobs[i].side }, .side = { .pin = pin }, .run = run };
+		jobs[i] = (struct sim_job){ .d = { .index = SHORT }, .pin = pin, .run = run };
 		sim_submit(&s, &jobs[i]);
 	}
 }
@@ -1456,11 +1456,11 @@ START_TEST(closing_ends_pinned_jobs_too)
 }
 END_TEST
 
-/* ---- keys ---- */
+/* ---- affinity ---- */
 
 static void submit_keyed(struct sim_job *j, uint64_t key, ox_time run)
 {
-	*j = (struct sim_job){ .d = { .index = SHORT, .side = &j->side }, .side = { .key = key }, .run = run };
+	*j = (struct sim_job){ .d = { .index = SHORT }, .affinity = key, .run = run };
 	sim_submit(&s, j);
 }
 
@@ -1691,14 +1691,12 @@ static void bind_job(struct sim_job *job, uint64_t *seed)
 	struct chaos_pin *c = &chaos_pins[random_below(seed, CHAOS_PINS)];
 
 	if (draw == 0 && c->placed) {
-		job->side.pin = &c->pin;
+		job->pin = &c->pin;
 		job->d.retries = 0;
+		job->key = 0;
 	} else if (draw == 1) {
-		job->side.key = 1 + random_below(seed, 6);
-	} else {
-		return;
+		job->affinity = 1 + random_below(seed, 6);
 	}
-	job->d.side = &job->side;
 }
 
 /* The pinned jobs have begun in the order of their submission. */
@@ -1707,7 +1705,7 @@ static void assert_order(const struct sim_job *jobs, unsigned n)
 	ox_time last[CHAOS_PINS] = { 0 };
 
 	for (unsigned i = 0; i < n; i++) {
-		const struct oxi_pin *pin = jobs[i].side.pin;
+		const struct oxi_pin *pin = jobs[i].pin;
 		if (pin == NULL || jobs[i].begun == 0)
 			continue;
 		size_t k = (size_t)(OXI_CONTAINER((struct oxi_pin *)(uintptr_t)pin, struct chaos_pin, pin) - chaos_pins);
@@ -1732,7 +1730,7 @@ static void random_faults(struct sim *sim, uint64_t *seed)
 	sim->gap = (ox_time)random_below(seed, OX_US(500));
 }
 
-static struct sim_job random_job(uint64_t *seed)
+static struct sim_job random_job(uint64_t *seed, ox_time now)
 {
 	static const ox_time runs[KINDS] = { OX_US(20), OX_MS(10), OX_US(700) };
 	uint16_t index = (uint16_t)random_below(seed, KINDS);
@@ -1748,6 +1746,12 @@ static struct sim_job random_job(uint64_t *seed)
 	job.d.retries = (uint8_t)random_below(seed, MAX_RETRIES + 1);
 	if (random_below(seed, 5) == 0)
 		job.fails = 1 + (unsigned)random_below(seed, 3);
+	if (random_below(seed, 3) == 0) {
+		job.key = 1 + (unsigned)random_below(seed, SIM_KEYS);
+		job.key_limit = (job.key + 1) / 2;
+	}
+	if (random_below(seed, 5) == 0)
+		job.deadline = now + 1 + (ox_time)random_below(seed, OX_MS(50));
 	if (random_below(seed, 2) == 0)
 		job.heeds = 1 + (ox_time)random_below(seed, OX_MS(20));
 	return job;
@@ -1815,7 +1819,7 @@ static uint64_t chaos(uint64_t seed, ox_time start)
 	place_chaos_pins(o.workers, &seed);
 	while (n < CHAOS_JOBS) {
 		for (uint64_t k = random_below(&seed, 40); k > 0 && n < CHAOS_JOBS; k--) {
-			jobs[n] = random_job(&seed);
+			jobs[n] = random_job(&seed, s.now);
 			bind_job(&jobs[n], &seed);
 			sim_submit(&s, &jobs[n++]);
 		}
@@ -1823,6 +1827,11 @@ static uint64_t chaos(uint64_t seed, ox_time start)
 			sim_step(&s);
 		for (uint64_t k = random_below(&seed, 5); k > 0 && n > 0; k--)
 			sim_cancel(&s, &jobs[random_below(&seed, n)], random_below(&seed, 3) == 0);
+		for (uint64_t k = random_below(&seed, 5); k > 0 && n > 0; k--) {
+			struct sim_job *job = &jobs[random_below(&seed, n)];
+			if (job->deadline > 0)
+				job->deadline += (ox_time)random_below(&seed, OX_MS(50));
+		}
 		if (random_below(&seed, 20) == 0)
 			sim_die(&s, (unsigned)random_below(&seed, o.workers));
 		sim_check(&s);
