@@ -55,7 +55,7 @@ struct oxi_running {
 };
 
 struct oxi_dispatch_ops {
-	/* Starts a worker in a slot. 0; a negative code: not now (the dispatcher tries again with backoff). */
+	/* Starts a worker in a slot. 0; OX_EINIT: nor will another: the pool breaks; any other code: not now (tried again with backoff). */
 	int (*spawn)(void *t, unsigned slot, uint32_t generation);
 	/* Kills the worker in a slot; its end is reported by oxi_dispatch_lost(). */
 	void (*kill)(void *t, unsigned slot);
@@ -68,6 +68,8 @@ struct oxi_dispatch_ops {
 	void (*running)(void *t, unsigned slot, struct oxi_running *ret);
 	/* Tells a job that was sent, and may be running, that it should end. Telling it again changes nothing. */
 	void (*tell)(void *t, unsigned slot, uint64_t lease);
+	/* The job's worker has crashed while it ran. 0; a code: it ends with that, also if it has retries left. NULL: as if 0. */
+	int (*crashed)(void *t, struct oxi_djob *job);
 	/* The job has ended; how and with which status. For OXI_END_RESULT the transport has stored the value before. */
 	void (*end)(void *t, struct oxi_djob *job, enum oxi_end how, int status);
 	/* Wants oxi_dispatch_tick() at this time, in place of the one asked for before; OX_NEVER: not at all. */
@@ -131,6 +133,8 @@ struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64
 void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status, ox_time run_time, ox_time now);
 /* Before a value is stored: the job's function has returned a failure. True: it will be run again, forget the result. */
 bool oxi_dispatch_failed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time run_time, ox_time now);
+/* The death that is told next is nobody's fault: if the worker was starting, it has not failed to. */
+void oxi_dispatch_excuse(struct oxi_dispatch *d, unsigned slot, uint32_t generation);
 /*
  * The worker in a slot has died, and all that it had sent was handed in before. culprit: the lease it was
  * running, as its slot said; 0: none. The culprit's job ends with OXI_END_CRASH and status, or is retried; so

@@ -104,6 +104,7 @@ static void job_release(ox_future *f)
 	drop_value(j);
 	if (j->story != NULL) {
 		oxi_free(j->story->output);
+		oxi_free(j->story->saved);
 		oxi_free(j->story);
 	}
 	job_free(j);
@@ -260,6 +261,8 @@ static int may_submit(const struct request *q, const struct oxi_kind **ret_kind,
 	*ret_kind = find_kind(p, q->job);
 	if (*ret_kind == NULL)
 		return OX_ENOJOB;
+	if (OXI_UNLIKELY(p->quarantine != NULL) && oxi_quarantine_holds(p, *ret_kind, q->in, q->len))
+		return OX_EQUARANTINED;
 	return q->len > p->arena.zone_size ? OX_ETOOBIG : oxi_pool_attach(p);
 }
 
@@ -386,7 +389,7 @@ static void attach_death(struct ox_result *j, struct oxi_story *death)
 		return;
 	*j->story = *death;
 	j->story->crash.backtrace = death->crash.backtrace_len > 0 ? j->story->frames : NULL;
-	death->output = NULL;
+	death->output = death->saved = NULL;
 	death->crash.output = NULL;
 	death->output_len = death->crash.output_len = 0;
 }

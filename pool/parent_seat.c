@@ -157,7 +157,7 @@ static void clear(ox_pool *p, struct oxi_seat *s)
 	oxi_channel_forget(p->channel, s->channel);
 	oxi_pool_unlisten(p, &s->pidfd);
 	s->pid = 0;
-	s->doomed = false;
+	s->doomed = s->orphaned = false;
 	s->stopped_at = 0;
 	s->memory_limit = 0;
 	s->received = s->harvested = 0;
@@ -183,7 +183,9 @@ int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation)
 	if (s->state != OXI_SEAT_EMPTY)
 		return OX_EBUSY;
 	if (p->spawner < 0 && (r = oxi_pool_find_spawner(p)) < 0)
-		return r;
+		return r == OX_ESTATE ? OX_EINIT : r;   /* there will be none */
+	if (oxi_pool_chaos(p, OXI_CHAOS_FORK))
+		return -EAGAIN;
 	r = oxi_channel_expect(p->channel, s->channel);
 	if (r < 0)
 		return r;
@@ -245,6 +247,7 @@ static void write_story(struct oxi_seat *s, int status, const struct rusage *usa
 		c->address = (const void *)(uintptr_t)slot->fault_address;
 		c->backtrace_len = slot->frame_count < OXI_FRAMES ? slot->frame_count : OXI_FRAMES;
 		memcpy(ret->frames, slot->frames, c->backtrace_len * sizeof *ret->frames);
+		c->backtrace = c->backtrace_len > 0 ? ret->frames : NULL;
 	}
 	oxi_output_move(&s->output, ret);
 }
@@ -272,6 +275,9 @@ void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusa
 	oxi_transport_harvest(p, s, true);
 	oxi_output_drain(p, &s->output);
 	write_story(s, status, usage, &story);
+	p->blameless = s->orphaned;
+	if (s->orphaned)
+		oxi_dispatch_excuse(p->dispatch, s->slot, generation);
 	clear(p, s);                    /* first, for the dispatcher may seat the next worker at once */
 	p->obituary = &story;
 	if (init_status < 0)
@@ -279,6 +285,7 @@ void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusa
 	oxi_dispatch_lost(p->dispatch, s->slot, generation, running, cause_of(p, status), oxi_pool_now());
 	p->obituary = NULL;
 	oxi_free(story.output);         /* nobody's job wrote it */
+	oxi_free(story.saved);
 }
 
 bool oxi_seats_empty(const ox_pool *p)

@@ -77,7 +77,7 @@ static unsigned grant_room(ox_pool *p, struct oxi_seat *s, struct oxi_djob *cons
 
 	for (unsigned i = 0; i < n; i++) {
 		size_t expect = p->kinds[jobs[i]->index].expect;
-		if (expect > 0 && oxi_grant_add(p, s, jobs[i]->lease, expect) != NULL)
+		if (expect > 0 && !oxi_pool_chaos(p, OXI_CHAOS_GRANT) && oxi_grant_add(p, s, jobs[i]->lease, expect) != NULL)
 			granted++;
 	}
 	return granted;
@@ -182,7 +182,7 @@ static void timer(void *t, ox_time at)
 
 const struct oxi_dispatch_ops oxi_transport_ops = {
 	.spawn = spawn, .kill = kill_worker, .stop = stop, .send = send_jobs, .take_back = take_back, .running = running,
-	.tell = tell, .end = oxi_job_ended, .timer = timer,
+	.tell = tell, .crashed = oxi_quarantine_crashed, .end = oxi_job_ended, .timer = timer,
 };
 
 /* ---- results ---- */
@@ -314,7 +314,7 @@ static void need(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
 
 	if (oxi_body_record(m->body, m->len, m->header.count, 0, &r, &none) < 0)
 		return;
-	const struct oxi_grant *g = oxi_grant_add(p, s, r.lease, (size_t)r.length);
+	const struct oxi_grant *g = oxi_pool_chaos(p, OXI_CHAOS_ARENA) ? NULL : oxi_grant_add(p, s, r.lease, (size_t)r.length);
 	answer.lease = r.lease;
 	if (g != NULL) {
 		answer.place = g->place;
@@ -387,6 +387,7 @@ static void spawner_gone(ox_pool *p)
 		struct oxi_seat *s = &p->seats[i];
 		if (s->state == OXI_SEAT_EMPTY)
 			continue;
+		s->orphaned = true;
 		oxi_seat_kill(s);
 		if (s->pidfd < 0 || oxi_pool_listen(p, s->pidfd, OXI_EVENT_DEATH, i) < 0)
 			oxi_seat_died(p, s, SIGKILL, &none);

@@ -12,6 +12,7 @@
  * Messages are copied off the channel as they come, because a job may have to wait for an answer of its own
  * (GRANT) in the middle of a batch whose inputs lie in the message before.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,8 @@ static void send_results(struct oxi_worker *w)
 	w->sent_at = now();
 	if (outbox_count(w) == 0)
 		return;
+	if (OXI_UNLIKELY(w->page->chaos.on))
+		oxi_worker_chaos(w, OXI_CHAOS_DELAY);
 	struct oxi_header h = { .type = OXI_RESULTS, .count = outbox_count(w), .length = outbox_len(w) };
 	oxi_worker_send(w, &h, w->outbox->body);
 	w->outbox = NULL;
@@ -183,9 +186,12 @@ static void run_job(struct oxi_worker *w, const struct oxi_record *job, const vo
 
 	atomic_store_explicit(&w->slot->since, begun, memory_order_relaxed);
 	atomic_store_explicit(&w->slot->running, job->lease, memory_order_release);
+	bool killed = OXI_UNLIKELY(w->page->chaos.on) && oxi_worker_chaos_begin(w);
 	int status = entry->fn(in, (size_t)job->length, &out);
 	if (!*w->original)
 		_exit(OXI_EXIT_OK);     /* a child that the job forked came back; the job's own process goes on */
+	if (OXI_UNLIKELY(killed))
+		raise(SIGKILL);
 	int64_t ended = now();
 	bool send = last || ended - w->sent_at >= SEND_AFTER;
 	if (send && !oxi_channel_intact(w->channel))
@@ -200,6 +206,8 @@ static void run_job(struct oxi_worker *w, const struct oxi_record *job, const vo
 	};
 	publish(w, &r);
 	atomic_store_explicit(&w->slot->running, 0, memory_order_release);
+	if (OXI_UNLIKELY(w->page->chaos.on))
+		oxi_worker_chaos(w, OXI_CHAOS_RESULT);
 	if (send)
 		send_results(w);
 }
@@ -226,9 +234,13 @@ static void run_batch(struct oxi_worker *w, const struct oxi_mail *m)
 	struct oxi_record job, next;
 	const void *in, *none;
 
+	if (OXI_UNLIKELY(w->page->chaos.on))
+		oxi_worker_chaos(w, OXI_CHAOS_DELAY);
 	w->sent_at = now();
 	open_outbox(w, count);
 	for (uint32_t i = 0; i < count; i++) {
+		if (OXI_UNLIKELY(w->page->chaos.on))
+			oxi_worker_chaos(w, OXI_CHAOS_START);
 		if (!read_job(w, m, i, &job, &in) || !claim(w, job.lease))
 			continue;
 		bool granted = i + 1 < count && !read_job(w, m, i + 1, &next, &none);

@@ -22,6 +22,7 @@
 #include <oxbow/log.h>
 #include <oxbow/pool.h>
 #include <oxbow/process.h>
+#include <oxbow/quarantine.h>
 #include <oxbow/queue.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
