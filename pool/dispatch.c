@@ -383,6 +383,13 @@ struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64
 	return NULL;
 }
 
+const struct oxi_djob *oxi_dispatch_look(struct oxi_dispatch *d, unsigned slot, uint64_t lease)
+{
+	const struct oxi_dcell *c = oxi_lease_cell(&d->workers[slot], lease);
+
+	return lease != 0 && c->lease == lease ? c->job : NULL;
+}
+
 /* Its worker has said how it went. */
 static void end_attempt(struct oxi_dispatch *d, struct oxi_djob *job, ox_time run_time, ox_time now)
 {

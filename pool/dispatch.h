@@ -130,6 +130,8 @@ void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generati
 void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t generation, int status, ox_time now);
 /* A result for a lease: finds the live job, or NULL (late, counted). The caller stores the value, then calls done. */
 struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64_t lease);
+/* The same without counting, to look at: NULL: none. */
+const struct oxi_djob *oxi_dispatch_look(struct oxi_dispatch *d, unsigned slot, uint64_t lease);
 void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status, ox_time run_time, ox_time now);
 /* Before a value is stored: the job's function has returned a failure. True: it will be run again, forget the result. */
 bool oxi_dispatch_failed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time run_time, ox_time now);

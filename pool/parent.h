@@ -8,6 +8,7 @@
  *	parent_job.c        a job is a future: submit, call, ends, stories
  *	parent_seat.c       a worker as the parent sees it: birth, death, what it wrote
  *	parent_checkup.c    memory and standstill of workers, looked at by the clock
+ *	parent_measure.c    times of jobs; parent_prometheus.c, parent_trace.c: for others to look at
  *	parent_quarantine.c which inputs have crashed workers, and how often
  *	parent_transport.c  the dispatcher's wishes turned into messages, and messages into its events
  *	parent_pool.c       open, turn, close, stats
@@ -140,6 +141,8 @@ struct ox_pool {
 	struct oxi_story *obituary;             /* while the dispatcher is told of a death */
 	bool blameless;                 /* that one was not of the job's making */
 	struct oxi_quarantine *quarantine;      /* NULL: nothing has crashed that is counted */
+	struct oxi_measured *measured;          /* one a kind; NULL: not asked for */
+	struct oxi_trace *trace;                /* NULL: none */
 	/* events: all descriptors of the pool are in one epoll instance */
 	struct oxi_chaos chaos;         /* as the pool's page has it */
 	uint64_t dice;                  /* times that it was asked here */
@@ -173,6 +176,8 @@ int oxi_pool_find_spawner(ox_pool *p);  /* 0; -errno, OX_ESTATE */
 enum oxi_event { OXI_EVENT_CHANNEL, OXI_EVENT_SPAWNER, OXI_EVENT_TIMER, OXI_EVENT_OUTPUT, OXI_EVENT_DEATH };
 int oxi_pool_listen(ox_pool *p, int fd, enum oxi_event what, unsigned slot);
 void oxi_pool_unlisten(const ox_pool *p, int *fd);      /* closes it; a fork of the program may have a copy, so it is taken out first */
+
+const struct oxi_kind *oxi_pool_find_kind(const ox_pool *p, const ox_job *job);         /* NULL: it has none such */
 
 /* ---- inputs that crash workers ---- */
 

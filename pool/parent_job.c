@@ -15,6 +15,7 @@
  */
 #include <string.h>
 
+#include "pool/measure.h"
 #include "pool/parent.h"
 
 static bool job_cancel(ox_future *f, ox_cause cause);
@@ -223,7 +224,7 @@ struct request {
 	const ox_submit_options *options;       /* NULL: all defaults */
 };
 
-static const struct oxi_kind *find_kind(const ox_pool *p, const ox_job *job)
+const struct oxi_kind *oxi_pool_find_kind(const ox_pool *p, const ox_job *job)
 {
 	for (unsigned i = 0; i < p->kind_count; i++)
 		if (p->kinds[i].job == job)
@@ -258,7 +259,7 @@ static int may_submit(const struct request *q, const struct oxi_kind **ret_kind,
 		return OX_EINVAL;
 	if (p->closing || p->draining > 0)
 		return OX_ECLOSED;
-	*ret_kind = find_kind(p, q->job);
+	*ret_kind = oxi_pool_find_kind(p, q->job);
 	if (*ret_kind == NULL)
 		return OX_ENOJOB;
 	if (OXI_UNLIKELY(p->quarantine != NULL) && oxi_quarantine_holds(p, *ret_kind, q->in, q->len))
@@ -434,6 +435,18 @@ static ox_origin origin_of(const struct ox_result *j, enum oxi_end how)
 	}
 }
 
+static void count_end(ox_pool *p, const struct ox_result *j, enum oxi_end how, int status)
+{
+	struct oxi_measured *m = &p->measured[j->dispatch.index];
+
+	if (how == OXI_END_CANCEL)
+		m->cancelled++;
+	else if (status < 0)
+		m->failed++;
+	else
+		m->done++;
+}
+
 void oxi_job_ended(void *t, struct oxi_djob *dispatch, enum oxi_end how, int status)
 {
 	ox_pool *p = t;
@@ -450,6 +463,8 @@ void oxi_job_ended(void *t, struct oxi_djob *dispatch, enum oxi_end how, int sta
 		p->failed++;
 	else
 		p->done++;
+	if (OXI_UNLIKELY(p->measured != NULL))
+		count_end(p, j, how, status);
 	bool died = how != OXI_END_RESULT && (how != OXI_END_LIMIT || status == OX_EOOM || status == OX_ESTUCK);
 	if (died && p->obituary != NULL)
 		attach_death(j, p->obituary);

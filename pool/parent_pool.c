@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pool/measure.h"
 #include "pool/parent.h"
 #include "pool/saved.h"
 
@@ -306,6 +307,8 @@ static int take_kinds(ox_pool *p)
 				return OX_EINVAL;
 	}
 	p->options.jobs = NULL;
+	if (p->options.measure && (p->measured = oxi_measured_new(p->kind_count)) == NULL)
+		return OX_ENOMEM;
 	return 0;
 }
 
@@ -465,6 +468,8 @@ static int build(ox_pool *p, const ox_pool_options *o)
 /* Frees all that is not needed by results and blobs; also what was half built. */
 static void dismantle(ox_pool *p)
 {
+	oxi_trace_close(p->trace);
+	p->trace = NULL;
 	oxi_dispatch_free(p->dispatch);
 	oxi_channel_free(p->channel);
 	for (unsigned i = 0; p->seats != NULL && i < p->seat_count; i++)
@@ -497,6 +502,7 @@ void oxi_pool_unref(ox_pool *p)
 		oxi_arena_destroy(&p->arena);
 	oxi_free(p->kinds);
 	oxi_quarantine_free(p->quarantine);
+	oxi_free(p->measured);
 	p->magic = 0;
 	oxi_free(p);
 }

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "pool/measure.h"
 #include "pool/packet.h"
 #include "pool/parent.h"
 
@@ -214,6 +215,8 @@ void oxi_seat_forked(ox_pool *p, struct oxi_seat *s, int status, pid_t pid, int 
 	}
 	s->pid = pid;
 	s->pidfd = pidfd;
+	if (p->trace != NULL)
+		oxi_trace_event(p->trace, "spawned", s->slot, pid, 0);
 	if (s->doomed)
 		oxi_seat_kill(s);
 	oxi_transport_greet(p, s);
@@ -265,6 +268,18 @@ static int cause_of(ox_pool *p, int status)
 	return p->oom_kills > before ? OX_EOOM : OX_ECRASHED;
 }
 
+static void trace_death(ox_pool *p, unsigned slot, uint64_t lease, const struct oxi_story *story)
+{
+	const struct oxi_djob *d = lease != 0 ? oxi_dispatch_look(p->dispatch, slot, lease) : NULL;
+	ox_time now = oxi_pool_now(), begun = atomic_load(&p->seats[slot].shared->since);
+
+	if (d != NULL && begun <= now)
+		oxi_trace_job(p->trace, &(struct oxi_trace_job){ .name = p->kinds[d->index].copy.name, .slot = slot, .begun = begun,
+		                                                 .run = now - begun, .status = OX_ECRASHED });
+	bool ended = story->crash.signal == 0 && lease == 0;
+	oxi_trace_event(p->trace, ended ? "ended" : story->crash.signal == SIGKILL ? "killed" : "crashed", slot, story->crash.pid, story->crash.signal);
+}
+
 void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusage *usage)
 {
 	struct oxi_story story;
@@ -280,6 +295,8 @@ void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusa
 		oxi_dispatch_excuse(p->dispatch, s->slot, generation);
 	clear(p, s);                    /* first, for the dispatcher may seat the next worker at once */
 	p->obituary = &story;
+	if (p->trace != NULL)
+		trace_death(p, s->slot, running, &story);
 	if (init_status < 0)
 		oxi_dispatch_init_failed(p->dispatch, s->slot, generation, init_status, oxi_pool_now());
 	oxi_dispatch_lost(p->dispatch, s->slot, generation, running, cause_of(p, status), oxi_pool_now());

@@ -12,10 +12,12 @@
  * when n messages have been received, and when it dies, or one of its jobs takes long, what its outboxes hold
  * beyond that is read there.
  */
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "pool/measure.h"
 #include "pool/packet.h"
 #include "pool/parent.h"
 
@@ -196,11 +198,36 @@ static void learn(struct oxi_kind *kind, const struct oxi_record *r)
 		kind->expect = kind->expect / 2 > OXI_INLINE ? kind->expect / 2 : 0;
 }
 
+/* What the worker says of times is not believed where it cannot be. */
+static struct oxi_times times_of(const struct oxi_djob *d, const struct oxi_record *r, ox_time now)
+{
+	struct oxi_times t = { .queued = d->doomed ? now : d->at, .begun = (ox_time)r->job, .run = r->time, .now = now };
+
+	if (t.run < 0 || t.run > now)
+		t.run = 0;
+	if (t.begun <= 0 || t.begun > now - t.run)
+		t.begun = now - t.run;
+	return t;
+}
+
+static void look_at_result(ox_pool *p, const struct oxi_seat *s, const struct oxi_djob *d, const struct oxi_record *r)
+{
+	struct oxi_times t = times_of(d, r, oxi_pool_now());
+
+	if (p->measured != NULL && !d->doomed)
+		oxi_measured_add(&p->measured[d->index], &t);
+	if (p->trace != NULL)
+		oxi_trace_job(p->trace, &(struct oxi_trace_job){ .name = p->kinds[d->index].copy.name, .slot = s->slot, .begun = t.begun,
+		                                                 .run = t.run, .status = r->status, .result_len = (size_t)r->length });
+}
+
 static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, const void *payload)
 {
 	bool in_arena = (r->flags & OXI_RECORD_ARENA) != 0;
 	struct oxi_djob *d = oxi_dispatch_find(p->dispatch, s->slot, r->lease);
 
+	if (OXI_UNLIKELY(p->measured != NULL || p->trace != NULL) && d != NULL)
+		look_at_result(p, s, d, r);
 	if (d != NULL && r->status < 0 && (r->flags & OXI_RECORD_LIMIT) == 0 &&
 	    oxi_dispatch_failed(p->dispatch, d, r->time, oxi_pool_now()))
 		d = NULL;
@@ -383,6 +410,8 @@ static void spawner_gone(ox_pool *p)
 	struct rusage none = { 0 };
 
 	oxi_pool_unlisten(p, &p->spawner);
+	if (p->trace != NULL)
+		oxi_trace_event(p->trace, "spawner lost", UINT_MAX, 0, 0);
 	for (unsigned i = 0; i < p->seat_count; i++) {
 		struct oxi_seat *s = &p->seats[i];
 		if (s->state == OXI_SEAT_EMPTY)

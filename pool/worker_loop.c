@@ -199,7 +199,7 @@ static void run_job(struct oxi_worker *w, const struct oxi_record *job, const vo
 
 	bool failed = status >= 0 && out.error != 0;
 	struct oxi_record r = {
-		.job = job->job, .lease = job->lease, .index = job->index, .time = ended - begun,
+		.job = (uint64_t)begun, .lease = job->lease, .index = job->index, .time = ended - begun,
 		.status = failed ? out.error : status, .length = failed ? 0 : out.len,
 		.flags = (uint16_t)(failed ? OXI_RECORD_LIMIT : out.in_arena ? OXI_RECORD_ARENA : 0),
 		.place = out.in_arena ? (uint64_t)(out.data - base) : 0,

@@ -20,6 +20,7 @@
 #include <oxbow/inspect.h>
 #include <oxbow/job.h>
 #include <oxbow/log.h>
+#include <oxbow/metrics.h>
 #include <oxbow/pool.h>
 #include <oxbow/process.h>
 #include <oxbow/quarantine.h>

@@ -53,6 +53,7 @@ typedef struct ox_pool_options {
 	ox_time interval;               /* limits the rate: so long between the beginnings of two jobs; after a pause
 	                                 * those of 10 ms begin together. 0: no limit */
 	const char *quarantine_dir;     /* a folder, where inputs that are quarantined are saved; NULL: they are not */
+	bool measure;                   /* each job's times are counted: see <oxbow/metrics.h> */
 } ox_pool_options;
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })
