@@ -7,7 +7,8 @@
  *	crashed: suspect, 1 ──again──> 2 ... crash_limit: held ──> saved in quarantine_dir; fails when submitted
  *
  * The table is bounded: the suspect that crashed least recently makes room for a new one, a held one only when there is
- * nothing else. Workers that died for another reason (cancel, timeout, a limit, the spawner's death) do not count.
+ * nothing else. Workers that died for another reason (cancel, timeout, a limit, the spawner's death) do not count, nor do jobs
+ * that read results of others: their input is not all that they are given.
  */
 #include <string.h>
 #include <openssl/evp.h>
@@ -149,7 +150,8 @@ int oxi_quarantine_crashed(void *t, struct oxi_djob *dispatch)
 	unsigned kind = dispatch->index, limit = p->kinds[kind].copy.crash_limit;
 	uint8_t digest[32];
 
-	if (limit == 0 || p->blameless || p->killed)
+	const struct oxi_job_extra *x = oxi_job_extra(dispatch);
+	if (limit == 0 || p->blameless || p->killed || (x != NULL && x->after != NULL))
 		return 0;
 	struct oxi_quarantine *q = quarantine(p);
 	struct suspect *s = NULL;

@@ -46,7 +46,7 @@ static int call(const ox_job *job, const ox_pool_options *o, ox_bytes in)
 	uint8_t *room = slot != NULL ? mmap(NULL, limit, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
 	                             : MAP_FAILED;
 	struct oxi_worker w = { .slot = slot, .original = &original };
-	ox_reply out = { .magic = OXI_REPLY_MAGIC, .worker = &w, .lease = 1, .max = limit, .data = room, .cap = limit };
+	ox_reply out = { .magic = OXI_REPLY_MAGIC, .worker = &w, .lease = 1, .max = limit, .data = room, .cap = limit, .deadline = OX_NEVER };
 
 	if (room == MAP_FAILED) {
 		oxi_free(slot);
