@@ -128,8 +128,8 @@ void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now);
 struct oxi_dkey *oxi_dispatch_key(struct oxi_dispatch *d, uint64_t hash, unsigned limit);
 void oxi_dispatch_unkey(struct oxi_dispatch *d, struct oxi_dkey *key);
 /*
- * A new job, whose index, timeout, retries, priority, extra and dated are set: enters the queue; sent by the next flush. If the pool
- * is broken it ends at once (OXI_END_LIMIT, OX_EINIT), if it is closed too (OX_ECLOSED).
+ * A new job, whose index, timeout, retries, priority, extra and dated are set: enters the queue; sent by the next flush.
+ * If the pool is broken it ends at once (OXI_END_LIMIT, OX_EINIT), if it is closed too (OX_ECLOSED).
  */
 void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
 /* Sends what can be sent, and takes back what would wait too long. Called once a turn, after the turn's events. */

@@ -122,9 +122,10 @@ typedef struct ox_submit_options {
 	size_t size;
 	int priority;                   /* -3 to 3: jobs of a higher one begin first, but see ageing of the pool */
 	ox_time timeout;                /* in place of the job's own; OX_NEVER: none. 0: the job's */
-	ox_bytes key;                   /* of the jobs in the pool that have this key, at most key_limit run at a time; none: {NULL, 0} */
+	ox_bytes key;                   /* of the jobs that have this key, at most key_limit run at a time; {NULL, 0}: none */
 	unsigned key_limit;             /* of different ones, the last said counts. 0: 1 */
-	ox_future *const *after;        /* jobs of this pool: it begins when they are done, and gets what they replied. OX_AFTER_JOBS(a, b) */
+	ox_future *const *after;        /* jobs of this pool: it begins when they are done, and gets what they replied.
+	                                 * OX_AFTER_JOBS(a, b) is this member and the next */
 	size_t after_count;             /* at most 65,535 */
 	bool after_any;                 /* also if some of them have failed; else it fails then, without having begun */
 	ox_bytes same;                  /* while a job of this kind with the same bytes here is pending, it is waited for, and no
