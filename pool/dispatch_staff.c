@@ -34,12 +34,15 @@ void oxi_dworker_start(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time no
 	w->ended = 0;
 	d->counts.starting++;
 	d->counts.spawned++;
-	if (d->ops->spawn(d->transport, oxi_dworker_slot(d, w), w->generation) >= 0)
+	int r = d->ops->spawn(d->transport, oxi_dworker_slot(d, w), w->generation);
+	if (r >= 0)
 		return;
 	w->state = OXI_WORKER_DOWN;
 	d->counts.starting--;
 	d->counts.spawned--;
 	w->spawn_at = now + oxi_dworker_backoff(++w->misfires);
+	if (r == OX_EINIT && d->refuse == 0)
+		oxi_dispatch_refuse_all(d, OX_EINIT);
 }
 
 void oxi_dworker_kill(struct oxi_dispatch *d, struct oxi_dworker *w)
@@ -183,9 +186,9 @@ static unsigned count_coming(const struct oxi_dispatch *d)
 
 void oxi_dispatch_grow(struct oxi_dispatch *d, ox_time now)
 {
-	if (d->staffed >= d->o.workers || d->waiting == 0 || d->accepting > 0 || d->refuse < 0)
+	if (d->staffed >= d->o.workers || d->queue.count == 0 || d->accepting > 0 || d->refuse < 0)
 		return;
-	for (unsigned n = count_coming(d); n < d->waiting && d->staffed < d->o.workers; n++) {
+	for (unsigned n = count_coming(d); n < d->queue.count && d->staffed < d->o.workers; n++) {
 		struct oxi_dworker *w = empty_place(d);
 
 		if (w == NULL)

@@ -19,6 +19,7 @@
 
 #include "ipc/arena.h"
 #include "ipc/channel.h"
+#include "pool/chaos.h"
 
 #define OXI_CLAIMS      1024u           /* leases a worker can hold, power of two */
 #define OXI_INLINE      OX_KIB(4)       /* payloads up to this travel in the message */
@@ -33,6 +34,7 @@ struct oxi_job_entry {
 	ox_job_fn *fn;
 	uint64_t identity;              /* of the code at fn, in the main process */
 	size_t max_result;
+	ox_time timeout;                /* 0: none */
 };
 
 struct oxi_pool_page {
@@ -48,6 +50,7 @@ struct oxi_pool_page {
 	void (*worker_fini)(void *arg);
 	void *worker_arg;
 	uint64_t init_identity, fini_identity;          /* oxi_code_identity() of the two; 0 for NULL */
+	struct oxi_chaos chaos;
 	struct oxi_job_entry job[];
 };
 
@@ -98,6 +101,8 @@ struct oxi_heritage {
 	uint32_t generation;
 	uint8_t secret[OXI_SECRET];     /* known to this worker and the parent: HELLO repeats it */
 	char channel[OXI_CHANNEL_NAME];
+	int floor;                      /* all descriptors from 3 to below it are occupied, until the channel is made */
+	int listener;                   /* of the channel */
 	int output;                     /* for descriptors 1 and 2; -1: they stay */
 };
 

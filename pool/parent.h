@@ -5,9 +5,14 @@
  *	parent_spawner.c    the client of the spawner: the first fork, registering a pool, promoting the standby
  *	cpus.c              how many workers by default
  *	parent_memory.c     payloads in the arena; blobs
+ *	parent_place.c      how many jobs may be in the pool
  *	parent_job.c        a job is a future: submit, call, ends, stories
+ *	parent_after.c      jobs that wait for others, and get their results
+ *	parent_same.c       one job's work for all who ask for it
  *	parent_seat.c       a worker as the parent sees it: birth, death, what it wrote
  *	parent_checkup.c    memory and standstill of workers, looked at by the clock
+ *	parent_measure.c    times of jobs; parent_prometheus.c, parent_trace.c: for others to look at
+ *	parent_quarantine.c which inputs have crashed workers, and how often
  *	parent_transport.c  the dispatcher's wishes turned into messages, and messages into its events
  *	parent_pool.c       open, turn, close, stats
  *	parent_map.c        a job over a sequence
@@ -23,11 +28,15 @@
 #include "loop/loop.h"
 #include "pool/dispatch.h"
 #include "pool/heritage.h"
+#include "pool/table.h"
 
 /* ---- the spawner (any thread) ---- */
 
 int oxi_spawner_prepare(void);
-/* Makes a pool known to the spawner: its arena, and a socket of its own. 0; OX_ENOJOB, OX_ESTATE (none), -EEXIST, -errno. */
+/*
+ * Makes a pool known to the spawner: its arena, and a socket of its own. 0; OX_ENOJOB, OX_ESTATE (none), OX_EINIT (none
+ * any more), -EEXIST, -errno.
+ */
 int oxi_spawner_register(const struct oxi_arena *a, int *ret_socket);
 
 
@@ -42,7 +51,16 @@ struct oxi_story {
 	char *output;                   /* of this struct */
 	size_t output_len;
 	bool output_truncated;
+	char *saved;                    /* of this struct: crash.saved */
 	void *frames[OXI_FRAMES];
+};
+
+/* What few jobs have besides. Made for those alone, freed when the job has ended. */
+struct oxi_job_extra {
+	struct oxi_dextra dispatch;     /* where the job's dispatch.extra points to */
+	const struct oxi_scope *scope;  /* of a call with a deadline: its caller's */
+	struct oxi_after *after;        /* NULL: it waits for none */
+	struct oxi_same *same;          /* NULL: its future is its submitter's own */
 };
 
 /* A job and its result: ox_result is this struct too. */
@@ -50,9 +68,11 @@ struct ox_result {
 	ox_future future;
 	struct oxi_djob dispatch;
 	ox_pool *pool;
-	const uint8_t *input;           /* in room, or in the arena (then this job is one of its users) */
-	size_t input_len;               /* valid, as input, until it has ended */
-	ox_time run_time;
+	union {
+		const uint8_t *input;   /* until it has ended: in room, or in the arena (then this job is one of its users) */
+		ox_time run_time;       /* then; 0: it was not told */
+	};
+	size_t input_len;               /* until it has ended */
 	struct oxi_story *story;        /* NULL: none */
 	uint32_t cap;                   /* bytes at room; the result goes there too if it fits */
 	uint16_t limit;                 /* the status of its result is the library's, not the function's */
@@ -96,6 +116,7 @@ struct oxi_seat {
 	uint8_t secret[OXI_SECRET];
 	char channel[OXI_CHANNEL_NAME];
 	struct oxi_slot *shared;
+	bool orphaned;                  /* the spawner is gone, with which it dies: no fault of its job */
 	ox_time stopped_at;             /* when it was first seen stopped by a signal; 0: it moves */
 	size_t memory_limit;            /* that it went over; 0 */
 	uint32_t received;              /* RESULTS messages handled */
@@ -132,7 +153,13 @@ struct ox_pool {
 	unsigned seat_count;            /* workers, and as many spares if workers are recycled */
 	int spawner;                    /* the pool's socket; -1: no spawner */
 	struct oxi_story *obituary;             /* while the dispatcher is told of a death */
+	bool blameless;                 /* that one was not of the job's making */
+	struct oxi_quarantine *quarantine;      /* NULL: nothing has crashed that is counted */
+	struct oxi_measured *measured;          /* one a kind; NULL: not asked for */
+	struct oxi_trace *trace;                /* NULL: none */
 	/* events: all descriptors of the pool are in one epoll instance */
+	struct oxi_chaos chaos;         /* as the pool's page has it */
+	uint64_t dice;                  /* times that it was asked here */
 	int epoll, timer;
 	ox_time timer_at, timer_set;    /* wanted, and what the kernel has */
 	ox_time checkup_at;             /* the next look at the workers */
@@ -144,7 +171,11 @@ struct ox_pool {
 	/* admission */
 	struct oxi_list submitters;     /* struct submitter, FIFO */
 	size_t pending, pending_bytes;
-	uint64_t submitted, done, failed, cancelled, rejected;
+	uint64_t submitted, done, failed, cancelled, rejected, shared;
+	/* jobs that wait for others */
+	struct oxi_list waiting, ripe;  /* by dispatch.link; ripe: no longer, but the dispatcher has not got them yet */
+	size_t waiting_count;           /* in both */
+	struct oxi_table same;          /* struct oxi_same, while another submitter may join */
 	unsigned draining;
 	struct oxi_list drainers;       /* struct oxi_wait */
 	/* closing */
@@ -153,6 +184,7 @@ struct ox_pool {
 	struct oxi_list closer;         /* struct oxi_wait, at most one */
 };
 
+bool oxi_pool_chaos(ox_pool *p, enum oxi_chaos_what what);
 ox_time oxi_pool_now(void);             /* real time, also under the test clock: workers do not live in virtual time */
 int oxi_pool_attach(ox_pool *p);        /* to the running loop. 0; OX_ESTATE: belongs to another; OX_ENOMEM */
 void oxi_pool_turn(ox_pool *p);         /* handles all events */
@@ -162,6 +194,14 @@ int oxi_pool_find_spawner(ox_pool *p);  /* 0; -errno, OX_ESTATE */
 enum oxi_event { OXI_EVENT_CHANNEL, OXI_EVENT_SPAWNER, OXI_EVENT_TIMER, OXI_EVENT_OUTPUT, OXI_EVENT_DEATH };
 int oxi_pool_listen(ox_pool *p, int fd, enum oxi_event what, unsigned slot);
 void oxi_pool_unlisten(const ox_pool *p, int *fd);      /* closes it; a fork of the program may have a copy, so it is taken out first */
+
+const struct oxi_kind *oxi_pool_find_kind(const ox_pool *p, const ox_job *job);         /* NULL: it has none such */
+
+/* ---- inputs that crash workers ---- */
+
+int oxi_quarantine_crashed(void *t, struct oxi_djob *job);      /* for the dispatcher: counts; OX_EQUARANTINED: enough */
+bool oxi_quarantine_holds(const ox_pool *p, const struct oxi_kind *kind, const void *in, size_t len);
+void oxi_quarantine_free(struct oxi_quarantine *q);
 
 /* ---- memory ---- */
 
@@ -178,6 +218,54 @@ void oxi_memory_put(ox_pool *p, const void *data);
 int oxi_job_store(struct ox_result *job, const struct oxi_record *r, const void *data, bool in_arena,
                   struct oxi_output *output);
 void oxi_job_ended(void *t, struct oxi_djob *job, enum oxi_end how, int status);
+
+/* When a dated job must not begin any more, as things stand. */
+ox_time oxi_job_deadline(void *t, const struct oxi_djob *job);
+
+/* ---- jobs, for their own files ---- */
+
+static inline struct oxi_job_extra *oxi_job_extra(const struct oxi_djob *job)      /* NULL: none */
+{
+	return job->extra != NULL ? OXI_CONTAINER(job->extra, struct oxi_job_extra, dispatch) : NULL;
+}
+
+bool oxi_job_is(const ox_future *f, const ox_pool *p);          /* a job of this pool */
+void oxi_job_cancel(struct ox_result *job);
+void oxi_job_count(ox_pool *p, int status, ox_origin origin);   /* a future with this end */
+
+/* ---- admission ---- */
+
+bool oxi_place_try(ox_pool *p, size_t len);     /* takes a place if there is one that nobody waits for */
+int oxi_place_await(ox_pool *p, size_t len);    /* takes a place; parks until there is one. 0; OX_ECANCELED, OX_ECLOSED */
+void oxi_place_shrink(ox_pool *p, size_t len);  /* so many bytes of it are not needed */
+void oxi_place_leave(ox_pool *p, size_t len);
+void oxi_pool_hold(ox_pool *p);                 /* tells the loop whether something real is pending */
+
+/* ---- jobs that wait for others ---- */
+
+/* Takes note of the futures. 0; OX_EINVAL: not a job's of this pool; OX_ENOMEM. */
+int oxi_after_new(ox_pool *p, ox_future *const *fs, size_t count, bool any, struct oxi_after **ret);
+void oxi_after_free(ox_pool *p, struct oxi_after *a);           /* takes NULL */
+int oxi_after_verdict(const struct oxi_after *a);               /* negative: the job is not to begin */
+/* The job waits from now on. False: there is nothing to wait for any more. */
+bool oxi_after_wait(struct oxi_after *a, struct ox_result *job);
+bool oxi_after_leave(struct oxi_after *a);                      /* to end it. False: it does not wait (any more) */
+void oxi_after_settle(ox_pool *p);                              /* what is ripe goes to the dispatcher, or ends */
+void oxi_after_close(ox_pool *p);                               /* all that wait end */
+/* The records that take the results to the worker: how many, and their inline bytes; and them. */
+uint32_t oxi_after_size(const ox_pool *p, const struct oxi_after *a, size_t *ret_bytes);
+void oxi_after_put(const ox_pool *p, const struct oxi_after *a, uint64_t lease, struct oxi_body *b);
+
+/* ---- jobs whose work is shared ---- */
+
+struct oxi_same *oxi_same_find(const ox_pool *p, unsigned kind, ox_bytes key);
+/* A future in g for the work of a job that is about to be submitted, or is pending already. 0; OX_ENOMEM, OX_ESTATE. */
+int oxi_same_new(struct ox_result *work, ox_bytes key, ox_group *g, ox_future **ret);
+int oxi_same_join(struct oxi_same *s, ox_group *g, ox_future **ret);
+void oxi_same_ended(struct oxi_same *s);                        /* the work is done: so are all its futures */
+ox_time oxi_same_deadline(const struct oxi_same *s);            /* the last of them */
+struct ox_result *oxi_same_work(const ox_future *f);            /* that its end came from; NULL: none, or it is no such future */
+bool oxi_same_is(const ox_future *f, const ox_pool *p);
 
 /* ---- seats ---- */
 
@@ -205,8 +293,6 @@ bool oxi_grant_take(struct oxi_seat *s, uint64_t lease, size_t place, size_t len
 /* A RESULTS body from a worker, from record first on; or what its outboxes hold beyond what was received. */
 void oxi_transport_results(ox_pool *p, struct oxi_seat *s, const void *body, size_t len, uint32_t count, uint32_t first);
 void oxi_transport_harvest(ox_pool *p, struct oxi_seat *s, bool dead);
-/* WELCOME, once HELLO and the spawner's report have come; or REFUSE. */
-void oxi_transport_greet(ox_pool *p, struct oxi_seat *s);
 /* Receives what is there, up to a budget. */
 void oxi_transport_pump(ox_pool *p);
 void oxi_transport_reports(ox_pool *p); /* from the spawner */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The inside of a worker process. One thread; no loop. Files: worker_main.c (from the fork to the first job),
- * worker_limits.c (CPUs and limits), worker_loop.c (jobs in, results out), worker_reply.c (one result), worker_crash.c (last words).
+ * worker_limits.c (CPUs and limits), worker_loop.c (jobs in, results out), worker_reply.c (one result), worker_crash.c (last words),
+ * worker_chaos.c (faults on purpose).
  */
 #ifndef OXBOW_POOL_WORKER_H
 #define OXBOW_POOL_WORKER_H
@@ -21,6 +22,7 @@ struct oxi_worker {
 	struct oxi_outbox *outbox;
 	uint32_t seq, room;             /* its number; records it has room for */
 	int64_t sent_at;                /* when the last message left, monotonic ns */
+	uint64_t dice;                  /* times that chaos was asked */
 };
 
 /* Exit codes of a worker that ends itself. */
@@ -40,8 +42,13 @@ void oxi_worker_loop(struct oxi_worker *w);
 /* Room for a result of length bytes of the job with this lease, asked of the parent; *ret_cap is its size. NULL: no. */
 uint8_t *oxi_worker_need(struct oxi_worker *w, uint64_t lease, size_t length, size_t *ret_cap);
 
-/* Has the death by a signal leave its story in the slot. */
+/* Has the death by a signal leave its story in the slot. The first once in the spawner, before it forks. */
+void oxi_worker_prepare_crashes(void);
 void oxi_worker_watch_crashes(struct oxi_slot *slot);
+
+/* Where chaos may strike: does not return, or late. */
+void oxi_worker_chaos(struct oxi_worker *w, enum oxi_chaos_what what);
+bool oxi_worker_chaos_begin(struct oxi_worker *w);      /* true: the job shall not end */
 
 struct oxi_mail {
 	struct oxi_list link;
@@ -62,6 +69,10 @@ struct ox_reply {
 	bool in_arena;                  /* data is in the result zone; else in the outbox */
 	uint8_t *grant;                 /* room given with the job, not used yet; NULL: none */
 	size_t grant_cap;
+	int64_t deadline;               /* monotonic ns; until it begins, its submitter's alone */
+	int64_t timeout;                /* 0: none */
+	const struct oxi_mail *mail;    /* that it came in */
+	uint32_t after, afters;         /* there: the first AFTER record of it, and how many they are */
 };
 
 #endif
