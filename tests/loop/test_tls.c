@@ -1640,6 +1640,8 @@ int main(void)
 	tcase_add_test(c, smallest_stacks_are_enough_for_a_handshake);
 	tcase_add_test(c, wrong_configuration_says_what_is_wrong);
 	tcase_add_test(c, keys_are_logged_where_asked);
+	c = new_case(s, "memory", 200);         /* a thousand handshakes */
+	tcase_add_checked_fixture(c, make_identities, free_identities);
 	tcase_add_test(c, every_allocation_of_ours_fails_cleanly);
 	tcase_add_test(c, every_allocation_of_openssl_fails_cleanly);
 	return run_suite(s);
