@@ -2,7 +2,7 @@
 /*
  * A job is a future, the dispatcher's record of it, and its input, in one piece of memory:
  *
- *	| ox_future | oxi_djob | pool, input, run time, story | room ... |
+ *	| ox_future | oxi_djob | pool, input, number or run time, story | room ... |
  *
  * An input of up to 4 KiB lies in the room, a larger one in the arena. The room takes the result when it
  * fits, for the input is needed no more by then. With nothing in the room a job is 200 bytes; jobs are
@@ -15,7 +15,7 @@
  */
 #include <string.h>
 
-#include "pool/parent.h"
+#include "pool/parent_inside.h"
 
 static bool job_cancel(ox_future *f, ox_cause cause);
 static void job_release(ox_future *f);
@@ -25,14 +25,14 @@ static const struct oxi_future_ops job_ops = {
 	.kind = "job", .cancel = job_cancel, .release = job_release, .name = job_name,
 };
 
-static struct ox_result *job_of(const ox_future *f)
+struct ox_result *oxi_job_of(const ox_future *f)
 {
 	return f != NULL && f->ops == &job_ops ? OXI_CONTAINER(f, struct ox_result, future) : NULL;
 }
 
 static const char *job_name(const ox_future *f)
 {
-	const struct ox_result *j = job_of(f);
+	const struct ox_result *j = oxi_job_of(f);
 
 	return j->pool->kinds[j->dispatch.index].copy.name;
 }
@@ -99,10 +99,11 @@ static void drop_input(struct ox_result *j)
 
 static void job_release(ox_future *f)
 {
-	struct ox_result *j = job_of(f);
+	struct ox_result *j = oxi_job_of(f);
 
 	drop_value(j);
 	if (j->story != NULL) {
+		oxi_inside_free(j->story->inside);
 		oxi_free(j->story->output);
 		oxi_free(j->story);
 	}
@@ -263,6 +264,18 @@ static int may_submit(const struct request *q, const struct oxi_kind **ret_kind,
 	return q->len > p->arena.zone_size ? OX_ETOOBIG : oxi_pool_attach(p);
 }
 
+/* Counts a new job, and tells its dispatcher's record what is known of its kind. */
+static void enter_books(struct ox_result *j, const struct oxi_kind *kind)
+{
+	ox_pool *p = j->pool;
+
+	j->number = ++p->submitted;
+	j->dispatch.index = (uint16_t)(kind - p->kinds);
+	j->dispatch.timeout = kind->copy.timeout;
+	j->dispatch.retries = (uint8_t)(kind->copy.retries < UINT8_MAX ? kind->copy.retries : UINT8_MAX);
+	hold(p);
+}
+
 /* Makes and submits the job. 0; a code: nothing was made. */
 static int submit(const struct request *q, bool wait, struct ox_result **ret)
 {
@@ -285,14 +298,25 @@ static int submit(const struct request *q, bool wait, struct ox_result **ret)
 		leave_place(p, q->len);
 		return r;
 	}
-	p->submitted++;
 	j->dispatch.priority = (int8_t)o.priority;
-	j->dispatch.index = (uint16_t)(kind - p->kinds);
-	j->dispatch.timeout = kind->copy.timeout;
-	j->dispatch.retries = (uint8_t)(kind->copy.retries < UINT8_MAX ? kind->copy.retries : UINT8_MAX);
-	hold(p);
+	enter_books(j, kind);
 	*ret = j;
 	oxi_dispatch_submit(p->dispatch, &j->dispatch, oxi_pool_now());
+	return 0;
+}
+
+/* It waits for no place: whoever has one might be waiting for this. */
+int oxi_job_new_child(ox_pool *p, unsigned index, const void *in, size_t len, struct ox_result **ret)
+{
+	struct ox_result *j;
+	int r = make_job(p, in, len, &j);
+
+	if (r < 0)
+		return r;
+	oxi_future_init(&j->future, NULL, &job_ops);
+	take_place(p, len);
+	enter_books(j, &p->kinds[index]);
+	*ret = j;
 	return 0;
 }
 
@@ -370,7 +394,7 @@ int ox_call(ox_pool *p, const ox_job *job, const void *in, size_t len, ox_result
 
 static bool job_cancel(ox_future *f, ox_cause cause)
 {
-	struct ox_result *j = job_of(f);
+	struct ox_result *j = oxi_job_of(f);
 	ox_pool *p = j->pool;
 	bool abandon = p->kinds[j->dispatch.index].copy.on_cancel == OX_ABANDON;
 
@@ -379,13 +403,30 @@ static bool job_cancel(ox_future *f, ox_cause cause)
 	return true;
 }
 
-/* The job's own copy of a death; captured output goes to the first that asks. */
+struct oxi_story *oxi_job_story(struct ox_result *j)
+{
+	if (j->story == NULL)
+		j->story = oxi_alloc(sizeof *j->story);
+	return j->story;
+}
+
+/* The job's own copy of a death, beside what it has of its own; captured output goes to the first that asks. */
 static void attach_death(struct ox_result *j, struct oxi_story *death)
 {
-	if (j->story != NULL || (j->story = oxi_alloc(sizeof *j->story)) == NULL)
+	struct oxi_story *s = oxi_job_story(j);
+
+	if (s == NULL || s->crashed)
 		return;
-	*j->story = *death;
-	j->story->crash.backtrace = death->crash.backtrace_len > 0 ? j->story->frames : NULL;
+	s->crashed = true;
+	s->crash = death->crash;
+	memcpy(s->frames, death->frames, sizeof s->frames);
+	s->crash.backtrace = death->crash.backtrace_len > 0 ? s->frames : NULL;
+	s->crash.note = s->said.note[0] != '\0' ? s->said.note : NULL;
+	s->crash.progress_done = s->said.done;
+	s->crash.progress_total = s->said.total;
+	s->output = death->output;
+	s->output_len = death->output_len;
+	s->output_truncated = death->output_truncated;
 	death->output = NULL;
 	death->crash.output = NULL;
 	death->output_len = death->crash.output_len = 0;
@@ -393,7 +434,7 @@ static void attach_death(struct ox_result *j, struct oxi_story *death)
 
 static void attach_output(struct ox_result *j, struct oxi_output *o)
 {
-	if (o->len > 0 && (j->story = oxi_alloc(sizeof *j->story)) != NULL)
+	if (o != NULL && o->len > 0 && oxi_job_story(j) != NULL)
 		oxi_output_move(o, j->story);
 }
 
@@ -440,21 +481,36 @@ void oxi_job_ended(void *t, struct oxi_djob *dispatch, enum oxi_end how, int sta
 		how = OXI_END_LIMIT;
 		status = OX_ECLOSED;
 	}
-	ox_origin origin = origin_of(j, how);
+	bool died = how != OXI_END_RESULT && (how != OXI_END_LIMIT || status == OX_EOOM || status == OX_ESTUCK);
+	if (died && p->obituary != NULL)
+		attach_death(j, p->obituary);
+	if (how != OXI_END_RESULT)
+		drop_input(j);
+	if (j->story == NULL || j->story->inside == NULL || oxi_inside_ended(j->story->inside, how, status))
+		oxi_job_finish(j, how, status);
+}
+
+void oxi_job_finish(struct ox_result *j, enum oxi_end how, int status)
+{
+	struct oxi_inside *inside = j->story != NULL ? j->story->inside : NULL;
+	ox_pool *p = j->pool;
+
 	if (how == OXI_END_CANCEL)
 		p->cancelled++;
 	else if (status < 0)
 		p->failed++;
 	else
 		p->done++;
-	bool died = how != OXI_END_RESULT && (how != OXI_END_LIMIT || status == OX_EOOM || status == OX_ESTUCK);
-	if (died && p->obituary != NULL)
-		attach_death(j, p->obituary);
-	if (how != OXI_END_RESULT)
-		drop_input(j);
 	leave_place(p, j->input_len);
 	hold(p);
-	oxi_future_resolve(&j->future, status, origin);
+	if (how != OXI_END_RESULT)
+		j->run_time = 0;
+	if (inside != NULL)
+		oxi_inside_finish(inside, status);
+	bool is_child = inside != NULL && inside->parent != NULL;
+	oxi_future_resolve(&j->future, status, origin_of(j, how));
+	if (is_child)                   /* in no group: it is still there */
+		oxi_nested_ended(inside);
 }
 
 /* ---- asking ---- */
@@ -479,14 +535,14 @@ void ox_result_free(ox_result *r)
 
 const ox_crash *ox_future_crash(const ox_future *f)
 {
-	const struct ox_result *j = job_of(f);
+	const struct ox_result *j = oxi_job_of(f);
 
 	return j != NULL && j->story != NULL && j->story->crashed ? &j->story->crash : NULL;
 }
 
 const char *ox_future_output(const ox_future *f, size_t *ret_len, bool *ret_truncated)
 {
-	const struct ox_result *j = job_of(f);
+	const struct ox_result *j = oxi_job_of(f);
 	const struct oxi_story *s = j != NULL ? j->story : NULL;
 
 	if (ret_len != NULL)
@@ -498,7 +554,7 @@ const char *ox_future_output(const ox_future *f, size_t *ret_len, bool *ret_trun
 
 ox_time ox_future_run_time(const ox_future *f)
 {
-	const struct ox_result *j = job_of(f);
+	const struct ox_result *j = oxi_job_of(f);
 
-	return j != NULL ? j->run_time : 0;
+	return j != NULL && ox_future_done(f) ? j->run_time : 0;
 }

@@ -23,7 +23,7 @@
 
 #define SEND_AFTER OX_MS(1)
 
-static int64_t now(void)
+int64_t oxi_worker_now(void)
 {
 	struct timespec t;
 
@@ -64,7 +64,7 @@ bool oxi_worker_receive(struct oxi_worker *w, int timeout_ms)
 	return true;
 }
 
-/* Takes the answer out of the mail, if the message that came last is it. */
+/* Takes the room that was asked for out of the mail, if the message that came last is it. */
 static bool take_grant(struct oxi_worker *w, uint64_t lease, struct oxi_record *ret)
 {
 	struct oxi_mail *last = OXI_CONTAINER(w->mail.prev, struct oxi_mail, link);
@@ -133,7 +133,7 @@ static uint32_t outbox_count(const struct oxi_worker *w)
 static void send_results(struct oxi_worker *w)
 {
 	fflush(stdout);
-	w->sent_at = now();
+	w->sent_at = oxi_worker_now();
 	if (outbox_count(w) == 0)
 		return;
 	struct oxi_header h = { .type = OXI_RESULTS, .count = outbox_count(w), .length = outbox_len(w) };
@@ -141,8 +141,23 @@ static void send_results(struct oxi_worker *w)
 	w->outbox = NULL;
 }
 
-/* The result is there from the moment that count says so. */
-static void publish(struct oxi_worker *w, struct oxi_record *r)
+uint8_t *oxi_worker_page(struct oxi_worker *w)
+{
+	if (w->outbox != NULL && outbox_len(w) + OXI_INLINE > OXI_OUTBOX)
+		send_results(w);
+	if (w->outbox == NULL)
+		open_outbox(w, w->left);
+	return w->outbox->body + outbox_len(w);
+}
+
+void oxi_worker_turn_page(struct oxi_worker *w)
+{
+	send_results(w);
+	oxi_worker_page(w);
+}
+
+/* What is published is there from the moment that count says so. */
+void oxi_worker_publish(struct oxi_worker *w, struct oxi_record *r)
 {
 	uint32_t count = outbox_count(w);
 
@@ -159,7 +174,10 @@ static void publish(struct oxi_worker *w, struct oxi_record *r)
 bool ox_job_cancelled(const ox_reply *out)
 {
 	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
-	return atomic_load_explicit(&out->worker->slot->told, memory_order_relaxed) == out->lease;
+	for (; out != NULL; out = out->outer)
+		if (oxi_slot_told(out->worker->slot, out->lease))
+			return true;
+	return false;
 }
 
 static bool claim(struct oxi_worker *w, uint64_t lease)
@@ -169,39 +187,92 @@ static bool claim(struct oxi_worker *w, uint64_t lease)
 	return atomic_compare_exchange_strong(&w->slot->claims[lease % OXI_CLAIMS], &offered, oxi_claim(lease, OXI_CLAIM_TAKEN));
 }
 
-static void run_job(struct oxi_worker *w, const struct oxi_record *job, const void *in, const struct oxi_record *grant,
-                    bool last)
+static void say_running(struct oxi_worker *w, uint64_t lease, int64_t since)
+{
+	atomic_store_explicit(&w->slot->since, since, memory_order_relaxed);
+	atomic_store_explicit(&w->slot->running, lease, memory_order_release);
+}
+
+/* The record of a job that has returned; its reply is where the parent will look for it. */
+static struct oxi_record make_result(ox_reply *out, const struct oxi_record *job, int status, int64_t time)
+{
+	bool failed = status >= 0 && out->error != 0;
+
+	if (out->aside != NULL && !out->in_arena && !failed)
+		memcpy(oxi_worker_page(out->worker), out->aside, out->len);
+	return (struct oxi_record){
+		.job = job->job, .lease = job->lease, .index = job->index, .time = time,
+		.status = failed ? out->error : status, .length = failed ? 0 : out->len,
+		.flags = (uint16_t)(failed ? OXI_RECORD_LIMIT : out->in_arena ? OXI_RECORD_ARENA : 0),
+		.place = out->in_arena ? (uint64_t)(out->data - out->worker->heritage->arena.base) : 0,
+	};
+}
+
+/* What the job has used besides its reply; most have not. */
+static void end_reply(ox_reply *out)
+{
+	free(out->aside);
+	oxi_reply_forget_answer(out);
+	if (OXI_UNLIKELY(out->worker->log_lost > 0))
+		oxi_worker_tell_lost(out);
+}
+
+static ox_reply new_reply(struct oxi_worker *w, const struct oxi_record *job, const struct oxi_record *grant, ox_reply *outer)
 {
 	const struct oxi_job_entry *entry = &w->page->job[job->index];
-	uint8_t *base = w->heritage->arena.base;
-	int64_t begun = now();
-	ox_reply out = {
-		.magic = OXI_REPLY_MAGIC, .worker = w, .lease = job->lease, .max = entry->max_result,
-		.data = w->outbox->body + outbox_len(w), .cap = OXI_INLINE,
-		.grant = grant != NULL ? base + grant->place : NULL, .grant_cap = grant != NULL ? (size_t)grant->length : 0,
-	};
 
-	atomic_store_explicit(&w->slot->since, begun, memory_order_relaxed);
-	atomic_store_explicit(&w->slot->running, job->lease, memory_order_release);
-	int status = entry->fn(in, (size_t)job->length, &out);
+	return (ox_reply){
+		.magic = OXI_REPLY_MAGIC, .worker = w, .lease = job->lease, .max = entry->max_result, .entry = entry,
+		.data = oxi_worker_page(w), .cap = OXI_INLINE, .number = job->job, .since = oxi_worker_now(),
+		.outer = outer, .depth = outer != NULL ? outer->depth + 1 : 0,
+		.grant = grant != NULL ? w->heritage->arena.base + grant->place : NULL,
+		.grant_cap = grant != NULL ? (size_t)grant->length : 0,
+	};
+}
+
+/* Its result for the job that has run it: as it lies in the arena, or copied out of the outbox. False: no memory. */
+static bool keep(ox_reply *outer, const ox_reply *out, ox_bytes *ret)
+{
+	const void *at = out->data;
+
+	if (!out->in_arena) {
+		outer->answer = malloc(sizeof *outer->answer + out->len);
+		if (outer->answer == NULL)
+			return false;
+		at = out->len > 0 ? memcpy(outer->answer->body, out->data, out->len) : outer->answer->body;
+	}
+	*ret = (ox_bytes){ at, out->len };
+	return true;
+}
+
+/* *ret: the result of a job that runs in another one, to be kept for that; NULL: nobody here asks. */
+static int run_job(struct oxi_worker *w, const struct oxi_record *job, const void *in, const struct oxi_record *grant,
+                   ox_reply *outer, bool last, ox_bytes *ret)
+{
+	ox_reply out = new_reply(w, job, grant, outer);
+
+	say_running(w, job->lease, out.since);
+	int status = out.entry->fn(in, (size_t)job->length, &out);
 	if (!*w->original)
 		_exit(OXI_EXIT_OK);     /* a child that the job forked came back; the job's own process goes on */
-	int64_t ended = now();
+	int64_t ended = oxi_worker_now();
 	bool send = last || ended - w->sent_at >= SEND_AFTER;
 	if (send && !oxi_channel_intact(w->channel))
 		_exit(OXI_EXIT_CLOSED);         /* still running, as the slot says: this job's crash */
 
-	bool failed = status >= 0 && out.error != 0;
-	struct oxi_record r = {
-		.job = job->job, .lease = job->lease, .index = job->index, .time = ended - begun,
-		.status = failed ? out.error : status, .length = failed ? 0 : out.len,
-		.flags = (uint16_t)(failed ? OXI_RECORD_LIMIT : out.in_arena ? OXI_RECORD_ARENA : 0),
-		.place = out.in_arena ? (uint64_t)(out.data - base) : 0,
-	};
-	publish(w, &r);
-	atomic_store_explicit(&w->slot->running, 0, memory_order_release);
+	struct oxi_record r = make_result(&out, job, status, ended - out.since);
+	if (outer != NULL) {
+		if (r.status >= 0 && !keep(outer, &out, ret))
+			r = (struct oxi_record){ .lease = r.lease, .index = r.index, .status = OX_ENOMEM, .flags = OXI_RECORD_LIMIT };
+		say_running(w, outer->lease, outer->since);     /* before: with its result known, the other one runs again */
+	}
+	end_reply(&out);
+	oxi_worker_publish(w, &r);
+	if (outer == NULL)
+		atomic_store_explicit(&w->slot->running, 0, memory_order_release);
 	if (send)
 		send_results(w);
+	return r.status;
 }
 
 /* The i-th record: a job and where its input is. Our parent wrote it; that it did is still checked. */
@@ -226,20 +297,31 @@ static void run_batch(struct oxi_worker *w, const struct oxi_mail *m)
 	struct oxi_record job, next;
 	const void *in, *none;
 
-	w->sent_at = now();
-	open_outbox(w, count);
+	w->sent_at = oxi_worker_now();
+	w->left = count;
+	oxi_worker_page(w);
 	for (uint32_t i = 0; i < count; i++) {
 		if (!read_job(w, m, i, &job, &in) || !claim(w, job.lease))
 			continue;
 		bool granted = i + 1 < count && !read_job(w, m, i + 1, &next, &none);
-		if (w->outbox != NULL && outbox_len(w) + OXI_INLINE > OXI_OUTBOX)
-			send_results(w);
-		if (w->outbox == NULL)
-			open_outbox(w, count - i);
-		run_job(w, &job, in, granted ? &next : NULL, i + 1 + granted == count);
+		w->left = count - i;
+		run_job(w, &job, in, granted ? &next : NULL, NULL, i + 1 + granted == count, NULL);
 	}
 	if (w->outbox != NULL)
 		send_results(w);
+}
+
+int oxi_worker_run(struct oxi_mail *m, ox_reply *outer, ox_bytes *ret)
+{
+	struct oxi_worker *w = outer->worker;
+	struct oxi_record job, grant;
+	const void *in, *none;
+
+	OXI_CHECK(read_job(w, m, 0, &job, &in));
+	bool granted = m->header.count > 1 && !read_job(w, m, 1, &grant, &none);
+	int status = run_job(w, &job, in, granted ? &grant : NULL, outer, true, ret);
+	oxi_worker_page(w);
+	return status;
 }
 
 void oxi_worker_loop(struct oxi_worker *w)

@@ -70,7 +70,7 @@ static void keep_descriptors(const struct oxi_heritage *h)
 {
 	if (h->output >= 0) {
 		dup2(h->output, 1);
-		dup2(h->output, 2);
+		dup2(h->errors, 2);
 	}
 	close_range(3, ~0u, 0);
 }

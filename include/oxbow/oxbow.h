@@ -10,6 +10,7 @@
 #include <oxbow/base.h>
 #include <oxbow/address.h>
 #include <oxbow/broadcast.h>
+#include <oxbow/callback.h>
 #include <oxbow/channel.h>
 #include <oxbow/dir.h>
 #include <oxbow/dns.h>
@@ -20,9 +21,11 @@
 #include <oxbow/inspect.h>
 #include <oxbow/job.h>
 #include <oxbow/log.h>
+#include <oxbow/nested.h>
 #include <oxbow/pool.h>
 #include <oxbow/process.h>
 #include <oxbow/queue.h>
+#include <oxbow/report.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
 #include <oxbow/select.h>

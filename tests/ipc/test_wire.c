@@ -28,7 +28,7 @@ struct message {
 
 static void random_record(uint64_t *seed, struct oxi_record *r, uint8_t payload[MAX_PAYLOAD])
 {
-	static const uint16_t kinds[] = { 0, 0, OXI_RECORD_ARENA, OXI_RECORD_GRANT, 0x8000 };
+	static const uint16_t kinds[] = { 0, OXI_RECORD_PART, OXI_RECORD_ARENA, OXI_RECORD_GRANT, 0x8000 };
 
 	*r = (struct oxi_record){
 		.job = random_next(seed), .lease = random_next(seed), .index = (uint16_t)random_next(seed),

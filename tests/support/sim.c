@@ -363,6 +363,12 @@ static void op_end(void *t, struct oxi_djob *d, enum oxi_end how, int status)
 		s->on_end(s, job);
 }
 
+/* What a job has is the owner's affair. */
+static void op_again(void *t, struct oxi_djob *job)
+{
+	(void)t, (void)job;
+}
+
 static void op_timer(void *t, ox_time at)
 {
 	struct sim *s = t;
@@ -372,7 +378,7 @@ static void op_timer(void *t, ox_time at)
 
 static const struct oxi_dispatch_ops ops = {
 	.spawn = op_spawn, .kill = op_kill, .stop = op_stop, .send = op_send, .take_back = op_take_back,
-	.running = op_running, .tell = op_tell, .end = op_end, .timer = op_timer,
+	.running = op_running, .tell = op_tell, .again = op_again, .end = op_end, .timer = op_timer,
 };
 
 /* ---- the calls ---- */
