@@ -41,6 +41,7 @@ struct oxi_job_entry {
 	size_t max_result;
 	uint64_t name;                  /* oxi_text_identity() of it */
 	size_t emit_ahead, emit_ahead_bytes;
+	ox_time timeout;                /* 0: none */
 };
 
 struct oxi_pool_page {
@@ -129,6 +130,8 @@ struct oxi_heritage {
 	uint32_t generation;
 	uint8_t secret[OXI_SECRET];     /* known to this worker and the parent: HELLO repeats it */
 	char channel[OXI_CHANNEL_NAME];
+	int floor;                      /* all descriptors from 3 to below it are occupied, until the channel is made */
+	int listener;                   /* of the channel */
 	int output, errors;             /* for descriptors 1 and 2; -1: they stay */
 };
 

@@ -41,7 +41,7 @@ struct oxi_inside {
 	/* if another job has started it */
 	struct oxi_inside *parent;      /* NULL: none has */
 	struct oxi_list sibling;
-	uint64_t ticket;
+	uint64_t ticket, number;
 	unsigned depth;                 /* how many stand above it */
 	bool orphan;                    /* the attempt that has started it is over: released when it has ended */
 	/* the dispatcher has told its end, which is kept until live is 0 */

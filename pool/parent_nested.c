@@ -45,9 +45,9 @@ void oxi_nested_submit(struct oxi_inside *in, unsigned index, uint64_t ticket, c
 		in->no_memory = true;
 		return;
 	}
-	uint64_t mix = in->job->number + ticket;
+	uint64_t mix = oxi_job_number(in->job) + ticket;
 	struct ox_result *j = child->job;
-	j->number = oxi_splitmix(&mix);
+	child->number = oxi_splitmix(&mix);
 	j->dispatch.priority = in->job->dispatch.priority;
 	child->parent = in;
 	child->ticket = ticket;
@@ -141,8 +141,7 @@ void oxi_nested_drop(struct oxi_inside *child)
 		return;
 	}
 	child->orphan = true;
-	oxi_dispatch_cancel(j->pool->dispatch, &j->dispatch, OXI_END_CANCEL, OX_ECANCELED,
-	                    j->pool->kinds[j->dispatch.index].copy.on_cancel == OX_ABANDON, oxi_pool_now());
+	oxi_job_cancel(j);
 }
 
 void oxi_nested_drop_all(struct oxi_inside *in)

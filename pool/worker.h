@@ -71,7 +71,8 @@ void oxi_reply_forget_answer(ox_reply *out);
 /* Room for a result of length bytes of the job with this lease, asked of the parent; *ret_cap is its size. NULL: no. */
 uint8_t *oxi_worker_need(struct oxi_worker *w, uint64_t lease, size_t length, size_t *ret_cap);
 
-/* Has the death by a signal leave its story in the slot. */
+/* Has the death by a signal leave its story in the slot. The first once in the spawner, before it forks. */
+void oxi_worker_prepare_crashes(void);
 void oxi_worker_watch_crashes(struct oxi_slot *slot);
 
 #define OXI_REPLY_MAGIC 0x7265706c79000001ull
@@ -99,6 +100,10 @@ struct ox_reply {
 	uint64_t tickets;               /* given out */
 	unsigned open;                  /* of these not awaited */
 	struct oxi_mail *answer;        /* whose bytes are borrowed; NULL: none */
+	int64_t deadline;               /* monotonic ns; until it begins, its submitter's alone */
+	int64_t timeout;                /* 0: none */
+	const struct oxi_mail *mail;    /* that it came in */
+	uint32_t after, afters;         /* there: the first AFTER record of it, and how many they are */
 };
 
 #endif

@@ -180,6 +180,48 @@ bool ox_job_cancelled(const ox_reply *out)
 	return false;
 }
 
+ox_time ox_job_deadline(const ox_reply *out)
+{
+	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
+	return out->deadline;
+}
+
+size_t ox_job_dependencies(const ox_reply *out)
+{
+	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
+	return out->afters;
+}
+
+/* Where the payload of a record from our parent is. That it is there is still checked. */
+static const void *payload_at(const struct oxi_worker *w, const struct oxi_record *r, const void *in_message)
+{
+	const struct oxi_arena *a = &w->heritage->arena;
+
+	if ((r->flags & OXI_RECORD_ARENA) == 0)
+		return in_message;
+	OXI_CHECK(oxi_arena_contains(a, r->place, r->length));
+	return a->base + r->place;
+}
+
+static void read_record(const struct oxi_mail *m, uint32_t i, struct oxi_record *ret, const void **ret_payload)
+{
+	OXI_CHECK(oxi_body_record(m->body, (size_t)m->header.length, m->header.count, i, ret, ret_payload) == 0);
+}
+
+int ox_job_dependency(const ox_reply *out, size_t i, ox_bytes *ret)
+{
+	struct oxi_record r;
+	const void *payload;
+
+	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
+	if (i >= out->afters)
+		return OX_EINVAL;
+	read_record(out->mail, out->after + (uint32_t)i, &r, &payload);
+	if (ret != NULL)
+		*ret = (ox_bytes){ r.length > 0 ? payload_at(out->worker, &r, payload) : NULL, (size_t)r.length };
+	return r.status;
+}
+
 static bool claim(struct oxi_worker *w, uint64_t lease)
 {
 	uint64_t offered = oxi_claim(lease, OXI_CLAIM_OFFERED);
@@ -217,19 +259,6 @@ static void end_reply(ox_reply *out)
 		oxi_worker_tell_lost(out);
 }
 
-static ox_reply new_reply(struct oxi_worker *w, const struct oxi_record *job, const struct oxi_record *grant, ox_reply *outer)
-{
-	const struct oxi_job_entry *entry = &w->page->job[job->index];
-
-	return (ox_reply){
-		.magic = OXI_REPLY_MAGIC, .worker = w, .lease = job->lease, .max = entry->max_result, .entry = entry,
-		.data = oxi_worker_page(w), .cap = OXI_INLINE, .number = job->job, .since = oxi_worker_now(),
-		.outer = outer, .depth = outer != NULL ? outer->depth + 1 : 0,
-		.grant = grant != NULL ? w->heritage->arena.base + grant->place : NULL,
-		.grant_cap = grant != NULL ? (size_t)grant->length : 0,
-	};
-}
-
 /* Its result for the job that has run it: as it lies in the arena, or copied out of the outbox. False: no memory. */
 static bool keep(ox_reply *outer, const ox_reply *out, ox_bytes *ret)
 {
@@ -246,13 +275,14 @@ static bool keep(ox_reply *outer, const ox_reply *out, ox_bytes *ret)
 }
 
 /* *ret: the result of a job that runs in another one, to be kept for that; NULL: nobody here asks. */
-static int run_job(struct oxi_worker *w, const struct oxi_record *job, const void *in, const struct oxi_record *grant,
-                   ox_reply *outer, bool last, ox_bytes *ret)
+static int run_job(struct oxi_worker *w, const struct oxi_record *job, const void *in, ox_reply *out, bool last, ox_bytes *ret)
 {
-	ox_reply out = new_reply(w, job, grant, outer);
-
-	say_running(w, job->lease, out.since);
-	int status = out.entry->fn(in, (size_t)job->length, &out);
+	out->data = oxi_worker_page(w);
+	out->since = oxi_worker_now();
+	if (out->timeout > 0 && out->timeout < out->deadline - out->since)
+		out->deadline = out->since + out->timeout;
+	say_running(w, job->lease, out->since);
+	int status = out->entry->fn(in, (size_t)job->length, out);
 	if (!*w->original)
 		_exit(OXI_EXIT_OK);     /* a child that the job forked came back; the job's own process goes on */
 	int64_t ended = oxi_worker_now();
@@ -260,52 +290,80 @@ static int run_job(struct oxi_worker *w, const struct oxi_record *job, const voi
 	if (send && !oxi_channel_intact(w->channel))
 		_exit(OXI_EXIT_CLOSED);         /* still running, as the slot says: this job's crash */
 
-	struct oxi_record r = make_result(&out, job, status, ended - out.since);
-	if (outer != NULL) {
-		if (r.status >= 0 && !keep(outer, &out, ret))
+	struct oxi_record r = make_result(out, job, status, ended - out->since);
+	if (out->outer != NULL) {
+		if (r.status >= 0 && !keep(out->outer, out, ret))
 			r = (struct oxi_record){ .lease = r.lease, .index = r.index, .status = OX_ENOMEM, .flags = OXI_RECORD_LIMIT };
-		say_running(w, outer->lease, outer->since);     /* before: with its result known, the other one runs again */
+		say_running(w, out->outer->lease, out->outer->since);   /* before: with its result known, the other one runs again */
 	}
-	end_reply(&out);
+	end_reply(out);
 	oxi_worker_publish(w, &r);
-	if (outer == NULL)
+	if (out->outer == NULL)
 		atomic_store_explicit(&w->slot->running, 0, memory_order_release);
 	if (send)
 		send_results(w);
 	return r.status;
 }
 
-/* The i-th record: a job and where its input is. Our parent wrote it; that it did is still checked. */
-static bool read_job(struct oxi_worker *w, const struct oxi_mail *m, uint32_t i, struct oxi_record *ret, const void **ret_in)
+/* Says that a job whose deadline has passed was not begun. */
+static void leave_out(struct oxi_worker *w, const struct oxi_record *job)
 {
-	const struct oxi_arena *a = &w->heritage->arena;
+	struct oxi_record r = {
+		.job = job->job, .lease = job->lease, .index = job->index, .status = OX_ECANCELED,
+		.flags = OXI_RECORD_LIMIT | OXI_RECORD_LATE,
+	};
 
-	OXI_CHECK(oxi_body_record(m->body, (size_t)m->header.length, m->header.count, i, ret, ret_in) == 0);
-	if ((ret->flags & OXI_RECORD_GRANT) != 0)
-		return false;
-	OXI_CHECK(ret->index < w->page->jobs);
-	if ((ret->flags & OXI_RECORD_ARENA) != 0) {
-		OXI_CHECK(oxi_arena_contains(a, ret->place, ret->length));
-		*ret_in = a->base + ret->place;
+	oxi_worker_page(w);
+	oxi_worker_publish(w, &r);
+}
+
+/* The reply of the job whose record is the i-th, with what the records behind it say. Returns the number of the next job's. */
+static uint32_t begin_reply(struct oxi_worker *w, const struct oxi_mail *m, uint32_t i, const struct oxi_record *job, ox_reply *ret)
+{
+	const struct oxi_job_entry *entry = &w->page->job[job->index];
+	struct oxi_record r;
+	const void *payload;
+
+	*ret = (ox_reply){
+		.magic = OXI_REPLY_MAGIC, .worker = w, .lease = job->lease, .max = entry->max_result, .cap = OXI_INLINE,
+		.deadline = OX_NEVER, .timeout = entry->timeout, .mail = m, .entry = entry, .number = job->job,
+	};
+	while (++i < m->header.count) {
+		read_record(m, i, &r, &payload);
+		if ((r.flags & OXI_RECORD_GRANT) != 0) {
+			ret->grant = w->heritage->arena.base + r.place;
+			ret->grant_cap = (size_t)r.length;
+		} else if ((r.flags & OXI_RECORD_TERMS) != 0) {
+			ret->deadline = r.time != 0 ? r.time : OX_NEVER;
+			ret->timeout = (int64_t)r.length;
+		} else if ((r.flags & OXI_RECORD_AFTER) == 0) {
+			break;
+		} else if (ret->afters++ == 0) {
+			ret->after = i;
+		}
 	}
-	return true;
+	return i;
 }
 
 static void run_batch(struct oxi_worker *w, const struct oxi_mail *m)
 {
 	uint32_t count = m->header.count;
-	struct oxi_record job, next;
-	const void *in, *none;
+	struct oxi_record job;
+	ox_reply out;
+	const void *in;
 
 	w->sent_at = oxi_worker_now();
-	w->left = count;
-	oxi_worker_page(w);
-	for (uint32_t i = 0; i < count; i++) {
-		if (!read_job(w, m, i, &job, &in) || !claim(w, job.lease))
+	for (uint32_t i = 0, next; i < count; i = next) {
+		read_record(m, i, &job, &in);
+		OXI_CHECK(job.index < w->page->jobs);
+		next = begin_reply(w, m, i, &job, &out);
+		if (!claim(w, job.lease))
 			continue;
-		bool granted = i + 1 < count && !read_job(w, m, i + 1, &next, &none);
-		w->left = count - i;
-		run_job(w, &job, in, granted ? &next : NULL, NULL, i + 1 + granted == count, NULL);
+		w->left = count - i < OXI_BATCH ? count - i : OXI_BATCH;
+		if (out.deadline != OX_NEVER && oxi_worker_now() >= out.deadline)
+			leave_out(w, &job);
+		else
+			run_job(w, &job, payload_at(w, &job, in), &out, next == count, NULL);
 	}
 	if (w->outbox != NULL)
 		send_results(w);
@@ -314,12 +372,16 @@ static void run_batch(struct oxi_worker *w, const struct oxi_mail *m)
 int oxi_worker_run(struct oxi_mail *m, ox_reply *outer, ox_bytes *ret)
 {
 	struct oxi_worker *w = outer->worker;
-	struct oxi_record job, grant;
-	const void *in, *none;
+	struct oxi_record job;
+	ox_reply out;
+	const void *in;
 
-	OXI_CHECK(read_job(w, m, 0, &job, &in));
-	bool granted = m->header.count > 1 && !read_job(w, m, 1, &grant, &none);
-	int status = run_job(w, &job, in, granted ? &grant : NULL, outer, true, ret);
+	read_record(m, 0, &job, &in);
+	OXI_CHECK(job.index < w->page->jobs);
+	begin_reply(w, m, 0, &job, &out);
+	out.outer = outer;
+	out.depth = outer->depth + 1;
+	int status = run_job(w, &job, payload_at(w, &job, in), &out, true, ret);
 	oxi_worker_page(w);
 	return status;
 }
