@@ -20,6 +20,7 @@
 
 #include "ipc/arena.h"
 #include "ipc/channel.h"
+#include "pool/chaos.h"
 
 #define OXI_CLAIMS      1024u           /* leases a worker can hold, power of two */
 #define OXI_INLINE      OX_KIB(4)       /* payloads up to this travel in the message */
@@ -59,6 +60,7 @@ struct oxi_pool_page {
 	uint64_t seed;
 	unsigned calls;
 	ox_callback_fn *call[OXI_CALLS];                /* only to be compared with */
+	struct oxi_chaos chaos;
 	struct oxi_job_entry job[];
 };
 

@@ -2,7 +2,8 @@
 /*
  * The inside of a worker process. One thread; no loop. Files: worker_main.c (from the fork to the first job),
  * worker_limits.c (CPUs and limits), worker_loop.c (jobs in, results out), worker_reply.c (one result), worker_report.c (what a
- * job says meanwhile), worker_ask.c (what it asks for and waits), worker_random.c, worker_crash.c (last words).
+ * job says meanwhile), worker_ask.c (what it asks for and waits), worker_random.c, worker_crash.c (last words), worker_chaos.c
+ * (faults on purpose).
  */
 #ifndef OXBOW_POOL_WORKER_H
 #define OXBOW_POOL_WORKER_H
@@ -32,6 +33,7 @@ struct oxi_worker {
 	/* lines for the log */
 	uint64_t logged, log_lost;      /* sent; not sent, since one was */
 	int64_t log_at;                 /* the time that the lines sent so far take at the rate that is allowed */
+	uint64_t dice;                  /* times that chaos was asked */
 };
 
 /* Exit codes of a worker that ends itself. */
@@ -74,6 +76,10 @@ uint8_t *oxi_worker_need(struct oxi_worker *w, uint64_t lease, size_t length, si
 /* Has the death by a signal leave its story in the slot. The first once in the spawner, before it forks. */
 void oxi_worker_prepare_crashes(void);
 void oxi_worker_watch_crashes(struct oxi_slot *slot);
+
+/* Where chaos may strike: does not return, or late. */
+void oxi_worker_chaos(struct oxi_worker *w, enum oxi_chaos_what what);
+bool oxi_worker_chaos_begin(struct oxi_worker *w);      /* true: the job shall not end */
 
 #define OXI_REPLY_MAGIC 0x7265706c79000001ull
 

@@ -87,6 +87,8 @@ static int take_answer(ox_reply *out, struct oxi_mail *m, ox_bytes *ret)
 static int may_ask(ox_reply *out)
 {
 	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
+	if (out->worker->channel == NULL)
+		return OX_ESTATE;               /* a replay */
 	int r = oxi_reply_step_aside(out);
 	if (r == 0)
 		oxi_reply_forget_answer(out);
@@ -132,6 +134,8 @@ int ox_job_submit(ox_reply *out, const ox_job *job, const void *in, size_t len, 
 	struct oxi_record r = { 0 };
 
 	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
+	if (out->worker->channel == NULL)
+		return OX_ESTATE;
 	int index = find_job(out->worker->page, job);
 	int status = !*out->worker->original ? OX_EFORKED : ox_job_cancelled(out) ? OX_ECANCELED :
 	             index < 0 ? index : out->open == OXI_TICKETS ? OX_EBUSY : oxi_worker_place(out, &r, in, len);
@@ -154,7 +158,7 @@ int ox_job_await(ox_reply *out, uint64_t ticket, ox_bytes *ret)
 	ox_bytes none;
 	int status = may_ask(out);
 
-	if (ticket == 0 || ticket > out->tickets)
+	if (status == 0 && (ticket == 0 || ticket > out->tickets))
 		return OX_EINVAL;
 	if (ret == NULL)
 		ret = &none;

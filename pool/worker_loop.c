@@ -12,6 +12,7 @@
  * Messages are copied off the channel as they come, because a job may have to wait for an answer of its own
  * (GRANT) in the middle of a batch whose inputs lie in the message before.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,8 @@ static void send_results(struct oxi_worker *w)
 	w->sent_at = oxi_worker_now();
 	if (outbox_count(w) == 0)
 		return;
+	if (OXI_UNLIKELY(w->page->chaos.on))
+		oxi_worker_chaos(w, OXI_CHAOS_DELAY);
 	struct oxi_header h = { .type = OXI_RESULTS, .count = outbox_count(w), .length = outbox_len(w) };
 	oxi_worker_send(w, &h, w->outbox->body);
 	w->outbox = NULL;
@@ -243,7 +246,7 @@ static struct oxi_record make_result(ox_reply *out, const struct oxi_record *job
 	if (out->aside != NULL && !out->in_arena && !failed)
 		memcpy(oxi_worker_page(out->worker), out->aside, out->len);
 	return (struct oxi_record){
-		.job = job->job, .lease = job->lease, .index = job->index, .time = time,
+		.job = (uint64_t)out->since, .lease = job->lease, .index = job->index, .time = time,
 		.status = failed ? out->error : status, .length = failed ? 0 : out->len,
 		.flags = (uint16_t)(failed ? OXI_RECORD_LIMIT : out->in_arena ? OXI_RECORD_ARENA : 0),
 		.place = out->in_arena ? (uint64_t)(out->data - out->worker->heritage->arena.base) : 0,
@@ -282,9 +285,12 @@ static int run_job(struct oxi_worker *w, const struct oxi_record *job, const voi
 	if (out->timeout > 0 && out->timeout < out->deadline - out->since)
 		out->deadline = out->since + out->timeout;
 	say_running(w, job->lease, out->since);
+	bool killed = OXI_UNLIKELY(w->page->chaos.on) && oxi_worker_chaos_begin(w);
 	int status = out->entry->fn(in, (size_t)job->length, out);
 	if (!*w->original)
 		_exit(OXI_EXIT_OK);     /* a child that the job forked came back; the job's own process goes on */
+	if (OXI_UNLIKELY(killed))
+		raise(SIGKILL);
 	int64_t ended = oxi_worker_now();
 	bool send = last || ended - w->sent_at >= SEND_AFTER;
 	if (send && !oxi_channel_intact(w->channel))
@@ -300,6 +306,8 @@ static int run_job(struct oxi_worker *w, const struct oxi_record *job, const voi
 	oxi_worker_publish(w, &r);
 	if (out->outer == NULL)
 		atomic_store_explicit(&w->slot->running, 0, memory_order_release);
+	if (OXI_UNLIKELY(w->page->chaos.on))
+		oxi_worker_chaos(w, OXI_CHAOS_RESULT);
 	if (send)
 		send_results(w);
 	return r.status;
@@ -352,8 +360,12 @@ static void run_batch(struct oxi_worker *w, const struct oxi_mail *m)
 	ox_reply out;
 	const void *in;
 
+	if (OXI_UNLIKELY(w->page->chaos.on))
+		oxi_worker_chaos(w, OXI_CHAOS_DELAY);
 	w->sent_at = oxi_worker_now();
 	for (uint32_t i = 0, next; i < count; i = next) {
+		if (OXI_UNLIKELY(w->page->chaos.on))
+			oxi_worker_chaos(w, OXI_CHAOS_START);
 		read_record(m, i, &job, &in);
 		OXI_CHECK(job.index < w->page->jobs);
 		next = begin_reply(w, m, i, &job, &out);

@@ -55,6 +55,7 @@ typedef struct ox_job {
 	 * what it returns is its result. Its worker is killed after that. 0: at once.
 	 */
 	ox_time grace;
+	unsigned crash_limit;           /* an input that has crashed so many workers is not run again: OX_EQUARANTINED. 0: any number */
 	/* ox_job_emit() waits while so many parts, or bytes of them, have not been taken. */
 	size_t emit_ahead;              /* 0: 64 */
 	size_t emit_ahead_bytes;        /* 0: 4 MiB. One part may be larger */

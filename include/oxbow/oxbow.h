@@ -21,9 +21,11 @@
 #include <oxbow/inspect.h>
 #include <oxbow/job.h>
 #include <oxbow/log.h>
+#include <oxbow/metrics.h>
 #include <oxbow/nested.h>
 #include <oxbow/pool.h>
 #include <oxbow/process.h>
+#include <oxbow/quarantine.h>
 #include <oxbow/queue.h>
 #include <oxbow/report.h>
 #include <oxbow/run.h>
