@@ -29,7 +29,7 @@
 	X(CREDIT,     4, "W", "ready, or not: status of worker_init")                           \
 	X(JOBS,       5, "P", "jobs to run, with grants of result room")                        \
 	X(START,      6, "W", "a job has begun (remote workers; local ones say it in shared memory)") \
-	X(EMIT,       7, "W", "a part of a result")                                             \
+	X(EMIT,       7, "W", "as RESULTS, and the last record is a part")                      \
 	X(PROGRESS,   8, "W", "progress of a job (remote workers)")                             \
 	X(RESULTS,    9, "W", "results of jobs")                                                \
 	X(CANCEL,    10, "P", "a job is not wanted any more (remote workers)")                  \
@@ -39,7 +39,14 @@
 	X(DRAIN,     14, "P", "finish what you have, then BYE")                                 \
 	X(BYE,       15, "PW", "the end")                                                       \
 	X(NEED,      16, "W", "a result needs length bytes of room")                            \
-	X(GRANT,     17, "P", "here they are; length 0: no")
+	X(GRANT,     17, "P", "here they are; length 0: no")                                    \
+	X(LOG,       18, "W", "a line for the log; time: lines lost before it")                 \
+	X(SUBMIT,    19, "W", "a job submits another one; job: its ticket")                     \
+	X(CALL,      20, "W", "a job calls a function of the main loop, and waits")             \
+	X(AWAIT,     21, "W", "a job waits for the one with this ticket")                       \
+	X(FULL,      22, "W", "a job waits until parts have been taken")                        \
+	X(ANSWER,    23, "P", "the one answer to CALL, AWAIT or FULL")                          \
+	X(RUN,       24, "P", "the other answer to AWAIT: the job, to be run on the spot")
 
 enum oxi_message {
 #define OXI_MESSAGE_ENUM_(name, number, from, text) OXI_##name = number,
@@ -62,6 +69,7 @@ struct oxi_header {
 #define OXI_RECORD_AFTER 16u            /* JOBS, no job: status and payload of a job which the job record before it comes after */
 #define OXI_RECORD_LATE  32u            /* RESULTS: not begun, its deadline had passed */
 #define OXI_RECORD_LIMIT 4u             /* RESULTS: the status is the library's (reply too big, no memory), not the function's */
+#define OXI_RECORD_PART  64u            /* EMIT: a part of the result of a job that goes on */
 
 struct oxi_record {
 	uint64_t job;                   /* JOBS: the actor that it is for; RESULTS: when it began, monotonic ns of the worker's machine; else 0 */

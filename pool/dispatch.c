@@ -80,6 +80,35 @@ static ox_time kill_time(const struct oxi_dispatch *d, const struct oxi_dworker 
 	return c->job->timeout > 0 ? since + c->job->timeout + grace_of(d, c->job) : OX_NEVER;
 }
 
+/* Has a job that runs since then told, or its worker killed, if it is time for that. True: killed. */
+static bool check_time(struct oxi_dispatch *d, struct oxi_dworker *w, const struct oxi_dcell *c, ox_time since, ox_time now)
+{
+	ox_time tell_at = tell_time(c, since), kill_at = kill_time(d, w, c, since);
+
+	if (now >= kill_at) {
+		if (c->job != NULL && !c->job->doomed)
+			doom(c->job, OXI_END_TIMEOUT, OX_ETIMEDOUT);
+		oxi_dworker_kill(d, w);
+		return true;
+	}
+	if (now >= tell_at)
+		d->ops->tell(d->transport, oxi_dworker_slot(d, w), c->lease);
+	w->check_at = oxi_min_time(w->check_at, now >= tell_at ? kill_at : oxi_min_time(tell_at, kill_at));
+	return false;
+}
+
+/* Those that stand in one another run all of them. */
+static bool check_nested(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
+{
+	OXI_LIST_EACH(e, &w->leases) {
+		const struct oxi_djob *job = oxi_djob_of(e);
+
+		if (job->nesting && check_time(d, w, oxi_lease_cell(w, job->lease), job->at, now))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Looks whether the job that runs has used up its time, or is one that must be killed. One that must be
  * killed and does not run has just ended, or is just beginning: its result comes, or the next look finds it
@@ -95,23 +124,14 @@ static void check_timeouts(struct oxi_dispatch *d, struct oxi_dworker *w, ox_tim
 	if (r.lease == 0 || c->lease != r.lease)
 		c = NULL;
 	w->check_at = OX_NEVER;
-	if (c != NULL) {
-		ox_time tell_at = tell_time(c, r.since), kill_at = kill_time(d, w, c, r.since);
-
-		if (now >= kill_at) {
-			if (c->job != NULL && !c->job->doomed)
-				doom(c->job, OXI_END_TIMEOUT, OX_ETIMEDOUT);
-			oxi_dworker_kill(d, w);
-			return;
-		}
-		if (now >= tell_at)
-			d->ops->tell(d->transport, oxi_dworker_slot(d, w), r.lease);
-		w->check_at = now >= tell_at ? kill_at : oxi_min_time(tell_at, kill_at);
-	}
+	if (w->nested > 0 && check_nested(d, w, now))
+		return;
+	if (c != NULL && (c->job == NULL || !c->job->nesting) && check_time(d, w, c, r.since, now))
+		return;
 	if (w->outstanding > 0 && (c == NULL || w->outstanding > 1) && w->shortest > 0)
 		w->check_at = oxi_min_time(w->check_at, now + w->shortest);
 	OXI_LIST_EACH(e, &w->leases)
-		if (oxi_djob_of(e)->doomed && (c == NULL || oxi_djob_of(e) != c->job))
+		if (oxi_djob_of(e)->doomed && !oxi_djob_of(e)->nesting && (c == NULL || oxi_djob_of(e) != c->job))
 			w->check_at = oxi_min_time(w->check_at, now + OXI_SLOW);
 }
 
@@ -225,7 +245,7 @@ void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time n
 {
 	OXI_CHECK(job->index < d->o.jobs && job->priority >= -OXI_PRIORITY_MAX && job->priority <= OXI_PRIORITY_MAX);
 	job->lease = 0;
-	job->failures = job->doomed = 0;
+	job->failures = job->doomed = job->nesting = 0;
 	if (d->refuse < 0) {
 		oxi_list_init(&job->link);
 		oxi_djob_end(d, job, OXI_END_LIMIT, d->refuse);
@@ -316,7 +336,7 @@ void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_
 	if (job->state != OXI_LEASED)
 		oxi_djob_dequeue(d, job);
 	else if (!oxi_lease_take_back(d, job)) {
-		if (!abandon) {
+		if (!abandon || job->nesting) {         /* whose would the one inside be? */
 			kill_job(d, job, how, status, now);
 			return;
 		}
@@ -496,7 +516,9 @@ static unsigned retry_cause(const struct oxi_dworker *w, const struct oxi_djob *
 {
 	if (job->doomed)
 		return job->doomed == OXI_END_TIMEOUT + 1 ? OX_RETRY_TIMEOUT : 0;
-	return is_culprit && !w->killed ? OX_RETRY_CRASH : 0;
+	if (job->nesting & OXI_OUTER)           /* killed for the one inside, it is gone as well */
+		return OX_RETRY_CRASH;
+	return (is_culprit || job->nesting) && !w->killed ? OX_RETRY_CRASH : 0;
 }
 
 /* Empties a dead worker's leases: to the queue's head in order, to ended what is doomed or has crashed for good. */
@@ -525,11 +547,13 @@ static void recover(struct oxi_dispatch *d, struct oxi_dworker *w, uint64_t culp
 			oxi_list_prepend(ended, &job->link);
 		} else {
 			oxi_djob_enqueue(d, job, OXI_FIRST, now);
+			d->ops->again(d->transport, job);
 		}
 	}
 	for (unsigned i = 0; i < OXI_CLAIMS && w->outstanding > 0; i++)
 		if (w->cells[i].lease != 0)     /* abandoned */
 			oxi_lease_free_cell(d, w, &w->cells[i]);
+	OXI_CHECK(w->nested == 0);
 	oxi_dworker_yield_to_heir(d, w);
 	w->check_at = OX_NEVER;
 	w->shortest = 0;

@@ -63,6 +63,7 @@ struct oxi_dworker {
 	bool accepting;                 /* counted in dispatch.accepting */
 	unsigned misfires;              /* in a row: starts that were refused or came to nothing */
 	unsigned outstanding;           /* leases, abandoned ones included */
+	unsigned nested;                /* of these jobs, those that stand in one another */
 	ox_time load;                   /* their cost */
 	ox_time progress_at;            /* of the last result, or of the first lease */
 	bool settled;                   /* slow, and all that it owes has begun */
@@ -264,6 +265,7 @@ static inline bool oxi_dworker_is_empty(const struct oxi_dworker *w)            
 /* ---- sending and taking back (dispatch_send.c) ---- */
 
 void oxi_dispatch_send_queue(struct oxi_dispatch *d, ox_time now);
+void oxi_dispatch_count_sent(struct oxi_dispatch *d, ox_time now);
 void oxi_dispatch_relieve_slow(struct oxi_dispatch *d, ox_time now);
 void oxi_dispatch_share_work(struct oxi_dispatch *d, ox_time now);
 

@@ -17,6 +17,8 @@
  *	parent_pool.c       open, turn, close, stats
  *	parent_map.c        a job over a sequence
  *	parent_actor.c      objects in workers: their lives, calls, restarts
+ *	parent_output.c     what workers write: captured, tagged
+ *	parent_inside.c     what a job does besides running (parent_inside.h): its parts, callbacks, and jobs of its own
  */
 #ifndef OXBOW_POOL_PARENT_H
 #define OXBOW_POOL_PARENT_H
@@ -29,6 +31,7 @@
 #include "loop/loop.h"
 #include "pool/dispatch.h"
 #include "pool/heritage.h"
+#include "pool/packet.h"
 #include "pool/table.h"
 
 /* ---- the spawner (any thread) ---- */
@@ -45,13 +48,15 @@ int oxi_spawner_register(const struct oxi_arena *a, int *ret_socket);
 
 #define OXI_JOB_MAGIC 0x6a6f620000000001ull
 
-/* What a worker's death, or a captured output, adds to a job. */
+/* What few jobs have, made when it is needed: what a worker's death, or a captured output, adds to one, and its inside. */
 struct oxi_story {
 	ox_crash crash;
 	bool crashed;
 	char *output;                   /* of this struct */
 	size_t output_len;
 	bool output_truncated;
+	struct oxi_said said;           /* last, of an attempt whose worker died */
+	struct oxi_inside *inside;      /* of this struct; NULL: nothing */
 	char *saved;                    /* of this struct: crash.saved */
 	void *frames[OXI_FRAMES];
 };
@@ -75,8 +80,9 @@ struct ox_result {
 	};
 	size_t input_len;               /* until it has ended */
 	struct oxi_story *story;        /* NULL: none */
-	uint32_t cap;                   /* bytes at room; the result goes there too if it fits */
-	uint16_t limit;                 /* the status of its result is the library's, not the function's */
+	uint16_t cap;                   /* bytes at room; the result goes there too if it fits */
+	bool limit;                     /* the status of its result is the library's, not the function's */
+	uint32_t number;                /* in order of submission, the lower part; the upper one is in future.spare */
 	_Alignas(8) uint8_t room[];
 };
 
@@ -98,10 +104,10 @@ struct oxi_grant {
 };
 #define OXI_GRANTS 8u                   /* a worker holds at most */
 
-/* Bytes that a worker wrote to its standard output and error since the last job ended. */
+/* Bytes that a worker wrote since the last job ended, or, tagged, the line that has not ended. */
 struct oxi_output {
 	int fd;                         /* of the pipe; -1 */
-	char *data;                     /* p->capture bytes, made when the first byte comes */
+	char *data;                     /* made when the first byte comes */
 	size_t len;
 	bool truncated;
 };
@@ -123,7 +129,9 @@ struct oxi_seat {
 	uint32_t received;              /* RESULTS messages handled */
 	uint32_t harvested;             /* results of the next one that were taken from the outbox beforehand */
 	struct oxi_grant grant[OXI_GRANTS];
-	struct oxi_output output;
+	struct oxi_output output, errors;       /* errors: where they are tagged, a pipe of their own */
+	const char *writer;             /* tagged: the job that it was sent last */
+	struct oxi_inside *asking;      /* of the job that waits for an answer; NULL: none */
 };
 
 /* ---- the pool ---- */
@@ -138,6 +146,13 @@ struct oxi_kind {
 	enum oxi_role role;
 	uint32_t type;                  /* of an actor: index of the constructor */
 	size_t expect;                  /* room to send along for a result; 0: they are small */
+};
+
+/* A callback as the pool knows it. */
+struct oxi_callee {
+	ox_callback copy;
+	unsigned active;                /* running */
+	struct oxi_list waiting;        /* struct oxi_call, for active to fall below the limit */
 };
 
 struct ox_pool {
@@ -158,6 +173,12 @@ struct ox_pool {
 	unsigned seat_count;            /* workers, and as many spares if workers are recycled */
 	int spawner;                    /* the pool's socket; -1: no spawner */
 	struct oxi_story *obituary;             /* while the dispatcher is told of a death */
+	struct oxi_callee *callees;
+	unsigned callee_count;
+	struct oxi_list ended_calls;    /* struct oxi_call, whose coroutines have ended */
+	uint64_t numbers;               /* given to jobs */
+	unsigned awaiting;              /* seats whose jobs wait for jobs of theirs */
+	bool lines_lost;                /* of tagged output, and told */
 	bool blameless;                 /* that one was not of the job's making */
 	struct oxi_quarantine *quarantine;      /* NULL: nothing has crashed that is counted */
 	struct oxi_measured *measured;          /* one a kind; NULL: not asked for */
@@ -222,9 +243,19 @@ void oxi_memory_put(ox_pool *p, const void *data);
 
 /* ---- jobs, for the transport ---- */
 
-/* The result of a live job: bytes to copy, or a block of the arena that becomes the job's. Its status: r's, or OX_ENOMEM. */
+/*
+ * The result of a live job: bytes to copy, or a block of the arena that becomes the job's; output: what it has written, NULL if
+ * that is in another's. Its status: r's, or OX_ENOMEM.
+ */
 int oxi_job_store(struct ox_result *job, const struct oxi_record *r, const void *data, bool in_arena,
                   struct oxi_output *output);
+struct ox_result *oxi_job_of(const ox_future *f);               /* NULL: it is none */
+/* The story of a job, made if there is none; NULL: memory. */
+struct oxi_story *oxi_job_story(struct ox_result *job);
+/* A job of a job: counted, and not submitted yet. Released as a future. 0; OX_ENOMEM. */
+int oxi_job_new_child(ox_pool *p, unsigned index, const void *in, size_t len, struct ox_result **ret);
+uint64_t oxi_job_number(const struct ox_result *job);           /* for its random numbers */
+void oxi_job_finish(struct ox_result *job, enum oxi_end how, int status);       /* the last step of its end */
 void oxi_job_ended(void *t, struct oxi_djob *job, enum oxi_end how, int status);
 
 /* When a dated job must not begin any more, as things stand. */
@@ -278,7 +309,7 @@ void oxi_actors_leave(ox_pool *p);              /* all workers are gone */
 
 bool oxi_place_try(ox_pool *p, size_t len);     /* takes a place if there is one that nobody waits for */
 int oxi_place_await(ox_pool *p, size_t len);    /* takes a place; parks until there is one. 0; OX_ECANCELED, OX_ECLOSED */
-void oxi_place_take(ox_pool *p, size_t len);    /* takes a place, whether there is one or not */
+void oxi_place_take(ox_pool *p, size_t len);    /* whether there is one or not */
 void oxi_place_shrink(ox_pool *p, size_t len);  /* so many bytes of it are not needed */
 void oxi_place_leave(ox_pool *p, size_t len);
 void oxi_pool_hold(ox_pool *p);                 /* tells the loop whether something real is pending */
@@ -318,13 +349,24 @@ void oxi_seat_kill(struct oxi_seat *s);
 void oxi_seat_forked(ox_pool *p, struct oxi_seat *s, int status, pid_t pid, int pidfd);
 void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusage *usage);
 bool oxi_seats_empty(const ox_pool *p);
-void oxi_output_drain(const ox_pool *p, struct oxi_output *o);
+/* The ends of pipes that a new worker is given. */
+struct oxi_ends {
+	int fd[OXI_PACKET_FDS];
+	unsigned n;
+};
+int oxi_output_open(ox_pool *p, struct oxi_seat *s, struct oxi_ends *ret);      /* 0; -errno. n descriptors are the caller's */
+void oxi_output_read(ox_pool *p, struct oxi_seat *s);           /* what has come */
+void oxi_output_drain(ox_pool *p, struct oxi_seat *s);          /* the same, and a job has ended */
+void oxi_output_forget(struct oxi_output *o);
+void oxi_output_close(const ox_pool *p, struct oxi_seat *s);
 void oxi_output_move(struct oxi_output *o, struct oxi_story *ret);      /* what there is, if any */
 
 bool oxi_seat_stopped(const struct oxi_seat *s);        /* by a signal */
 void oxi_checkup_plan(ox_pool *p);
 void oxi_checkup(ox_pool *p, ox_time now);
 uint64_t oxi_oom_kills(void);           /* processes that the kernel has killed for want of memory, since it runs */
+
+void oxi_inside_last_words(ox_pool *p, struct oxi_seat *s);     /* of a dead worker: what its jobs have said goes into their stories */
 
 /* Room for a result of the job with this lease; false: no more. */
 const struct oxi_grant *oxi_grant_add(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t len);
@@ -335,6 +377,8 @@ bool oxi_grant_take(struct oxi_seat *s, uint64_t lease, size_t place, size_t len
 /* A RESULTS body from a worker, from record first on; or what its outboxes hold beyond what was received. */
 void oxi_transport_results(ox_pool *p, struct oxi_seat *s, const void *body, size_t len, uint32_t count, uint32_t first);
 void oxi_transport_harvest(ox_pool *p, struct oxi_seat *s, bool dead);
+/* A message about one job. payload: r->length bytes, unless r says that they are in the arena. 0; -errno. */
+int oxi_transport_tell(ox_pool *p, struct oxi_seat *s, enum oxi_message type, const struct oxi_record *r, const void *payload);
 /* Receives what is there, up to a budget. */
 void oxi_transport_pump(ox_pool *p);
 void oxi_transport_reports(ox_pool *p); /* from the spawner */

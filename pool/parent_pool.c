@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #include "pool/measure.h"
-#include "pool/parent.h"
+#include "pool/parent_inside.h"
 #include "pool/saved.h"
 
 #define GRACE       OX_SEC(1)           /* for workers that are told to end */
@@ -113,7 +113,7 @@ static void on_event(ox_pool *p, enum oxi_event what, struct oxi_seat *s)
 		on_timer(p);
 		break;
 	case OXI_EVENT_OUTPUT:
-		oxi_output_drain(p, &s->output);
+		oxi_output_read(p, s);
 		break;
 	case OXI_EVENT_DEATH:
 		signal_number = atomic_load(&s->shared->signal);        /* the spawner would have known */
@@ -135,7 +135,7 @@ static void advance_close(ox_pool *p)
 		if (p->spawner >= 0)
 			shutdown(p->spawner, SHUT_WR);
 	}
-	if (p->shut && p->spawner < 0 && !oxi_list_empty(&p->closer))
+	if (p->shut && p->spawner < 0 && p->pending == 0 && !oxi_list_empty(&p->closer))
 		oxi_wake(OXI_CONTAINER(oxi_list_shift(&p->closer), struct oxi_wait, link), 0);
 }
 
@@ -143,6 +143,9 @@ static void advance_close(ox_pool *p)
 void oxi_pool_settle(ox_pool *p)
 {
 	oxi_transport_pump(p);
+	oxi_calls_collect(p);
+	if (p->awaiting > 0)
+		oxi_nested_try(p);
 	oxi_after_settle(p);
 	oxi_dispatch_flush(p->dispatch, oxi_pool_now());
 	if (oxi_channel_pending(p->channel)) {
@@ -237,8 +240,14 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	memcpy(mine, o, o->size < sizeof *mine ? o->size : sizeof *mine);
 	if (mine->workers > MAX_WORKERS || mine->max_age < 0 ||
 	    mine->idle_time < 0 || mine->stall < 0 || mine->ageing < 0 || mine->interval < 0 ||
-	    mine->interval > OX_NEVER / 4)
+	    mine->interval > OX_NEVER / 4 || mine->output > OX_OUTPUT_NULL)
 		return OX_EINVAL;
+	if (mine->capture > 0 && mine->output == OX_OUTPUT_INHERIT)
+		mine->output = OX_OUTPUT_CAPTURE;
+	if (mine->capture > 0 && mine->output != OX_OUTPUT_CAPTURE)
+		return OX_EINVAL;
+	if (mine->output == OX_OUTPUT_CAPTURE && mine->capture == 0)
+		mine->capture = OX_KIB(64);
 	if (mine->workers == 0)
 		mine->workers = ox_cpu_count();
 	if (mine->max_pending == 0)
@@ -278,6 +287,7 @@ bool oxi_pool_chaos(ox_pool *p, enum oxi_chaos_what what)
 	return OXI_UNLIKELY(p->chaos.on) && oxi_chaos_hits(&p->chaos, what, UINT64_MAX, ++p->dice);
 }
 
+/* Fills in the defaults too. */
 bool oxi_kind_makes_sense(struct oxi_kind *k)
 {
 	static const unsigned causes = OX_RETRY_CRASH | OX_RETRY_TIMEOUT | OX_RETRY_FAILURE;
@@ -285,7 +295,12 @@ bool oxi_kind_makes_sense(struct oxi_kind *k)
 
 	if (job->timeout > OX_NEVER / 4)
 		job->timeout = 0;
-	return job->name != NULL && job->timeout >= 0 && job->grace >= 0 && job->grace <= OX_NEVER / 4 && job->retry_delay >= 0 && job->retry_max >= 0 && (job->retry_on & ~causes) == 0;
+	if (job->emit_ahead == 0)
+		job->emit_ahead = 64;
+	if (job->emit_ahead_bytes == 0)
+		job->emit_ahead_bytes = OX_MIB(4);
+	return job->name != NULL && job->timeout >= 0 && job->grace >= 0 && job->grace <= OX_NEVER / 4 &&
+	       job->retry_delay >= 0 && job->retry_max >= 0 && (job->retry_on & ~causes) == 0;
 }
 
 static int take_kinds(ox_pool *p)
@@ -325,7 +340,7 @@ static int write_page(ox_pool *p)
 
 	*page = (struct oxi_pool_page){
 		.epoch = atomic_fetch_add(&epochs, 1) + 1, .parent = getpid(),
-		.workers = p->seat_count, .jobs = p->kind_count, .capture = p->options.capture > 0,
+		.workers = p->seat_count, .jobs = p->kind_count, .seed = p->options.seed,
 		.worker_init = p->options.worker_init, .worker_fini = p->options.worker_fini, .worker_arg = p->options.worker_arg,
 		.init_identity = p->options.worker_init != NULL ? oxi_code_identity((const void *)p->options.worker_init) : 0,
 		.fini_identity = p->options.worker_fini != NULL ? oxi_code_identity((const void *)p->options.worker_fini) : 0,
@@ -338,9 +353,13 @@ static int write_page(ox_pool *p)
 	page->max_data = p->options.max_data;
 	page->max_files = p->options.max_files;
 	page->max_file_size = p->options.max_file_size;
+	page->calls = p->callee_count;
+	for (unsigned i = 0; i < p->callee_count; i++)
+		page->call[i] = p->callees[i].copy.fn;
 	for (unsigned i = 0; i < p->kind_count; i++) {
 		const ox_job *job = &p->kinds[i].copy;
 		page->job[i] = (struct oxi_job_entry){
+			.name = oxi_text_identity(job->name), .emit_ahead = job->emit_ahead, .emit_ahead_bytes = job->emit_ahead_bytes,
 			.fn = job->fn, .identity = oxi_code_identity((const void *)job->fn), .timeout = job->timeout,
 			.role = p->kinds[i].role, .type = p->kinds[i].type,
 			.max_result = job->max_result > 0 && job->max_result < p->options.max_result ? job->max_result
@@ -407,7 +426,7 @@ static int make_seats(ox_pool *p)
 		return OX_ENOMEM;
 	for (unsigned i = 0; i < n; i++) {
 		p->seats[i].slot = i;
-		p->seats[i].pidfd = p->seats[i].output.fd = -1;
+		p->seats[i].pidfd = p->seats[i].output.fd = p->seats[i].errors.fd = -1;
 		p->seats[i].shared = oxi_pool_slot(&p->arena, i);
 	}
 	for (unsigned i = 0; i <= n; i++)
@@ -428,7 +447,7 @@ static int make_dispatch(ox_pool *p)
 	struct oxi_policy *policy = oxi_alloc(p->kind_count * sizeof *policy);
 	struct oxi_dispatch_options o = {
 		.workers = p->options.workers, .jobs = p->kind_count, .init_limit = p->options.init_limit,
-		.one_at_a_time = p->options.capture > 0, .max_batch = OXI_BATCH, .spare = p->seat_count - p->options.workers,
+		.one_at_a_time = p->options.output == OX_OUTPUT_CAPTURE || p->options.output == OX_OUTPUT_TAG, .max_batch = OXI_BATCH, .spare = p->seat_count - p->options.workers,
 		.min_workers = p->options.min_workers, .idle = p->options.idle_time, .max_jobs = p->options.max_jobs,
 		.max_age = p->options.max_age,
 		.ageing = p->options.ageing,
@@ -458,6 +477,8 @@ static int build(ox_pool *p, const ox_pool_options *o)
 	if (r == 0)
 		r = take_kinds(p);
 	if (r == 0)
+		r = oxi_calls_open(p);
+	if (r == 0)
 		r = oxi_spawner_prepare();      /* before there is a thread of ZeroMQ's */
 	if (r == 0)
 		r = make_events(p);
@@ -479,8 +500,10 @@ static void dismantle(ox_pool *p)
 	p->trace = NULL;
 	oxi_dispatch_free(p->dispatch);
 	oxi_channel_free(p->channel);
-	for (unsigned i = 0; p->seats != NULL && i < p->seat_count; i++)
+	for (unsigned i = 0; p->seats != NULL && i < p->seat_count; i++) {
 		oxi_free(p->seats[i].output.data);
+		oxi_free(p->seats[i].errors.data);
+	}
 	oxi_free(p->seats);
 	int fds[] = { p->spawner, p->timer, p->epoll, p->arena.fd };
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
@@ -508,6 +531,7 @@ void oxi_pool_unref(ox_pool *p)
 	if (p->arena.base != NULL)
 		oxi_arena_destroy(&p->arena);
 	oxi_free(p->kinds);
+	oxi_free(p->callees);
 	oxi_quarantine_free(p->quarantine);
 	oxi_free(p->measured);
 	p->magic = 0;

@@ -10,7 +10,6 @@
  * with it, and the pidfds say when. Only a dead worker's seat is cleared, for a living one could still write.
  * What it had published in its outboxes counts, whether its messages came or not.
  */
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/random.h>
@@ -67,71 +66,6 @@ bool oxi_grant_take(struct oxi_seat *s, uint64_t lease, size_t place, size_t len
 	return false;
 }
 
-/* ---- captured output ---- */
-
-static int output_open(ox_pool *p, struct oxi_seat *s, int *ret_theirs)
-{
-	int ends[2];
-
-	*ret_theirs = -1;
-	if (p->options.capture == 0)
-		return 0;
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
-	fcntl(ends[0], F_SETFL, O_NONBLOCK);
-	int r = oxi_pool_listen(p, ends[0], OXI_EVENT_OUTPUT, s->slot);
-	if (r < 0) {
-		close(ends[0]);
-		close(ends[1]);
-		return r;
-	}
-	s->output.fd = ends[0];
-	*ret_theirs = ends[1];
-	return 0;
-}
-
-static void output_close(const ox_pool *p, struct oxi_output *o)
-{
-	oxi_pool_unlisten(p, &o->fd);
-	o->len = 0;
-	o->truncated = false;
-}
-
-/* Takes all that is there, and keeps what fits: the worker never waits for long. */
-void oxi_output_drain(const ox_pool *p, struct oxi_output *o)
-{
-	static char waste[OX_KIB(64)];
-
-	if (o->fd < 0)
-		return;
-	if (o->data == NULL)
-		o->data = oxi_alloc(p->options.capture);
-	for (;;) {
-		size_t room = o->data != NULL ? p->options.capture - o->len : 0;
-		ssize_t n = read(o->fd, room > 0 ? o->data + o->len : waste, room > 0 ? room : sizeof waste);
-		if (n == 0)             /* the job closed its ends */
-			oxi_pool_unlisten(p, &o->fd);
-		if (n <= 0)
-			return;
-		if (room > 0)
-			o->len += (size_t)n;
-		else
-			o->truncated = true;
-	}
-}
-
-void oxi_output_move(struct oxi_output *o, struct oxi_story *ret)
-{
-	if (o->len > 0) {
-		ret->crash.output = ret->output = o->data;
-		ret->crash.output_len = ret->output_len = o->len;
-		ret->crash.output_truncated = ret->output_truncated = o->truncated;
-		o->data = NULL;
-	}
-	o->len = 0;
-	o->truncated = false;
-}
-
 /* ---- birth ---- */
 
 static void reset_shared(struct oxi_slot *slot)
@@ -140,6 +74,7 @@ static void reset_shared(struct oxi_slot *slot)
 	atomic_store(&slot->init_status, 0);
 	atomic_store(&slot->signal, 0);
 	atomic_store(&slot->received, 0);
+	atomic_store(&slot->logged, 0);
 	slot->frame_count = 0;
 	for (unsigned i = 0; i < OXI_CLAIMS; i++)
 		atomic_store_explicit(&slot->claims[i], 0, memory_order_relaxed);
@@ -154,7 +89,7 @@ static void clear(ox_pool *p, struct oxi_seat *s)
 	oxi_grant_drop(p, s, 0);
 	if (p->seat_count > p->options.workers)         /* others sit down elsewhere: this seat's memory is not kept warm */
 		oxi_zone_trim(p->zones[1 + s->slot], 0);
-	output_close(p, &s->output);
+	oxi_output_close(p, s);
 	oxi_channel_forget(p->channel, s->channel);
 	oxi_pool_unlisten(p, &s->pidfd);
 	s->pid = 0;
@@ -163,10 +98,11 @@ static void clear(ox_pool *p, struct oxi_seat *s)
 	s->memory_limit = 0;
 	s->received = s->harvested = 0;
 	s->peer.len = 0;
+	s->asking = NULL;
 	s->state = OXI_SEAT_EMPTY;
 }
 
-static int order_fork(ox_pool *p, struct oxi_seat *s, int output)
+static int order_fork(ox_pool *p, struct oxi_seat *s, const struct oxi_ends *output)
 {
 	struct oxi_packet m = { .kind = OXI_PACKET_FORK, .slot = s->slot, .generation = s->generation };
 
@@ -174,12 +110,13 @@ static int order_fork(ox_pool *p, struct oxi_seat *s, int output)
 		return -errno;
 	memcpy(m.fork.secret, s->secret, sizeof s->secret);
 	memcpy(m.fork.channel, s->channel, sizeof s->channel);
-	return oxi_packet_send(p->spawner, &m, &output, output >= 0);
+	return oxi_packet_send(p->spawner, &m, output->fd, output->n);
 }
 
 int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation)
 {
-	int output, r;
+	struct oxi_ends output = { .n = 0 };
+	int r;
 
 	if (s->state != OXI_SEAT_EMPTY)
 		return OX_EBUSY;
@@ -192,11 +129,11 @@ int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation)
 		return r;
 	s->generation = generation;
 	reset_shared(s->shared);
-	r = output_open(p, s, &output);
+	r = oxi_output_open(p, s, &output);
 	if (r == 0)
-		r = order_fork(p, s, output);
-	if (output >= 0)
-		close(output);
+		r = order_fork(p, s, &output);
+	while (output.n > 0)
+		close(output.fd[--output.n]);
 	if (r < 0) {
 		clear(p, s);
 		return r;
@@ -289,7 +226,8 @@ void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusa
 	uint32_t generation = s->generation;
 
 	oxi_transport_harvest(p, s, true);
-	oxi_output_drain(p, &s->output);
+	oxi_output_drain(p, s);
+	oxi_inside_last_words(p, s);
 	write_story(s, status, usage, &story);
 	p->blameless = s->orphaned;
 	if (s->orphaned)

@@ -19,7 +19,7 @@
 
 #include "pool/measure.h"
 #include "pool/packet.h"
-#include "pool/parent.h"
+#include "pool/parent_inside.h"
 
 #define PUMP_BUDGET 16u                 /* messages in a turn: the loop has other work too */
 
@@ -114,7 +114,10 @@ static void put_more(const ox_pool *p, struct oxi_body *b, const struct oxi_djob
 static void put_job(const ox_pool *p, const struct oxi_seat *s, struct oxi_body *b, const struct oxi_djob *d)
 {
 	const struct ox_result *j = job_of((struct oxi_djob *)d);
-	struct oxi_record r = { .job = oxi_actor_number(d), .lease = d->lease, .index = d->index, .length = j->input_len };
+	uint64_t actor = oxi_actor_number(d);
+	struct oxi_record r = {
+		.job = actor != 0 ? actor : oxi_job_number(j), .lease = d->lease, .index = d->index, .length = j->input_len,
+	};
 
 	if (!is_inline(j)) {
 		r.flags = OXI_RECORD_ARENA;
@@ -177,8 +180,38 @@ static int send_jobs(void *t, unsigned slot, struct oxi_djob *const *jobs, unsig
 		offer(s, jobs, n, OXI_CLAIM_NONE);
 		for (unsigned i = 0; i < n; i++)
 			oxi_grant_drop(p, s, jobs[i]->lease);
+		return r;
 	}
+	if (p->options.output == OX_OUTPUT_TAG)
+		s->writer = p->kinds[jobs[0]->index].copy.name;
+	return 0;
+}
+
+static int run_inside(void *t, unsigned slot, struct oxi_djob *job)
+{
+	_Alignas(16) uint8_t data[3 * OXI_WIRE_RECORD + OXI_INLINE];
+	ox_pool *p = t;
+	struct oxi_seat *s = &p->seats[slot];
+	struct oxi_header h = header(p, s, OXI_RUN);
+	struct oxi_body body;
+
+	body_size(p, &job, 1, grant_room(p, s, &job, 1), &h.count);
+	oxi_body_init(&body, data, sizeof data, h.count);
+	put_job(p, s, &body, job);
+	h.length = body.len;
+	int r = oxi_channel_send(p->channel, &s->peer, &h, data);
+	if (r < 0)
+		oxi_grant_drop(p, s, job->lease);
 	return r;
+}
+
+static void again(void *t, struct oxi_djob *job)
+{
+	struct ox_result *j = job_of(job);
+
+	(void)t;
+	if (j->story != NULL && j->story->inside != NULL)
+		oxi_inside_again(j->story->inside);
 }
 
 static bool take_back(void *t, unsigned slot, uint64_t lease)
@@ -204,9 +237,11 @@ static void running(void *t, unsigned slot, struct oxi_running *ret)
 
 static void tell(void *t, unsigned slot, uint64_t lease)
 {
-	const ox_pool *p = t;
+	ox_pool *p = t;
+	struct oxi_seat *s = &p->seats[slot];
 
-	atomic_store_explicit(&p->seats[slot].shared->told, lease, memory_order_relaxed);
+	atomic_store_explicit(&s->shared->told[lease % OXI_CLAIMS], lease, memory_order_relaxed);
+	oxi_inside_told(p, s);
 }
 
 static void timer(void *t, ox_time at)
@@ -218,9 +253,22 @@ static void timer(void *t, ox_time at)
 
 const struct oxi_dispatch_ops oxi_transport_ops = {
 	.spawn = spawn, .kill = kill_worker, .stop = stop, .send = send_jobs, .take_back = take_back, .running = running,
-	.tell = tell, .deadline = oxi_job_deadline, .crashed = oxi_quarantine_crashed, .end = oxi_job_ended, .timer = timer,
-	.pin_lost = oxi_actor_lost,
+	.tell = tell, .run = run_inside, .again = again, .deadline = oxi_job_deadline, .crashed = oxi_quarantine_crashed,
+	.end = oxi_job_ended, .timer = timer, .pin_lost = oxi_actor_lost,
 };
+
+int oxi_transport_tell(ox_pool *p, struct oxi_seat *s, enum oxi_message type, const struct oxi_record *r, const void *payload)
+{
+	_Alignas(16) uint8_t data[OXI_WIRE_RECORD + OXI_INLINE];
+	struct oxi_header h = header(p, s, type);
+	struct oxi_body body;
+
+	oxi_body_init(&body, data, sizeof data, 1);
+	OXI_CHECK(oxi_body_put(&body, r, payload) == 0);
+	h.count = 1;
+	h.length = body.len;
+	return oxi_channel_send(p->channel, &s->peer, &h, data);
+}
 
 /* ---- results ---- */
 
@@ -283,12 +331,11 @@ static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, co
 	}
 	oxi_grant_drop(p, s, r->lease);
 	if (d == NULL) {
-		s->output.len = 0;      /* the next job did not write it */
-		s->output.truncated = false;
+		oxi_output_forget(&s->output);  /* the next job did not write it */
 		return;
 	}
 	learn(&p->kinds[d->index], r);
-	int status = oxi_job_store(job_of(d), r, payload, in_arena, &s->output);
+	int status = oxi_job_store(job_of(d), r, payload, in_arena, d->nesting & OXI_INNER ? NULL : &s->output);
 	oxi_dispatch_done(p->dispatch, d, status, r->time, oxi_pool_now());
 }
 
@@ -297,14 +344,16 @@ void oxi_transport_results(ox_pool *p, struct oxi_seat *s, const void *body, siz
 	struct oxi_record r;
 	const void *payload;
 
-	oxi_output_drain(p, &s->output);
+	oxi_output_drain(p, s);
 	for (uint32_t i = first; i < count; i++) {
 		if (oxi_body_record(body, len, count, i, &r, &payload) < 0 || r.lease == 0) {
-			p->rejected++;
-			oxi_seat_kill(s);       /* its memory is not what it should be */
+			oxi_seat_reject(p, s);
 			return;
 		}
-		take_result(p, s, &r, payload);
+		if (OXI_UNLIKELY(r.flags & OXI_RECORD_PART))
+			oxi_emit_add(p, s, &r, payload);
+		else
+			take_result(p, s, &r, payload);
 	}
 }
 
@@ -417,7 +466,15 @@ static void handle(ox_pool *p, const struct oxi_received *m)
 		}
 		break;
 	case OXI_RESULTS:
+	case OXI_EMIT:
 		results(p, s, m);
+		break;
+	case OXI_LOG:
+	case OXI_SUBMIT:
+	case OXI_CALL:
+	case OXI_AWAIT:
+	case OXI_FULL:
+		oxi_inside_message(p, s, m);
 		break;
 	case OXI_NEED:
 		need(p, s, m);

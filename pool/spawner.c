@@ -214,10 +214,12 @@ static _Noreturn void become_worker(struct spawner *s, struct pool *p, struct ox
 	oxi_worker_main(h);
 }
 
-static void fork_worker(struct spawner *s, struct pool *p, const struct oxi_packet *m, int output)
+static void fork_worker(struct spawner *s, struct pool *p, const struct oxi_packet *m, const int fds[OXI_PACKET_FDS])
 {
 	struct oxi_heritage h = {
-		.arena = p->arena, .slot = m->slot, .generation = m->generation, .output = output, .floor = s->floor,
+		.arena = p->arena, .slot = m->slot, .generation = m->generation, .output = fds[0],
+		.errors = fds[1] >= 0 ? fds[1] : fds[0],
+		.floor = s->floor,
 		.listener = s->floor < 0 ? s->floor : oxi_channel_listen(m->fork.channel),
 	};
 	struct child *c = &p->child[m->slot];
@@ -257,7 +259,7 @@ static void read_orders(struct spawner *s, struct pool *p)
 
 	while (!p->closing && (r = oxi_packet_receive(p->socket, &m, fds)) != -EAGAIN) {
 		if (r == 1 && m.kind == OXI_PACKET_FORK && m.slot < p->workers && p->child[m.slot].pid == 0)
-			fork_worker(s, p, &m, fds[0]);
+			fork_worker(s, p, &m, fds);
 		else
 			close_pool(p);
 		for (unsigned i = 0; i < OXI_PACKET_FDS; i++)

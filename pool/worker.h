@@ -2,13 +2,20 @@
 /*
  * The inside of a worker process. One thread; no loop. Files: worker_main.c (from the fork to the first job),
  * worker_limits.c (CPUs and limits), worker_loop.c (jobs in, results out), worker_actor.c (objects that stay), worker_reply.c
- * (one result), worker_crash.c (last words), worker_chaos.c (faults on purpose).
+ * (one result), worker_report.c (what a job says meanwhile), worker_ask.c (what it asks for and waits), worker_random.c,
+ * worker_crash.c (last words), worker_chaos.c (faults on purpose).
  */
 #ifndef OXBOW_POOL_WORKER_H
 #define OXBOW_POOL_WORKER_H
 
 #include "include/private/list.h"
 #include "pool/heritage.h"
+
+struct oxi_mail {
+	struct oxi_list link;
+	struct oxi_header header;
+	_Alignas(16) uint8_t body[];
+};
 
 struct oxi_worker {
 	const struct oxi_heritage *heritage;
@@ -23,6 +30,10 @@ struct oxi_worker {
 	struct oxi_outbox *outbox;
 	uint32_t seq, room;             /* its number; records it has room for */
 	int64_t sent_at;                /* when the last message left, monotonic ns */
+	uint32_t left;                  /* jobs of the batch that are not done, with the one that runs */
+	/* lines for the log */
+	uint64_t logged, log_lost;      /* sent; not sent, since one was */
+	int64_t log_at;                 /* the time that the lines sent so far take at the rate that is allowed */
 	uint64_t dice;                  /* times that chaos was asked */
 };
 
@@ -40,6 +51,26 @@ bool oxi_worker_receive(struct oxi_worker *w, int timeout_ms);
 void oxi_worker_send(struct oxi_worker *w, struct oxi_header *h, const void *body);
 /* Works until the parent says that it is enough. */
 void oxi_worker_loop(struct oxi_worker *w);
+
+/* Sends what the outbox has, and readies one that has room for a small payload. */
+void oxi_worker_turn_page(struct oxi_worker *w);
+/* Publishes a record: at once, or when the batch is done. Its payload, if it is inline, was put behind what there is. */
+uint8_t *oxi_worker_page(struct oxi_worker *w);                 /* there: OXI_INLINE bytes */
+void oxi_worker_publish(struct oxi_worker *w, struct oxi_record *r);
+/* Runs a job in the middle of another one, which has stepped aside. Its status; what it replied is left in outer->answer. */
+int oxi_worker_run(struct oxi_mail *m, ox_reply *outer, ox_bytes *ret);
+int64_t oxi_worker_now(void);
+void oxi_worker_tell_lost(ox_reply *out);       /* how many lines were not sent */
+
+/* A message about one job, with a payload or with room in the arena named by r. */
+void oxi_worker_tell(struct oxi_worker *w, enum oxi_message type, struct oxi_record *r, const void *payload);
+/* Waits for the message after, which is ANSWER or RUN. The caller's. */
+struct oxi_mail *oxi_worker_ask(struct oxi_worker *w, enum oxi_message type, struct oxi_record *r, const void *payload);
+/* Fills in where a payload is: with the message, or copied into room of the arena. 0; OX_ETOOBIG, OX_ENOMEM. */
+int oxi_worker_place(ox_reply *out, struct oxi_record *r, const void *data, size_t len);
+/* The reply being built leaves the outbox. 0; OX_ENOMEM; OX_EFORKED: this is a child of the job's. */
+int oxi_reply_step_aside(ox_reply *out);
+void oxi_reply_forget_answer(ox_reply *out);
 /* Room for a result of length bytes of the job with this lease, asked of the parent; *ret_cap is its size. NULL: no. */
 uint8_t *oxi_worker_need(struct oxi_worker *w, uint64_t lease, size_t length, size_t *ret_cap);
 
@@ -55,12 +86,6 @@ void oxi_worker_watch_crashes(struct oxi_slot *slot);
 void oxi_worker_chaos(struct oxi_worker *w, enum oxi_chaos_what what);
 bool oxi_worker_chaos_begin(struct oxi_worker *w);      /* true: the job shall not end */
 
-struct oxi_mail {
-	struct oxi_list link;
-	struct oxi_header header;
-	_Alignas(16) uint8_t body[];
-};
-
 #define OXI_REPLY_MAGIC 0x7265706c79000001ull
 
 struct ox_reply {
@@ -74,6 +99,18 @@ struct ox_reply {
 	bool in_arena;                  /* data is in the result zone; else in the outbox */
 	uint8_t *grant;                 /* room given with the job, not used yet; NULL: none */
 	size_t grant_cap;
+	/* the job that it belongs to */
+	struct ox_reply *outer;         /* of the job that runs this one on the spot; NULL: none */
+	unsigned depth;                 /* how many of these there are */
+	uint64_t number;                /* of the job, for its random numbers */
+	int64_t since;                  /* when it began */
+	const struct oxi_job_entry *entry;
+	uint8_t *aside;                 /* where a small reply is built when the outbox is needed meanwhile; NULL: not yet */
+	uint64_t random[4];             /* the generator; all 0: not seeded */
+	size_t untaken, untaken_bytes;  /* parts, as far as is known here */
+	uint64_t tickets;               /* given out */
+	unsigned open;                  /* of these not awaited */
+	struct oxi_mail *answer;        /* whose bytes are borrowed; NULL: none */
 	int64_t deadline;               /* monotonic ns; until it begins, its submitter's alone */
 	int64_t timeout;                /* 0: none */
 	const struct oxi_mail *mail;    /* that it came in */

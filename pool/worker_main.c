@@ -71,7 +71,7 @@ static void keep_descriptors(const struct oxi_heritage *h)
 {
 	if (h->output >= 0) {
 		dup2(h->output, 1);
-		dup2(h->output, 2);
+		dup2(h->errors, 2);
 	}
 	if (h->listener != h->floor)
 		dup3(h->listener, h->floor, O_CLOEXEC);

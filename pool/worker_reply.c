@@ -3,8 +3,9 @@
  * A reply grows through three places. It starts in the outbox, where it needs no copy to be sent. Past 4 KiB
  * it moves into the worker's result zone: into the room that came with the job, if jobs of its kind have
  * lately been large, or into room asked of the parent, which costs a round trip; each time twice as much as
- * before.
+ * before. When something else must go through the outbox before it, it steps aside into memory of its own.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "include/private/check.h"
@@ -42,6 +43,20 @@ static int grow(ox_reply *out, size_t want)
 	if (room == NULL || cap < want)
 		return fail(out, OX_ENOMEM);
 	move_to(out, room, cap);
+	return 0;
+}
+
+int oxi_reply_step_aside(ox_reply *out)
+{
+	if (!*out->worker->original)            /* in a child of the job's: the channel is its parent's */
+		return OX_EFORKED;
+	if (out->in_arena || out->aside != NULL)
+		return 0;
+	out->aside = malloc(OXI_INLINE);
+	if (out->aside == NULL)
+		return OX_ENOMEM;
+	memcpy(out->aside, out->data, out->len);
+	out->data = out->aside;
 	return 0;
 }
 

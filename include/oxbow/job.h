@@ -56,6 +56,9 @@ typedef struct ox_job {
 	 */
 	ox_time grace;
 	unsigned crash_limit;           /* an input that has crashed so many workers is not run again: OX_EQUARANTINED. 0: any number */
+	/* ox_job_emit() waits while so many parts, or bytes of them, have not been taken. */
+	size_t emit_ahead;              /* 0: 64 */
+	size_t emit_ahead_bytes;        /* 0: 4 MiB. One part may be larger */
 } ox_job;
 #define OX_JOB(name_, fn_, ...) \
 	const ox_job name_ = { .size = sizeof(ox_job), .name = #name_, .fn = (fn_), __VA_ARGS__ }
@@ -109,6 +112,19 @@ OX_API size_t ox_job_dependencies(const ox_reply *out);
  * Returns: its status; OX_EINVAL, with nothing written, if there is no i-th. Process: a worker. Since: 0.1
  */
 OX_API int ox_job_dependency(const ox_reply *out, size_t i, ox_bytes *ret);
+
+/**
+ * Gives random numbers that depend on the pool's .seed and on which job it is, in order of submission (for a job that a job
+ * has submitted: on that job, and in its order), and on nothing else: each attempt gets the same ones, whichever worker runs
+ * it. Not for secrets.
+ *
+ * Process: a worker. Since: 0.1
+ */
+OX_API uint64_t ox_job_random(ox_reply *out);
+/** The same, in the range from 0 to 1 without 1: a multiple of 2^-53. Since: 0.1 */
+OX_API double ox_job_random_double(ox_reply *out);
+/** Fills len bytes with them, 8 from each number. Since: 0.1 */
+OX_API void ox_job_random_bytes(ox_reply *out, void *buf, size_t len);
 
 OX_END
 

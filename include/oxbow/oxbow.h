@@ -11,6 +11,7 @@
 #include <oxbow/actor.h>
 #include <oxbow/address.h>
 #include <oxbow/broadcast.h>
+#include <oxbow/callback.h>
 #include <oxbow/channel.h>
 #include <oxbow/dir.h>
 #include <oxbow/dns.h>
@@ -22,10 +23,12 @@
 #include <oxbow/job.h>
 #include <oxbow/log.h>
 #include <oxbow/metrics.h>
+#include <oxbow/nested.h>
 #include <oxbow/pool.h>
 #include <oxbow/process.h>
 #include <oxbow/quarantine.h>
 #include <oxbow/queue.h>
+#include <oxbow/report.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
 #include <oxbow/select.h>

@@ -10,6 +10,7 @@
 #ifndef OXBOW_POOL_H
 #define OXBOW_POOL_H
 
+#include <oxbow/callback.h>
 #include <oxbow/group.h>
 #include <oxbow/job.h>
 
@@ -17,6 +18,14 @@ OX_BEGIN
 
 typedef struct ox_pool ox_pool;
 typedef struct ox_result ox_result;
+
+/** Where standard output and error of a pool's workers go. */
+typedef enum ox_output {
+	OX_OUTPUT_INHERIT,              /* to the program's own */
+	OX_OUTPUT_CAPTURE,              /* kept for ox_future_output() and the crash story, up to capture bytes a job */
+	OX_OUTPUT_TAG,                  /* to the program's own, by lines, with "[pool/job pid] " before each */
+	OX_OUTPUT_NULL,                 /* nowhere */
+} ox_output;
 
 typedef struct ox_pool_options {
 	size_t size;
@@ -30,8 +39,8 @@ typedef struct ox_pool_options {
 	void (*worker_fini)(void *arg); /* runs last in a worker that is told to end */
 	void *worker_arg;               /* for both, as it was when the spawner was forked or the pool was opened */
 	unsigned init_limit;            /* so many failures of worker_init in a row break the pool: OX_EINIT. 0: 5 */
-	size_t capture;                 /* bytes of a job's standard output and error kept for its crash story;
-	                                 * 0: workers write to the program's own */
+	size_t capture;                 /* bytes of a job's standard output and error that are kept, with OX_OUTPUT_CAPTURE (which
+	                                 * it implies if output is not set); 0: 64 KiB */
 	const char *name;               /* static text, for reports and ps */
 	size_t max_jobs;                /* a worker runs at most so many, or up to a quarter less, so that not all end at
 	                                 * once; another takes its place. 0: any number */
@@ -55,6 +64,10 @@ typedef struct ox_pool_options {
 	const char *quarantine_dir;     /* a folder, where inputs that are quarantined are saved; NULL: they are not */
 	bool measure;                   /* each job's times are counted: see <oxbow/metrics.h> */
 	const struct ox_actor_type *const *actors;      /* NULL-terminated: OX_ACTOR_TYPES(&a, &b), see oxbow/actor.h */
+	ox_output output;               /* what becomes of what jobs write to standard output and error */
+	const ox_callback *const *calls;        /* what jobs may call, at most 64: OX_CALLS(&fetch_call); NULL: nothing */
+	void *call_arg;                 /* first argument of these */
+	uint64_t seed;                  /* of ox_job_random() */
 } ox_pool_options;
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })
@@ -200,6 +213,8 @@ typedef struct ox_crash {
 	bool output_truncated;          /* there was more */
 	size_t memory_limit;            /* the max_rss that it went over; 0: it did not, or the kernel killed it */
 	const char *saved;              /* the file that the input was saved in, if it is quarantined; NULL: none */
+	const char *note;               /* ox_job_note(), as the job said last; NULL: it said nothing */
+	uint64_t progress_done, progress_total; /* the same for ox_job_progress(); 0 and 0: nothing */
 } ox_crash;
 
 /** The story of the crash; NULL if the future did not crash. Borrowed until the group closes. Since: 0.1 */
