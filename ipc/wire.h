@@ -39,7 +39,9 @@
 	X(DRAIN,     14, "P", "finish what you have, then BYE")                                 \
 	X(BYE,       15, "PW", "the end")                                                       \
 	X(NEED,      16, "W", "a result needs length bytes of room")                            \
-	X(GRANT,     17, "P", "here they are; length 0: no")
+	X(GRANT,     17, "P", "here they are; length 0: no")                                    \
+	X(CHUNK,     18, "PW", "a part of a payload (pool/chunks.h)")                           \
+	X(TAKE,      19, "PW", "more parts of a payload may come")
 
 enum oxi_message {
 #define OXI_MESSAGE_ENUM_(name, number, from, text) OXI_##name = number,
@@ -59,6 +61,7 @@ struct oxi_header {
 #define OXI_RECORD_ARENA 1u             /* the payload lies in the arena at place; else inline, place counts from the body's start */
 #define OXI_RECORD_GRANT 2u             /* no job: result room of length bytes at place, for the job record before it */
 #define OXI_RECORD_LIMIT 4u             /* RESULTS: the status is the library's (reply too big, no memory), not the function's */
+#define OXI_RECORD_CHUNKS 8u            /* the payload, length bytes, comes in CHUNK messages. GRANT: the result shall go so */
 
 struct oxi_record {
 	uint64_t job;                   /* the job's number */
@@ -66,7 +69,7 @@ struct oxi_record {
 	uint16_t index;                 /* of the job function in the pool's table */
 	uint16_t flags;
 	int32_t status;                 /* RESULTS: what the function returned */
-	int64_t time;                   /* JOBS: deadline, monotonic ns, 0 none. RESULTS: run time, ns */
+	int64_t time;                   /* JOBS: deadline, monotonic ns, 0 none. RESULTS: run time, ns. CHUNK: pool/chunks.h */
 	uint64_t length;                /* of the payload */
 	uint64_t place;
 };
@@ -81,7 +84,7 @@ void oxi_record_decode(const uint8_t in[OXI_WIRE_RECORD], struct oxi_record *ret
 
 /*
  * The i-th record of a body of len bytes whose header said count. *ret_payload points into the body for an
- * inline payload; for the arena it is NULL, and the caller checks place and length against the arena. 0;
+ * inline payload; elsewhere it is NULL, and the caller checks place and length against the arena. 0;
  * OX_EPROTO: anything outside the body, or inside the records.
  */
 int oxi_body_record(const void *body, size_t len, uint32_t count, uint32_t i, struct oxi_record *ret, const void **ret_payload);
@@ -97,7 +100,7 @@ struct oxi_body {
 static inline size_t oxi_align16(size_t n) { return (n + 15) & ~(size_t)15; }
 /* cap: at least count records. */
 void oxi_body_init(struct oxi_body *b, void *data, size_t cap, uint32_t count);
-/* Puts a record; payload (r->length bytes) is copied inline unless r->flags has OXI_RECORD_ARENA or _GRANT. 0; OX_ETOOBIG. */
+/* Puts a record; payload (r->length bytes) is copied inline unless r->flags has OXI_RECORD_ARENA, _GRANT or _CHUNKS. 0; OX_ETOOBIG. */
 int oxi_body_put(struct oxi_body *b, const struct oxi_record *r, const void *payload);
 
 const char *oxi_message_name(uint8_t type);     /* "JOBS"; NULL for an unknown one */
