@@ -356,6 +356,15 @@ void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t ge
 	set_timer(d, now);
 }
 
+struct oxi_djob *oxi_dispatch_job(struct oxi_dispatch *d, unsigned slot, uint64_t lease)
+{
+	const struct oxi_dcell *c;
+
+	OXI_CHECK(slot < d->slots);
+	c = oxi_lease_cell(&d->workers[slot], lease);
+	return c->lease == lease ? c->job : NULL;
+}
+
 struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64_t lease)
 {
 	struct oxi_dworker *w;

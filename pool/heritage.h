@@ -44,6 +44,7 @@ struct oxi_pool_page {
 	bool pin;
 	int nice;
 	size_t max_core, max_data, max_files, max_file_size;    /* 0: as it is; but no core */
+	size_t max_input;
 	int (*worker_init)(void *arg);
 	void (*worker_fini)(void *arg);
 	void *worker_arg;

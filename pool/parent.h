@@ -5,6 +5,7 @@
  *	parent_spawner.c    the client of the spawner: the first fork, registering a pool, promoting the standby
  *	cpus.c              how many workers by default
  *	parent_memory.c     payloads in the arena; blobs
+ *	parent_chunks.c     payloads that go another way, in pieces
  *	parent_job.c        a job is a future: submit, call, ends, stories
  *	parent_seat.c       a worker as the parent sees it: birth, death, what it wrote
  *	parent_checkup.c    memory and standstill of workers, looked at by the clock
@@ -50,7 +51,7 @@ struct ox_result {
 	ox_future future;
 	struct oxi_djob dispatch;
 	ox_pool *pool;
-	const uint8_t *input;           /* in room, or in the arena (then this job is one of its users) */
+	const uint8_t *input;           /* in room; in the arena (then this job is one of its users); else of its own */
 	size_t input_len;               /* valid, as input, until it has ended */
 	ox_time run_time;
 	struct oxi_story *story;        /* NULL: none */
@@ -101,6 +102,7 @@ struct oxi_seat {
 	uint32_t received;              /* RESULTS messages handled */
 	uint32_t harvested;             /* results of the next one that were taken from the outbox beforehand */
 	struct oxi_grant grant[OXI_GRANTS];
+	struct oxi_transfer *transfer;  /* of a payload in chunks; NULL: there was none yet */
 	struct oxi_output output;
 };
 
@@ -122,7 +124,7 @@ struct ox_pool {
 	unsigned kind_count;
 	/* what jobs, results and blobs hold on to: lives until the last of them is freed */
 	struct oxi_arena arena;
-	struct oxi_zone **zones;        /* inputs, then one a worker */
+	struct oxi_zone **zones;        /* inputs, then one a worker, then the overflow */
 	size_t users;                   /* jobs, results and blobs, and 1 until closed */
 	struct ox_result *free_jobs[2]; /* by OXI_ROOM_ class, chained by pool */
 	/* what runs them */
@@ -166,7 +168,9 @@ void oxi_pool_unlisten(const ox_pool *p, int *fd);      /* closes it; a fork of 
 /* ---- memory ---- */
 
 bool oxi_memory_inside(const ox_pool *p, const void *data);     /* of the arena */
-/* A copy of an input in the arena; NULL: full. */
+/* A block of a zone, or else of the overflow. Its place; 0: both are full. */
+size_t oxi_memory_get(ox_pool *p, unsigned zone, size_t len, size_t *ret_cap);
+/* A copy of an input in the arena; NULL: full, or the system has no memory for it. */
 uint8_t *oxi_memory_copy(ox_pool *p, const void *data, size_t len);
 /* One more user of the live block that holds [data, data + len); false: none does. */
 bool oxi_memory_share(ox_pool *p, const void *data, size_t len);
@@ -174,8 +178,8 @@ void oxi_memory_put(ox_pool *p, const void *data);
 
 /* ---- jobs, for the transport ---- */
 
-/* The result of a live job: bytes to copy, or a block of the arena that becomes the job's. Its status: r's, or OX_ENOMEM. */
-int oxi_job_store(struct ox_result *job, const struct oxi_record *r, const void *data, bool in_arena,
+/* The result of a live job: bytes to copy, or memory that is given to the job (of the arena or of oxi_alloc()). Its status: r's, or OX_ENOMEM. */
+int oxi_job_store(struct ox_result *job, const struct oxi_record *r, const void *data, bool given,
                   struct oxi_output *output);
 void oxi_job_ended(void *t, struct oxi_djob *job, enum oxi_end how, int status);
 
@@ -196,11 +200,21 @@ void oxi_checkup_plan(ox_pool *p);
 void oxi_checkup(ox_pool *p, ox_time now);
 uint64_t oxi_oom_kills(void);           /* processes that the kernel has killed for want of memory, since it runs */
 
-/* Room for a result of the job with this lease; false: no more. */
+/* Room for a result of the job with this lease, before it runs, in its own zone alone; NULL: no more. */
 const struct oxi_grant *oxi_grant_add(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t len);
+/* More room for a job that runs and has filled the room at place (0: has none yet), which is kept until it has moved out. */
+const struct oxi_grant *oxi_grant_more(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t place, size_t len);
 const struct oxi_grant *oxi_grant_find(const struct oxi_seat *s, uint64_t lease);
 void oxi_grant_drop(ox_pool *p, struct oxi_seat *s, uint64_t lease);            /* all of a lease; 0: all there are */
 bool oxi_grant_take(struct oxi_seat *s, uint64_t lease, size_t place, size_t len);   /* becomes the caller's */
+
+/* A TAKE or a CHUNK has come from a worker. */
+void oxi_chunks_take(ox_pool *p, struct oxi_seat *s, const struct oxi_record *take);
+void oxi_chunks_put(ox_pool *p, struct oxi_seat *s, const struct oxi_record *chunk, const void *bytes);
+/* The whole result of a lease, len bytes, of oxi_alloc(), now the caller's; NULL: it is not there. */
+uint8_t *oxi_chunks_result(struct oxi_seat *s, uint64_t lease, size_t len);
+void oxi_chunks_forget(struct oxi_seat *s);     /* the worker is dead */
+size_t oxi_pool_max_result(const ox_pool *p, unsigned kind);    /* bytes */
 
 /* A RESULTS body from a worker, from record first on; or what its outboxes hold beyond what was received. */
 void oxi_transport_results(ox_pool *p, struct oxi_seat *s, const void *body, size_t len, uint32_t count, uint32_t first);

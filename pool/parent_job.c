@@ -4,7 +4,7 @@
  *
  *	| ox_future | oxi_djob | pool, input, run time, story | room ... |
  *
- * An input of up to 4 KiB lies in the room, a larger one in the arena. The room takes the result when it
+ * An input of up to 4 KiB lies in the room, a larger one in the arena (parent_memory.c). The room takes the result when it
  * fits, for the input is needed no more by then. With nothing in the room a job is 200 bytes; jobs are
  * recycled through two free lists of the pool, so a million of them cost no million of allocations.
  *
@@ -92,8 +92,10 @@ static void drop_value(struct ox_result *j)
 
 static void drop_input(struct ox_result *j)
 {
-	if (j->input != j->room && j->input != NULL)
+	if (oxi_memory_inside(j->pool, j->input))
 		oxi_memory_put(j->pool, j->input);
+	else if (j->input != j->room)
+		oxi_free((void *)j->input);
 	j->input = NULL;
 }
 
@@ -109,6 +111,16 @@ static void job_release(ox_future *f)
 	job_free(j);
 }
 
+/* In memory that the workers see, or else in our own. NULL: neither is to be had. */
+static const uint8_t *copy_input(ox_pool *p, const void *in, size_t len)
+{
+	uint8_t *copy = oxi_memory_copy(p, in, len);
+
+	if (copy == NULL && (copy = oxi_alloc(len)) != NULL)
+		memcpy(copy, in, len);
+	return copy;
+}
+
 /* 0 with the input in place; OX_ENOMEM. */
 static int make_job(ox_pool *p, const void *in, size_t len, struct ox_result **ret)
 {
@@ -122,7 +134,7 @@ static int make_job(ox_pool *p, const void *in, size_t len, struct ox_result **r
 		return OX_ENOMEM;
 	}
 	j->input_len = len;
-	j->input = shared ? in : small ? j->room : oxi_memory_copy(p, in, len);
+	j->input = shared ? in : small ? j->room : copy_input(p, in, len);
 	if (j->input == NULL) {
 		job_free(j);
 		return OX_ENOMEM;
@@ -260,7 +272,7 @@ static int may_submit(const struct request *q, const struct oxi_kind **ret_kind,
 	*ret_kind = find_kind(p, q->job);
 	if (*ret_kind == NULL)
 		return OX_ENOJOB;
-	return q->len > p->arena.zone_size ? OX_ETOOBIG : oxi_pool_attach(p);
+	return q->len > p->options.max_input ? OX_ETOOBIG : oxi_pool_attach(p);
 }
 
 /* Makes and submits the job. 0; a code: nothing was made. */
@@ -397,7 +409,7 @@ static void attach_output(struct ox_result *j, struct oxi_output *o)
 		oxi_output_move(o, j->story);
 }
 
-int oxi_job_store(struct ox_result *j, const struct oxi_record *r, const void *data, bool in_arena,
+int oxi_job_store(struct ox_result *j, const struct oxi_record *r, const void *data, bool given,
                   struct oxi_output *output)
 {
 	size_t len = (size_t)r->length;
@@ -406,7 +418,7 @@ int oxi_job_store(struct ox_result *j, const struct oxi_record *r, const void *d
 	j->limit = (r->flags & OXI_RECORD_LIMIT) != 0;
 	attach_output(j, output);
 	drop_input(j);
-	if (in_arena) {
+	if (given) {
 		j->future.value = data;
 	} else if (len > 0) {
 		uint8_t *room = len <= j->cap ? j->room : oxi_alloc(len);

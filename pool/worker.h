@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The inside of a worker process. One thread; no loop. Files: worker_main.c (from the fork to the first job),
- * worker_limits.c (CPUs and limits), worker_loop.c (jobs in, results out), worker_reply.c (one result), worker_crash.c (last words).
+ * worker_limits.c (CPUs and limits), worker_loop.c (jobs in, results out), worker_reply.c (one result), worker_chunks.c (payloads in
+ * pieces), worker_crash.c (last words).
  */
 #ifndef OXBOW_POOL_WORKER_H
 #define OXBOW_POOL_WORKER_H
@@ -37,8 +38,15 @@ bool oxi_worker_receive(struct oxi_worker *w, int timeout_ms);
 void oxi_worker_send(struct oxi_worker *w, struct oxi_header *h, const void *body);
 /* Works until the parent says that it is enough. */
 void oxi_worker_loop(struct oxi_worker *w);
-/* Room for a result of length bytes of the job with this lease, asked of the parent; *ret_cap is its size. NULL: no. */
-uint8_t *oxi_worker_need(struct oxi_worker *w, uint64_t lease, size_t length, size_t *ret_cap);
+struct oxi_mail;
+/* Waits for the next message of a type, which is then the caller's to free(); what else comes is queued. */
+struct oxi_mail *oxi_worker_await(struct oxi_worker *w, enum oxi_message type);
+
+/* Gets the input of a job that comes in chunks, read-only. 0; OX_ENOMEM, OX_ETOOBIG, OX_ECANCELED: nobody wants it any more. */
+int oxi_worker_fetch(struct oxi_worker *w, const struct oxi_record *job, const void **ret_in);
+void oxi_worker_discard(const void *in, size_t len);
+/* Sends a result in chunks, and returns when the parent has it. 0; why it does not want it. */
+int oxi_worker_deliver(struct oxi_worker *w, uint64_t lease, const uint8_t *data, size_t len);
 
 /* Has the death by a signal leave its story in the slot. */
 void oxi_worker_watch_crashes(struct oxi_slot *slot);
@@ -56,12 +64,21 @@ struct ox_reply {
 	struct oxi_worker *worker;
 	uint64_t lease;
 	uint8_t *data;
+	uint8_t *outbox;                /* the room in it, where data begins */
 	size_t len, cap;                /* bytes of result; bytes at data */
 	size_t max;                     /* bytes it may get */
 	int error;                      /* the first failure: it becomes the job's status */
-	bool in_arena;                  /* data is in the result zone; else in the outbox */
+	enum { OXI_IN_OUTBOX, OXI_IN_ARENA, OXI_IN_PRIVATE } where;     /* data is; private: mapped, for chunks */
+	uint8_t *lent;                  /* the room in the overflow that is writable now, data or not yet; NULL: none */
+	size_t lent_len;
 	uint8_t *grant;                 /* room given with the job, not used yet; NULL: none */
 	size_t grant_cap;
 };
+
+/*
+ * The function has returned: brings the bytes to where the parent finds them. A room that is given away is read-only
+ * here from now on. What cannot be brought there is the reply's error, and it is empty then.
+ */
+void oxi_reply_end(ox_reply *out);
 
 #endif

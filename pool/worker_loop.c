@@ -10,7 +10,7 @@
  * passed, or when it is full. It is used again once the parent has counted that message as received.
  *
  * Messages are copied off the channel as they come, because a job may have to wait for an answer of its own
- * (GRANT) in the middle of a batch whose inputs lie in the message before.
+ * (GRANT, CHUNK, TAKE) in the middle of a batch whose inputs lie in the message before.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,32 +64,16 @@ bool oxi_worker_receive(struct oxi_worker *w, int timeout_ms)
 	return true;
 }
 
-/* Takes the answer out of the mail, if the message that came last is it. */
-static bool take_grant(struct oxi_worker *w, uint64_t lease, struct oxi_record *ret)
+struct oxi_mail *oxi_worker_await(struct oxi_worker *w, enum oxi_message type)
 {
-	struct oxi_mail *last = OXI_CONTAINER(w->mail.prev, struct oxi_mail, link);
-	const void *payload;
-
-	if (last->header.type != OXI_GRANT)
-		return false;
-	int r = oxi_body_record(last->body, last->header.length, last->header.count, 0, ret, &payload);
-	oxi_list_remove(&last->link);
-	free(last);
-	return r == 0 && ret->lease == lease;
-}
-
-uint8_t *oxi_worker_need(struct oxi_worker *w, uint64_t lease, size_t length, size_t *ret_cap)
-{
-	uint8_t body[OXI_WIRE_RECORD];
-	struct oxi_record r = { .lease = lease, .length = length, .flags = OXI_RECORD_GRANT };
-
-	oxi_record_encode(body, &r);
-	oxi_worker_send(w, &(struct oxi_header){ .type = OXI_NEED, .count = 1, .length = sizeof body }, body);
-	do
+	for (;;) {
 		oxi_worker_receive(w, -1);
-	while (!take_grant(w, lease, &r));
-	*ret_cap = (size_t)r.length;
-	return r.length == 0 ? NULL : w->heritage->arena.base + r.place;
+		struct oxi_mail *last = OXI_CONTAINER(w->mail.prev, struct oxi_mail, link);
+		if (last->header.type != type)
+			continue;
+		oxi_list_remove(&last->link);
+		return last;
+	}
 }
 
 /* ---- the outbox ---- */
@@ -146,7 +130,7 @@ static void publish(struct oxi_worker *w, struct oxi_record *r)
 {
 	uint32_t count = outbox_count(w);
 
-	if ((r->flags & OXI_RECORD_ARENA) == 0) {
+	if ((r->flags & (OXI_RECORD_ARENA | OXI_RECORD_CHUNKS)) == 0) {
 		r->place = outbox_len(w);
 		atomic_store_explicit(&w->outbox->len, (uint32_t)(r->place + oxi_align16((size_t)r->length)), memory_order_relaxed);
 	}
@@ -169,6 +153,26 @@ static bool claim(struct oxi_worker *w, uint64_t lease)
 	return atomic_compare_exchange_strong(&w->slot->claims[lease % OXI_CLAIMS], &offered, oxi_claim(lease, OXI_CLAIM_TAKEN));
 }
 
+/* Where the result is, when the parent may look for it. */
+static uint16_t flags_of(const ox_reply *out)
+{
+	return out->where == OXI_IN_ARENA ? OXI_RECORD_ARENA : out->where == OXI_IN_PRIVATE ? OXI_RECORD_CHUNKS : 0;
+}
+
+/* Calls the function; an input in chunks comes before and goes afterwards, and without it there is no call. */
+static int call(struct oxi_worker *w, const struct oxi_job_entry *entry, const struct oxi_record *job, const void *in,
+                ox_reply *out)
+{
+	bool chunks = (job->flags & OXI_RECORD_CHUNKS) != 0;
+
+	if (chunks && (out->error = oxi_worker_fetch(w, job, &in)) < 0)
+		return 0;
+	int status = entry->fn(in, (size_t)job->length, out);
+	if (chunks)
+		oxi_worker_discard(in, (size_t)job->length);
+	return status;
+}
+
 static void run_job(struct oxi_worker *w, const struct oxi_record *job, const void *in, const struct oxi_record *grant,
                     bool last)
 {
@@ -177,13 +181,13 @@ static void run_job(struct oxi_worker *w, const struct oxi_record *job, const vo
 	int64_t begun = now();
 	ox_reply out = {
 		.magic = OXI_REPLY_MAGIC, .worker = w, .lease = job->lease, .max = entry->max_result,
-		.data = w->outbox->body + outbox_len(w), .cap = OXI_INLINE,
+		.data = w->outbox->body + outbox_len(w), .outbox = w->outbox->body + outbox_len(w), .cap = OXI_INLINE,
 		.grant = grant != NULL ? base + grant->place : NULL, .grant_cap = grant != NULL ? (size_t)grant->length : 0,
 	};
 
 	atomic_store_explicit(&w->slot->since, begun, memory_order_relaxed);
 	atomic_store_explicit(&w->slot->running, job->lease, memory_order_release);
-	int status = entry->fn(in, (size_t)job->length, &out);
+	int status = call(w, entry, job, in, &out);
 	if (!*w->original)
 		_exit(OXI_EXIT_OK);     /* a child that the job forked came back; the job's own process goes on */
 	int64_t ended = now();
@@ -191,12 +195,13 @@ static void run_job(struct oxi_worker *w, const struct oxi_record *job, const vo
 	if (send && !oxi_channel_intact(w->channel))
 		_exit(OXI_EXIT_CLOSED);         /* still running, as the slot says: this job's crash */
 
+	oxi_reply_end(&out);
 	bool failed = status >= 0 && out.error != 0;
 	struct oxi_record r = {
 		.job = job->job, .lease = job->lease, .index = job->index, .time = ended - begun,
 		.status = failed ? out.error : status, .length = failed ? 0 : out.len,
-		.flags = (uint16_t)(failed ? OXI_RECORD_LIMIT : out.in_arena ? OXI_RECORD_ARENA : 0),
-		.place = out.in_arena ? (uint64_t)(out.data - base) : 0,
+		.flags = failed ? OXI_RECORD_LIMIT : flags_of(&out),
+		.place = out.where == OXI_IN_ARENA ? (uint64_t)(out.data - base) : 0,
 	};
 	publish(w, &r);
 	atomic_store_explicit(&w->slot->running, 0, memory_order_release);
