@@ -6,6 +6,7 @@
  *	cpus.c              how many workers by default
  *	parent_memory.c     payloads in the arena; blobs
  *	parent_chunks.c     payloads that go another way, in pieces
+ *	parent_shared.c     data that all workers see
  *	parent_job.c        a job is a future: submit, call, ends, stories
  *	parent_seat.c       a worker as the parent sees it: birth, death, what it wrote
  *	parent_checkup.c    memory and standstill of workers, looked at by the clock
@@ -149,6 +150,11 @@ struct ox_pool {
 	uint64_t submitted, done, failed, cancelled, rejected;
 	unsigned draining;
 	struct oxi_list drainers;       /* struct oxi_wait */
+	/* data that all workers see */
+	struct oxi_list shared;         /* struct ox_shared */
+	struct oxi_list retired;        /* pieces that jobs may still look at, the oldest first */
+	struct oxi_piece *directory;        /* NULL: none yet */
+	uint64_t shared_ids;
 	/* closing */
 	bool closing, killed, shut;     /* killed: workers that had not ended; shut: the spawner has been told */
 	ox_time kill_at;                /* when to kill what has not ended */
@@ -175,6 +181,9 @@ uint8_t *oxi_memory_copy(ox_pool *p, const void *data, size_t len);
 /* One more user of the live block that holds [data, data + len); false: none does. */
 bool oxi_memory_share(ox_pool *p, const void *data, size_t len);
 void oxi_memory_put(ox_pool *p, const void *data);
+
+void oxi_shared_sweep(ox_pool *p);      /* frees what no job can see any more */
+void oxi_shared_close(ox_pool *p);
 
 /* ---- jobs, for the transport ---- */
 

@@ -146,6 +146,8 @@ void oxi_pool_settle(ox_pool *p)
 		else
 			p->timer_at = oxi_pool_now();
 	}
+	if (!oxi_list_empty(&p->retired))
+		oxi_shared_sweep(p);
 	advance_close(p);
 	oxi_checkup_plan(p);
 	set_timer(p);
@@ -462,6 +464,7 @@ static void dismantle(ox_pool *p)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	p->dispatch = NULL;
+	oxi_shared_close(p);
 	p->channel = NULL;
 	p->seats = NULL;
 	p->arena.fd = p->spawner = p->timer = p->epoll = -1;
@@ -510,6 +513,8 @@ int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
 	oxi_list_init(&p->submitters);
 	oxi_list_init(&p->drainers);
 	oxi_list_init(&p->closer);
+	oxi_list_init(&p->shared);
+	oxi_list_init(&p->retired);
 	int r = build(p, o);
 	if (r < 0) {
 		dismantle(p);

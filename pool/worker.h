@@ -69,6 +69,7 @@ struct ox_reply {
 	size_t max;                     /* bytes it may get */
 	int error;                      /* the first failure: it becomes the job's status */
 	enum { OXI_IN_OUTBOX, OXI_IN_ARENA, OXI_IN_PRIVATE } where;     /* data is; private: mapped, for chunks */
+	uint64_t shared;                /* place of the directory when the job began; 0: none */
 	uint8_t *lent;                  /* the room in the overflow that is writable now, data or not yet; NULL: none */
 	size_t lent_len;
 	uint8_t *grant;                 /* room given with the job, not used yet; NULL: none */

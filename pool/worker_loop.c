@@ -181,6 +181,7 @@ static void run_job(struct oxi_worker *w, const struct oxi_record *job, const vo
 	int64_t begun = now();
 	ox_reply out = {
 		.magic = OXI_REPLY_MAGIC, .worker = w, .lease = job->lease, .max = entry->max_result,
+		.shared = atomic_load_explicit(&w->page->shared, memory_order_acquire),
 		.data = w->outbox->body + outbox_len(w), .outbox = w->outbox->body + outbox_len(w), .cap = OXI_INLINE,
 		.grant = grant != NULL ? base + grant->place : NULL, .grant_cap = grant != NULL ? (size_t)grant->length : 0,
 	};

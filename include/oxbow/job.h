@@ -90,6 +90,15 @@ OX_API size_t ox_reply_len(const ox_reply *out);
  */
 OX_API bool ox_job_cancelled(const ox_reply *out);
 
+/**
+ * Finds data that the program shares with all workers of the pool (shared.h), in the version that was current when the
+ * job began.
+ *
+ * @id: ox_shared_id(), which came in the input. Returns: the bytes, read-only, valid until the function returns; {NULL,
+ * 0} if there is no such data. Process: a worker. Since: 0.1
+ */
+OX_API ox_bytes ox_job_shared(const ox_reply *out, uint64_t id);
+
 OX_END
 
 #endif

@@ -27,6 +27,7 @@
 #include <oxbow/scope.h>
 #include <oxbow/select.h>
 #include <oxbow/server.h>
+#include <oxbow/shared.h>
 #include <oxbow/signal.h>
 #include <oxbow/stdio.h>
 #include <oxbow/stream.h>
