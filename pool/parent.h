@@ -13,6 +13,7 @@
  *	parent_transport.c  the dispatcher's wishes turned into messages, and messages into its events
  *	parent_pool.c       open, turn, close, stats
  *	parent_map.c        a job over a sequence
+ *	parent_snapshot.c   a child forked from the program itself; needs no pool
  */
 #ifndef OXBOW_POOL_PARENT_H
 #define OXBOW_POOL_PARENT_H
@@ -191,6 +192,13 @@ void oxi_shared_close(ox_pool *p);
 int oxi_job_store(struct ox_result *job, const struct oxi_record *r, const void *data, bool given,
                   struct oxi_output *output);
 void oxi_job_ended(void *t, struct oxi_djob *job, enum oxi_end how, int status);
+
+/* ---- snapshots: what is asked of any future ---- */
+
+const struct oxi_story *oxi_snapshot_story(const ox_future *f);
+ox_time oxi_snapshot_run_time(const ox_future *f);
+/* The story that a dead process has left in its slot, without its backtrace's address. */
+void oxi_story_write(const struct oxi_slot *slot, pid_t pid, int status, const struct rusage *usage, struct oxi_story *ret);
 
 /* ---- seats ---- */
 

@@ -492,8 +492,9 @@ void ox_result_free(ox_result *r)
 const ox_crash *ox_future_crash(const ox_future *f)
 {
 	const struct ox_result *j = job_of(f);
+	const struct oxi_story *s = j != NULL ? j->story : oxi_snapshot_story(f);
 
-	return j != NULL && j->story != NULL && j->story->crashed ? &j->story->crash : NULL;
+	return s != NULL && s->crashed ? &s->crash : NULL;
 }
 
 const char *ox_future_output(const ox_future *f, size_t *ret_len, bool *ret_truncated)
@@ -512,5 +513,5 @@ ox_time ox_future_run_time(const ox_future *f)
 {
 	const struct ox_result *j = job_of(f);
 
-	return j != NULL ? j->run_time : 0;
+	return j != NULL ? j->run_time : oxi_snapshot_run_time(f);
 }

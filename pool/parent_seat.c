@@ -248,25 +248,29 @@ void oxi_seat_kill(struct oxi_seat *s)
 		s->doomed = true;
 }
 
-/* What is known of a death, in the form in which the job gets it. */
-static void write_story(struct oxi_seat *s, int status, const struct rusage *usage, struct oxi_story *ret)
+void oxi_story_write(const struct oxi_slot *slot, pid_t pid, int status, const struct rusage *usage, struct oxi_story *ret)
 {
-	const struct oxi_slot *slot = s->shared;
 	ox_crash *c = &ret->crash;
 
 	*ret = (struct oxi_story){ .crashed = true };
-	c->pid = s->pid;
+	c->pid = pid;
 	c->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	c->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 	c->user_time = OX_SEC(usage->ru_utime.tv_sec) + OX_US(usage->ru_utime.tv_usec);
 	c->system_time = OX_SEC(usage->ru_stime.tv_sec) + OX_US(usage->ru_stime.tv_usec);
 	c->max_rss = OX_KIB(usage->ru_maxrss);
-	c->memory_limit = s->memory_limit;
 	if (c->signal != 0 && atomic_load(&slot->signal) == c->signal) {
 		c->address = (const void *)(uintptr_t)slot->fault_address;
 		c->backtrace_len = slot->frame_count < OXI_FRAMES ? slot->frame_count : OXI_FRAMES;
 		memcpy(ret->frames, slot->frames, c->backtrace_len * sizeof *ret->frames);
 	}
+}
+
+/* What is known of a death, in the form in which the job gets it. */
+static void write_story(struct oxi_seat *s, int status, const struct rusage *usage, struct oxi_story *ret)
+{
+	oxi_story_write(s->shared, s->pid, status, usage, ret);
+	ret->crash.memory_limit = s->memory_limit;
 	oxi_output_move(&s->output, ret);
 }
 

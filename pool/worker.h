@@ -2,7 +2,8 @@
 /*
  * The inside of a worker process. One thread; no loop. Files: worker_main.c (from the fork to the first job),
  * worker_limits.c (CPUs and limits), worker_loop.c (jobs in, results out), worker_reply.c (one result), worker_chunks.c (payloads in
- * pieces), worker_crash.c (last words).
+ * pieces), worker_shared.c (data that all workers see), worker_crash.c (last words). worker_snapshot.c is another process, forked
+ * from main for one function; it replies and crashes as a worker does.
  */
 #ifndef OXBOW_POOL_WORKER_H
 #define OXBOW_POOL_WORKER_H
@@ -28,6 +29,9 @@ struct oxi_worker {
 enum { OXI_EXIT_OK = 0, OXI_EXIT_INIT = 69, OXI_EXIT_CLOSED = 70, OXI_EXIT_PARENT = 71 };
 
 _Noreturn void oxi_worker_main(const struct oxi_heritage *h);
+
+void oxi_worker_reset_signals(void);    /* default actions, none blocked */
+const uint8_t *oxi_worker_original(void);       /* for struct oxi_worker */
 
 /* 0; -errno. The first before there are threads, the second before the first job. */
 int oxi_worker_take_place(const struct oxi_worker *w);

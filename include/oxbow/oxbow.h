@@ -29,6 +29,7 @@
 #include <oxbow/server.h>
 #include <oxbow/shared.h>
 #include <oxbow/signal.h>
+#include <oxbow/snapshot.h>
 #include <oxbow/stdio.h>
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>
