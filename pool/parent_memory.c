@@ -55,6 +55,15 @@ uint8_t *oxi_memory_copy(ox_pool *p, const void *data, size_t len)
 	return at != NULL ? memcpy(at, data, len) : NULL;
 }
 
+const uint8_t *oxi_memory_copy_or_own(ox_pool *p, const void *data, size_t len)
+{
+	uint8_t *copy = len > OXI_INLINE ? oxi_memory_copy(p, data, len) : NULL;
+
+	if (copy == NULL && (copy = oxi_alloc(len)) != NULL)
+		memcpy(copy, data, len);
+	return copy;
+}
+
 bool oxi_memory_share(ox_pool *p, const void *data, size_t len)
 {
 	size_t place, start, cap;

@@ -36,7 +36,7 @@ struct oxi_piece {
 
 struct ox_shared {
 	uint64_t magic;
-	struct oxi_list link;           /* in pool->shared, by id */
+	struct oxi_list link;           /* in pool->shared_data, by id */
 	ox_pool *pool;
 	uint64_t id;
 	struct oxi_piece *data;
@@ -110,7 +110,7 @@ static size_t count_live(const ox_pool *p)
 {
 	size_t n = 0;
 
-	OXI_LIST_EACH(e, &p->shared)
+	OXI_LIST_EACH(e, &p->shared_data)
 		n += !OXI_CONTAINER(e, struct ox_shared, link)->freed;
 	return n;
 }
@@ -118,16 +118,16 @@ static size_t count_live(const ox_pool *p)
 static void fill(const ox_pool *p, struct oxi_directory *d)
 {
 	d->count = 0;
-	OXI_LIST_EACH(e, &p->shared) {
+	OXI_LIST_EACH(e, &p->shared_data) {
 		const struct ox_shared *s = OXI_CONTAINER(e, struct ox_shared, link);
 		if (!s->freed)
-			d->entry[d->count++] = (struct oxi_entry){ .id = s->id, .place = s->data->place, .length = s->len };
+			d->entry[d->count++] = (struct oxi_shared_entry){ .id = s->id, .place = s->data->place, .length = s->len };
 	}
 }
 
 static void forget_freed(ox_pool *p)
 {
-	OXI_LIST_EACH(e, &p->shared) {
+	OXI_LIST_EACH(e, &p->shared_data) {
 		struct ox_shared *s = OXI_CONTAINER(e, struct ox_shared, link);
 		if (!s->freed)
 			continue;
@@ -142,7 +142,7 @@ static void forget_freed(ox_pool *p)
 static int publish(ox_pool *p)
 {
 	struct oxi_pool_page *page = oxi_pool_page(&p->arena);
-	size_t size = sizeof(struct oxi_directory) + count_live(p) * sizeof(struct oxi_entry);
+	size_t size = sizeof(struct oxi_directory) + count_live(p) * sizeof(struct oxi_shared_entry);
 	struct oxi_directory *d = oxi_alloc(size);
 	struct oxi_piece *old = p->directory;
 
@@ -164,7 +164,7 @@ void oxi_shared_close(ox_pool *p)
 	oxi_shared_sweep(p);
 	piece_free(p, p->directory);
 	p->directory = NULL;
-	OXI_LIST_EACH(e, &p->shared) {
+	OXI_LIST_EACH(e, &p->shared_data) {
 		struct ox_shared *s = OXI_CONTAINER(e, struct ox_shared, link);
 		oxi_list_remove(&s->link);
 		if (!s->freed)
@@ -186,7 +186,7 @@ ox_shared *ox_shared_new(ox_pool *p, const void *data, size_t len)
 	if (s == NULL)
 		return NULL;
 	*s = (ox_shared){ .magic = SHARED_MAGIC, .pool = p, .id = p->shared_ids + 1, .data = piece_new(p, data, len), .len = len };
-	oxi_list_append(&p->shared, &s->link);
+	oxi_list_append(&p->shared_data, &s->link);
 	if (s->data == NULL || publish(p) < 0) {
 		oxi_list_remove(&s->link);
 		piece_free(p, s->data);

@@ -52,7 +52,8 @@ void oxi_worker_discard(const void *in, size_t len);
 /* Sends a result in chunks, and returns when the parent has it. 0; why it does not want it. */
 int oxi_worker_deliver(struct oxi_worker *w, uint64_t lease, const uint8_t *data, size_t len);
 
-/* Has the death by a signal leave its story in the slot. */
+/* Has the death by a signal leave its story in the slot. The first once in the spawner, before it forks. */
+void oxi_worker_prepare_crashes(void);
 void oxi_worker_watch_crashes(struct oxi_slot *slot);
 
 struct oxi_mail {
@@ -78,6 +79,10 @@ struct ox_reply {
 	size_t lent_len;
 	uint8_t *grant;                 /* room given with the job, not used yet; NULL: none */
 	size_t grant_cap;
+	int64_t deadline;               /* monotonic ns; until it begins, its submitter's alone */
+	int64_t timeout;                /* 0: none */
+	const struct oxi_mail *mail;    /* that it came in */
+	uint32_t after, afters;         /* there: the first AFTER record of it, and how many they are */
 };
 
 /*

@@ -3,7 +3,7 @@
 #include "include/private/check.h"
 #include "pool/worker.h"
 
-static const struct oxi_entry *find(const struct oxi_directory *d, uint64_t id)
+static const struct oxi_shared_entry *find(const struct oxi_directory *d, uint64_t id)
 {
 	size_t from = 0, to = (size_t)d->count;
 
@@ -25,7 +25,7 @@ ox_bytes ox_job_shared(const ox_reply *out, uint64_t id)
 	if (out->shared == 0)
 		return (ox_bytes){ NULL, 0 };
 	const struct oxi_arena *a = &out->worker->heritage->arena;
-	const struct oxi_entry *e = find((const struct oxi_directory *)(a->base + out->shared), id);
+	const struct oxi_shared_entry *e = find((const struct oxi_directory *)(a->base + out->shared), id);
 	if (e == NULL)
 		return (ox_bytes){ NULL, 0 };
 	OXI_CHECK(oxi_arena_contains(a, e->place, e->length));
