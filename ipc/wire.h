@@ -67,7 +67,7 @@ struct oxi_header {
 #define OXI_RECORD_CHUNKS 64u           /* the payload, length bytes, comes in CHUNK messages. GRANT: the result shall go so */
 
 struct oxi_record {
-	uint64_t job;                   /* the job's number */
+	uint64_t job;                   /* RESULTS: when it began, monotonic ns of the worker's machine; else 0 */
 	uint64_t lease;                 /* (job, attempt, worker generation) in one: only the live one completes a job */
 	uint16_t index;                 /* of the job function in the pool's table */
 	uint16_t flags;

@@ -361,13 +361,12 @@ void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t ge
 	set_timer(d, now);
 }
 
-struct oxi_djob *oxi_dispatch_job(struct oxi_dispatch *d, unsigned slot, uint64_t lease)
+void oxi_dispatch_excuse(struct oxi_dispatch *d, unsigned slot, uint32_t generation)
 {
-	const struct oxi_dcell *c;
+	struct oxi_dworker *w = worker_of(d, slot, generation);
 
-	OXI_CHECK(slot < d->slots);
-	c = oxi_lease_cell(&d->workers[slot], lease);
-	return c->lease == lease ? c->job : NULL;
+	if (w != NULL)
+		w->failed_start = true;         /* counted already, as it were */
 }
 
 struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64_t lease)
@@ -387,6 +386,13 @@ struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64
 		oxi_lease_free_cell(d, w, c);
 	}
 	return NULL;
+}
+
+const struct oxi_djob *oxi_dispatch_look(struct oxi_dispatch *d, unsigned slot, uint64_t lease)
+{
+	const struct oxi_dcell *c = oxi_lease_cell(&d->workers[slot], lease);
+
+	return lease != 0 && c->lease == lease ? c->job : NULL;
 }
 
 /* Its worker has done with it. */
@@ -509,14 +515,15 @@ static void recover(struct oxi_dispatch *d, struct oxi_dworker *w, uint64_t culp
 		struct oxi_djob *job = oxi_djob_of(w->leases.prev);
 		unsigned cause = retry_cause(w, job, job->lease == culprit);
 
+		int refused = cause == OX_RETRY_CRASH && d->ops->crashed != NULL ? d->ops->crashed(d->transport, job) : 0;
 		oxi_lease_drop(d, job);
-		if (cause != 0 && oxi_djob_may_retry(d, job, cause)) {
+		if (refused == 0 && cause != 0 && oxi_djob_may_retry(d, job, cause)) {
 			job->doomed = 0;
 			oxi_djob_retry(d, job, now);
 			continue;
 		}
 		if (cause == OX_RETRY_CRASH) {
-			doom(job, OXI_END_CRASH, status);
+			doom(job, OXI_END_CRASH, refused < 0 ? refused : status);
 		} else if (!job->doomed && d->refuse < 0) {
 			doom(job, OXI_END_LIMIT, d->refuse);
 		}

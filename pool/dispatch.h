@@ -65,7 +65,7 @@ struct oxi_running {
 };
 
 struct oxi_dispatch_ops {
-	/* Starts a worker in a slot. 0; a negative code: not now (the dispatcher tries again with backoff). */
+	/* Starts a worker in a slot. 0; OX_EINIT: nor will another: the pool breaks; any other code: not now (tried again with backoff). */
 	int (*spawn)(void *t, unsigned slot, uint32_t generation);
 	/* Kills the worker in a slot; its end is reported by oxi_dispatch_lost(). */
 	void (*kill)(void *t, unsigned slot);
@@ -78,6 +78,8 @@ struct oxi_dispatch_ops {
 	void (*running)(void *t, unsigned slot, struct oxi_running *ret);
 	/* Tells a job that was sent, and may be running, that it should end. Telling it again changes nothing. */
 	void (*tell)(void *t, unsigned slot, uint64_t lease);
+	/* The job's worker has crashed while it ran. 0; a code: it ends with that, also if it has retries left. NULL: as if 0. */
+	int (*crashed)(void *t, struct oxi_djob *job);
 	/* When a job that is dated must not begin any more; OX_NEVER: it may. Asked each time that matters, for it may be moved. */
 	ox_time (*deadline)(void *t, const struct oxi_djob *job);
 	/* The job has ended; how and with which status. For OXI_END_RESULT the transport has stored the value before. */
@@ -126,8 +128,8 @@ void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now);
 struct oxi_dkey *oxi_dispatch_key(struct oxi_dispatch *d, uint64_t hash, unsigned limit);
 void oxi_dispatch_unkey(struct oxi_dispatch *d, struct oxi_dkey *key);
 /*
- * A new job, whose index, timeout, retries, priority, extra and dated are set: enters the queue; sent by the next flush. If the pool
- * is broken it ends at once (OXI_END_LIMIT, OX_EINIT), if it is closed too (OX_ECLOSED).
+ * A new job, whose index, timeout, retries, priority, extra and dated are set: enters the queue; sent by the next flush.
+ * If the pool is broken it ends at once (OXI_END_LIMIT, OX_EINIT), if it is closed too (OX_ECLOSED).
  */
 void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
 /* Sends what can be sent, and takes back what would wait too long. Called once a turn, after the turn's events. */
@@ -146,13 +148,15 @@ void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generati
 void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t generation, int status, ox_time now);
 /* A result for a lease: finds the live job, or NULL (late, counted). The caller stores the value, then calls done. */
 struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64_t lease);
-/* The same, and nothing is counted and nothing ends: for messages in the middle of a job. */
-struct oxi_djob *oxi_dispatch_job(struct oxi_dispatch *d, unsigned slot, uint64_t lease);
+/* The same without counting, to look at: NULL: none. */
+const struct oxi_djob *oxi_dispatch_look(struct oxi_dispatch *d, unsigned slot, uint64_t lease);
 void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status, ox_time run_time, ox_time now);
 /* The worker has not begun a dated job, for it was too late: ends so, or is queued again if its deadline has been moved. */
 void oxi_dispatch_late(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
 /* Before a value is stored: the job's function has returned a failure. True: it will be run again, forget the result. */
 bool oxi_dispatch_failed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time run_time, ox_time now);
+/* The death that is told next is nobody's fault: if the worker was starting, it has not failed to. */
+void oxi_dispatch_excuse(struct oxi_dispatch *d, unsigned slot, uint32_t generation);
 /*
  * The worker in a slot has died, and all that it had sent was handed in before. culprit: the lease it was
  * running, as its slot said; 0: none. The culprit's job ends with OXI_END_CRASH and status, or is retried; so

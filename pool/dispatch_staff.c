@@ -34,12 +34,15 @@ void oxi_dworker_start(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time no
 	w->ended = 0;
 	d->counts.starting++;
 	d->counts.spawned++;
-	if (d->ops->spawn(d->transport, oxi_dworker_slot(d, w), w->generation) >= 0)
+	int r = d->ops->spawn(d->transport, oxi_dworker_slot(d, w), w->generation);
+	if (r >= 0)
 		return;
 	w->state = OXI_WORKER_DOWN;
 	d->counts.starting--;
 	d->counts.spawned--;
 	w->spawn_at = now + oxi_dworker_backoff(++w->misfires);
+	if (r == OX_EINIT && d->refuse == 0)
+		oxi_dispatch_refuse_all(d, OX_EINIT);
 }
 
 void oxi_dworker_kill(struct oxi_dispatch *d, struct oxi_dworker *w)

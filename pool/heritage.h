@@ -19,6 +19,7 @@
 
 #include "ipc/arena.h"
 #include "ipc/channel.h"
+#include "pool/chaos.h"
 
 #define OXI_CLAIMS      1024u           /* leases a worker can hold, power of two */
 #define OXI_INLINE      OX_KIB(4)       /* payloads up to this travel in the message */
@@ -51,6 +52,7 @@ struct oxi_pool_page {
 	void (*worker_fini)(void *arg);
 	void *worker_arg;
 	uint64_t init_identity, fini_identity;          /* oxi_code_identity() of the two; 0 for NULL */
+	struct oxi_chaos chaos;
 	struct oxi_job_entry job[];
 };
 

@@ -13,6 +13,8 @@
  *	parent_same.c       one job's work for all who ask for it
  *	parent_seat.c       a worker as the parent sees it: birth, death, what it wrote
  *	parent_checkup.c    memory and standstill of workers, looked at by the clock
+ *	parent_measure.c    times of jobs; parent_prometheus.c, parent_trace.c: for others to look at
+ *	parent_quarantine.c which inputs have crashed workers, and how often
  *	parent_transport.c  the dispatcher's wishes turned into messages, and messages into its events
  *	parent_pool.c       open, turn, close, stats
  *	parent_map.c        a job over a sequence
@@ -34,7 +36,10 @@
 /* ---- the spawner (any thread) ---- */
 
 int oxi_spawner_prepare(void);
-/* Makes a pool known to the spawner: its arena, and a socket of its own. 0; OX_ENOJOB, OX_ESTATE (none), -EEXIST, -errno. */
+/*
+ * Makes a pool known to the spawner: its arena, and a socket of its own. 0; OX_ENOJOB, OX_ESTATE (none), OX_EINIT (none
+ * any more), -EEXIST, -errno.
+ */
 int oxi_spawner_register(const struct oxi_arena *a, int *ret_socket);
 
 
@@ -49,6 +54,7 @@ struct oxi_story {
 	char *output;                   /* of this struct */
 	size_t output_len;
 	bool output_truncated;
+	char *saved;                    /* of this struct: crash.saved */
 	void *frames[OXI_FRAMES];
 };
 
@@ -113,6 +119,7 @@ struct oxi_seat {
 	uint8_t secret[OXI_SECRET];
 	char channel[OXI_CHANNEL_NAME];
 	struct oxi_slot *shared;
+	bool orphaned;                  /* the spawner is gone, with which it dies: no fault of its job */
 	ox_time stopped_at;             /* when it was first seen stopped by a signal; 0: it moves */
 	size_t memory_limit;            /* that it went over; 0 */
 	uint32_t received;              /* RESULTS messages handled */
@@ -150,7 +157,13 @@ struct ox_pool {
 	unsigned seat_count;            /* workers, and as many spares if workers are recycled */
 	int spawner;                    /* the pool's socket; -1: no spawner */
 	struct oxi_story *obituary;             /* while the dispatcher is told of a death */
+	bool blameless;                 /* that one was not of the job's making */
+	struct oxi_quarantine *quarantine;      /* NULL: nothing has crashed that is counted */
+	struct oxi_measured *measured;          /* one a kind; NULL: not asked for */
+	struct oxi_trace *trace;                /* NULL: none */
 	/* events: all descriptors of the pool are in one epoll instance */
+	struct oxi_chaos chaos;         /* as the pool's page has it */
+	uint64_t dice;                  /* times that it was asked here */
 	int epoll, timer;
 	ox_time timer_at, timer_set;    /* wanted, and what the kernel has */
 	ox_time checkup_at;             /* the next look at the workers */
@@ -180,6 +193,7 @@ struct ox_pool {
 	struct oxi_list closer;         /* struct oxi_wait, at most one */
 };
 
+bool oxi_pool_chaos(ox_pool *p, enum oxi_chaos_what what);
 ox_time oxi_pool_now(void);             /* real time, also under the test clock: workers do not live in virtual time */
 int oxi_pool_attach(ox_pool *p);        /* to the running loop. 0; OX_ESTATE: belongs to another; OX_ENOMEM */
 void oxi_pool_turn(ox_pool *p);         /* handles all events */
@@ -189,6 +203,14 @@ int oxi_pool_find_spawner(ox_pool *p);  /* 0; -errno, OX_ESTATE */
 enum oxi_event { OXI_EVENT_CHANNEL, OXI_EVENT_SPAWNER, OXI_EVENT_TIMER, OXI_EVENT_OUTPUT, OXI_EVENT_DEATH };
 int oxi_pool_listen(ox_pool *p, int fd, enum oxi_event what, unsigned slot);
 void oxi_pool_unlisten(const ox_pool *p, int *fd);      /* closes it; a fork of the program may have a copy, so it is taken out first */
+
+const struct oxi_kind *oxi_pool_find_kind(const ox_pool *p, const ox_job *job);         /* NULL: it has none such */
+
+/* ---- inputs that crash workers ---- */
+
+int oxi_quarantine_crashed(void *t, struct oxi_djob *job);      /* for the dispatcher: counts; OX_EQUARANTINED: enough */
+bool oxi_quarantine_holds(const ox_pool *p, const struct oxi_kind *kind, const void *in, size_t len);
+void oxi_quarantine_free(struct oxi_quarantine *q);
 
 /* ---- memory ---- */
 

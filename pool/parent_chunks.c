@@ -73,11 +73,11 @@ static void run_wild(ox_pool *p, struct oxi_seat *s)
 	oxi_seat_kill(s);
 }
 
-static struct ox_result *job_of(ox_pool *p, const struct oxi_seat *s, uint64_t lease)
+static const struct ox_result *job_of(ox_pool *p, const struct oxi_seat *s, uint64_t lease)
 {
-	struct oxi_djob *d = oxi_dispatch_job(p->dispatch, s->slot, lease);
+	const struct oxi_djob *d = oxi_dispatch_look(p->dispatch, s->slot, lease);
 
-	return d != NULL ? OXI_CONTAINER(d, struct ox_result, dispatch) : NULL;
+	return d != NULL ? OXI_CONTAINER((struct oxi_djob *)d, struct ox_result, dispatch) : NULL;
 }
 
 /* ---- inputs ---- */

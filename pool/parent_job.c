@@ -17,6 +17,7 @@
  */
 #include <string.h>
 
+#include "pool/measure.h"
 #include "pool/parent.h"
 
 static bool job_cancel(ox_future *f, ox_cause cause);
@@ -130,6 +131,7 @@ static void job_release(ox_future *f)
 	drop_value(j);
 	if (j->story != NULL) {
 		oxi_free(j->story->output);
+		oxi_free(j->story->saved);
 		oxi_free(j->story);
 	}
 	job_free(j);
@@ -185,7 +187,7 @@ struct plan {
 	struct oxi_after *after;        /* NULL: none, or the job's */
 };
 
-static const struct oxi_kind *find_kind(const ox_pool *p, const ox_job *job)
+const struct oxi_kind *oxi_pool_find_kind(const ox_pool *p, const ox_job *job)
 {
 	for (unsigned i = 0; i < p->kind_count; i++)
 		if (p->kinds[i].job == job)
@@ -230,10 +232,12 @@ static int may_submit(const struct request *q, struct plan *ret)
 		return OX_EINVAL;
 	if (p->closing || p->draining > 0)
 		return OX_ECLOSED;
-	ret->kind = find_kind(p, q->job);
+	ret->kind = oxi_pool_find_kind(p, q->job);
 	if (ret->kind == NULL)
 		return OX_ENOJOB;
 	ret->index = (unsigned)(ret->kind - p->kinds);
+	if (OXI_UNLIKELY(p->quarantine != NULL) && oxi_quarantine_holds(p, ret->kind, q->in, q->len))
+		return OX_EQUARANTINED;
 	if (q->len > p->options.max_input)
 		return OX_ETOOBIG;
 	r = oxi_pool_attach(p);
@@ -445,7 +449,7 @@ static void attach_death(struct ox_result *j, struct oxi_story *death)
 		return;
 	*j->story = *death;
 	j->story->crash.backtrace = death->crash.backtrace_len > 0 ? j->story->frames : NULL;
-	death->output = NULL;
+	death->output = death->saved = NULL;
 	death->crash.output = NULL;
 	death->output_len = death->crash.output_len = 0;
 }
@@ -490,6 +494,18 @@ static ox_origin origin_of(const struct ox_result *j, enum oxi_end how)
 	}
 }
 
+static void count_end(ox_pool *p, const struct ox_result *j, enum oxi_end how, int status)
+{
+	struct oxi_measured *m = &p->measured[j->dispatch.index];
+
+	if (how == OXI_END_CANCEL)
+		m->cancelled++;
+	else if (status < 0)
+		m->failed++;
+	else
+		m->done++;
+}
+
 void oxi_job_count(ox_pool *p, int status, ox_origin origin)
 {
 	if (origin == OX_ORIGIN_CANCEL)
@@ -514,6 +530,8 @@ void oxi_job_ended(void *t, struct oxi_djob *dispatch, enum oxi_end how, int sta
 	ox_origin origin = origin_of(j, how);
 	if (same == NULL)
 		oxi_job_count(p, status, origin);
+	if (OXI_UNLIKELY(p->measured != NULL))
+		count_end(p, j, how, status);
 	bool died = how != OXI_END_RESULT && (how != OXI_END_LIMIT || status == OX_EOOM || status == OX_ESTUCK);
 	if (died && p->obituary != NULL)
 		attach_death(j, p->obituary);

@@ -23,7 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pool/measure.h"
 #include "pool/parent.h"
+#include "pool/saved.h"
 
 #define GRACE       OX_SEC(1)           /* for workers that are told to end */
 #define WARM        OX_MIB(64)          /* of free memory kept in each zone */
@@ -104,6 +106,7 @@ static void on_timer(ox_pool *p)
 static void on_event(ox_pool *p, enum oxi_event what, struct oxi_seat *s)
 {
 	static const struct rusage none;
+	int signal_number;
 
 	switch (what) {
 	case OXI_EVENT_TIMER:
@@ -113,8 +116,9 @@ static void on_event(ox_pool *p, enum oxi_event what, struct oxi_seat *s)
 		oxi_output_drain(p, &s->output);
 		break;
 	case OXI_EVENT_DEATH:
+		signal_number = atomic_load(&s->shared->signal);        /* the spawner would have known */
 		if (s->state != OXI_SEAT_EMPTY)
-			oxi_seat_died(p, s, SIGKILL, &none);
+			oxi_seat_died(p, s, signal_number > 0 && signal_number < NSIG ? signal_number : SIGKILL, &none);
 		break;
 	case OXI_EVENT_CHANNEL:
 	case OXI_EVENT_SPAWNER:
@@ -261,6 +265,25 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	return 0;
 }
 
+static int take_chaos(ox_pool *p)
+{
+	const char *text = secure_getenv("OX_CHAOS");
+
+	if (text == NULL)
+		return 0;
+	int r = oxi_chaos_parse(text, &p->chaos);
+	if (r < 0)
+		oxi_log(OX_LOG_ERROR, "OX_CHAOS=%s: give SEED or SEED:what=rate,... with rates in a thousand", text);
+	else
+		oxi_log(OX_LOG_WARNING, "chaos is on, by OX_CHAOS=%s: workers will die, and more", text);
+	return r;
+}
+
+bool oxi_pool_chaos(ox_pool *p, enum oxi_chaos_what what)
+{
+	return OXI_UNLIKELY(p->chaos.on) && oxi_chaos_hits(&p->chaos, what, UINT64_MAX, ++p->dice);
+}
+
 static bool makes_sense(const ox_job *job)
 {
 	static const unsigned causes = OX_RETRY_CRASH | OX_RETRY_TIMEOUT | OX_RETRY_FAILURE;
@@ -291,6 +314,8 @@ static int take_kinds(ox_pool *p)
 				return OX_EINVAL;
 	}
 	p->options.jobs = NULL;
+	if (p->options.measure && (p->measured = oxi_measured_new(p->kind_count)) == NULL)
+		return OX_ENOMEM;
 	return 0;
 }
 
@@ -306,6 +331,7 @@ static int write_page(ox_pool *p)
 		.init_identity = p->options.worker_init != NULL ? oxi_code_identity((const void *)p->options.worker_init) : 0,
 		.fini_identity = p->options.worker_fini != NULL ? oxi_code_identity((const void *)p->options.worker_fini) : 0,
 	};
+	page->chaos = p->chaos;
 	page->places = p->options.workers;
 	page->pin = p->options.pin;
 	page->nice = p->options.nice;
@@ -434,6 +460,8 @@ static int build(ox_pool *p, const ox_pool_options *o)
 	int r = take_options(p, o);
 
 	if (r == 0)
+		r = take_chaos(p);
+	if (r == 0)
 		r = take_kinds(p);
 	if (r == 0)
 		r = oxi_spawner_prepare();      /* before there is a thread of ZeroMQ's */
@@ -453,6 +481,8 @@ static int build(ox_pool *p, const ox_pool_options *o)
 /* Frees all that is not needed by results and blobs; also what was half built. */
 static void dismantle(ox_pool *p)
 {
+	oxi_trace_close(p->trace);
+	p->trace = NULL;
 	oxi_dispatch_free(p->dispatch);
 	oxi_channel_free(p->channel);
 	for (unsigned i = 0; p->seats != NULL && i < p->seat_count; i++) {
@@ -486,6 +516,8 @@ void oxi_pool_unref(ox_pool *p)
 	if (p->arena.base != NULL)
 		oxi_arena_destroy(&p->arena);
 	oxi_free(p->kinds);
+	oxi_quarantine_free(p->quarantine);
+	oxi_free(p->measured);
 	p->magic = 0;
 	oxi_free(p);
 }
@@ -501,6 +533,9 @@ int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
 	oxi_fork_mark();
 	if (oxi_forked())
 		return OX_EFORKED;
+	int r = oxi_replay_if_asked(o);
+	if (r < 0)
+		return r;
 	ox_pool *p = oxi_alloc(sizeof *p);
 	if (p == NULL)
 		return OX_ENOMEM;
@@ -518,7 +553,7 @@ int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
 	oxi_list_init(&p->closer);
 	oxi_list_init(&p->shared_data);
 	oxi_list_init(&p->retired);
-	int r = build(p, o);
+	r = build(p, o);
 	if (r < 0) {
 		dismantle(p);
 		oxi_pool_unref(p);

@@ -12,10 +12,12 @@
  * when n messages have been received, and when it dies, or one of its jobs takes long, what its outboxes hold
  * beyond that is read there.
  */
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "pool/measure.h"
 #include "pool/packet.h"
 #include "pool/parent.h"
 
@@ -77,7 +79,7 @@ static unsigned grant_room(ox_pool *p, struct oxi_seat *s, struct oxi_djob *cons
 
 	for (unsigned i = 0; i < n; i++) {
 		size_t expect = p->kinds[jobs[i]->index].expect;
-		if (expect > 0 && oxi_grant_add(p, s, jobs[i]->lease, expect) != NULL)
+		if (expect > 0 && !oxi_pool_chaos(p, OXI_CHAOS_GRANT) && oxi_grant_add(p, s, jobs[i]->lease, expect) != NULL)
 			granted++;
 	}
 	return granted;
@@ -218,7 +220,7 @@ static void timer(void *t, ox_time at)
 
 const struct oxi_dispatch_ops oxi_transport_ops = {
 	.spawn = spawn, .kill = kill_worker, .stop = stop, .send = send_jobs, .take_back = take_back, .running = running,
-	.tell = tell, .deadline = oxi_job_deadline, .end = oxi_job_ended, .timer = timer,
+	.tell = tell, .deadline = oxi_job_deadline, .crashed = oxi_quarantine_crashed, .end = oxi_job_ended, .timer = timer,
 };
 
 /* ---- results ---- */
@@ -242,6 +244,29 @@ static const void *given_payload(ox_pool *p, struct oxi_seat *s, const struct ox
 	return oxi_grant_take(s, r->lease, (size_t)r->place, (size_t)r->length) ? p->arena.base + r->place : NULL;
 }
 
+/* What the worker says of times is not believed where it cannot be. */
+static struct oxi_times times_of(const struct oxi_djob *d, const struct oxi_record *r, ox_time now)
+{
+	struct oxi_times t = { .queued = d->doomed ? now : d->at, .begun = (ox_time)r->job, .run = r->time, .now = now };
+
+	if (t.run < 0 || t.run > now)
+		t.run = 0;
+	if (t.begun <= 0 || t.begun > now - t.run)
+		t.begun = now - t.run;
+	return t;
+}
+
+static void look_at_result(ox_pool *p, const struct oxi_seat *s, const struct oxi_djob *d, const struct oxi_record *r)
+{
+	struct oxi_times t = times_of(d, r, oxi_pool_now());
+
+	if (p->measured != NULL && !d->doomed)
+		oxi_measured_add(&p->measured[d->index], &t);
+	if (p->trace != NULL)
+		oxi_trace_job(p->trace, &(struct oxi_trace_job){ .name = p->kinds[d->index].copy.name, .slot = s->slot, .begun = t.begun,
+		                                                 .run = t.run, .status = r->status, .result_len = (size_t)r->length });
+}
+
 static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, const void *payload)
 {
 	bool given = (r->flags & (OXI_RECORD_ARENA | OXI_RECORD_CHUNKS)) != 0;
@@ -252,6 +277,8 @@ static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, co
 		oxi_dispatch_late(p->dispatch, d, oxi_pool_now());
 		return;
 	}
+	if (OXI_UNLIKELY(p->measured != NULL || p->trace != NULL) && d != NULL)
+		look_at_result(p, s, d, r);
 	if (d != NULL && r->status < 0 && (r->flags & OXI_RECORD_LIMIT) == 0 &&
 	    oxi_dispatch_failed(p->dispatch, d, r->time, oxi_pool_now()))
 		d = NULL;
@@ -356,9 +383,10 @@ static void need(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
 
 	if (oxi_body_record(m->body, m->len, m->header.count, 0, &r, &none) < 0)
 		return;
-	const struct oxi_djob *d = oxi_dispatch_job(p->dispatch, s->slot, r.lease);
+	const struct oxi_djob *d = oxi_dispatch_look(p->dispatch, s->slot, r.lease);
 	size_t limit = d != NULL ? oxi_pool_max_result(p, d->index) : p->options.max_result;
-	const struct oxi_grant *g = r.length <= limit ? oxi_grant_more(p, s, r.lease, (size_t)r.place, (size_t)r.length) : NULL;
+	bool may = r.length <= limit && !oxi_pool_chaos(p, OXI_CHAOS_ARENA);
+	const struct oxi_grant *g = may ? oxi_grant_more(p, s, r.lease, (size_t)r.place, (size_t)r.length) : NULL;
 	answer.lease = r.lease;
 	if (g != NULL) {
 		answer.place = g->place;
@@ -446,10 +474,13 @@ static void spawner_gone(ox_pool *p)
 	struct rusage none = { 0 };
 
 	oxi_pool_unlisten(p, &p->spawner);
+	if (p->trace != NULL)
+		oxi_trace_event(p->trace, "spawner lost", UINT_MAX, 0, 0);
 	for (unsigned i = 0; i < p->seat_count; i++) {
 		struct oxi_seat *s = &p->seats[i];
 		if (s->state == OXI_SEAT_EMPTY)
 			continue;
+		s->orphaned = true;
 		oxi_seat_kill(s);
 		if (s->pidfd < 0 || oxi_pool_listen(p, s->pidfd, OXI_EVENT_DEATH, i) < 0)
 			oxi_seat_died(p, s, SIGKILL, &none);

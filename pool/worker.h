@@ -2,8 +2,8 @@
 /*
  * The inside of a worker process. One thread; no loop. Files: worker_main.c (from the fork to the first job),
  * worker_limits.c (CPUs and limits), worker_loop.c (jobs in, results out), worker_reply.c (one result), worker_chunks.c (payloads in
- * pieces), worker_shared.c (data that all workers see), worker_crash.c (last words). worker_snapshot.c is another process, forked
- * from main for one function; it replies and crashes as a worker does.
+ * pieces), worker_shared.c (data that all workers see), worker_crash.c (last words), worker_chaos.c (faults on purpose).
+ * worker_snapshot.c is another process, forked from main for one function; it replies and crashes as a worker does.
  */
 #ifndef OXBOW_POOL_WORKER_H
 #define OXBOW_POOL_WORKER_H
@@ -23,6 +23,7 @@ struct oxi_worker {
 	struct oxi_outbox *outbox;
 	uint32_t seq, room;             /* its number; records it has room for */
 	int64_t sent_at;                /* when the last message left, monotonic ns */
+	uint64_t dice;                  /* times that chaos was asked */
 };
 
 /* Exit codes of a worker that ends itself. */
@@ -55,6 +56,10 @@ int oxi_worker_deliver(struct oxi_worker *w, uint64_t lease, const uint8_t *data
 /* Has the death by a signal leave its story in the slot. The first once in the spawner, before it forks. */
 void oxi_worker_prepare_crashes(void);
 void oxi_worker_watch_crashes(struct oxi_slot *slot);
+
+/* Where chaos may strike: does not return, or late. */
+void oxi_worker_chaos(struct oxi_worker *w, enum oxi_chaos_what what);
+bool oxi_worker_chaos_begin(struct oxi_worker *w);      /* true: the job shall not end */
 
 struct oxi_mail {
 	struct oxi_list link;

@@ -99,7 +99,7 @@ _Noreturn void oxi_snapshot_main(const struct oxi_snapshot_order *o)
 	struct oxi_worker w = { .slot = &o->page->slot };
 	ox_reply out = {
 		.magic = OXI_REPLY_MAGIC, .worker = &w, .lease = OXI_SNAPSHOT_LEASE, .data = o->room,
-		.cap = o->options.max_result, .max = o->options.max_result,
+		.cap = o->options.max_result, .max = o->options.max_result, .deadline = OX_NEVER,
 	};
 
 	bind_to_parent(o);
@@ -113,6 +113,8 @@ _Noreturn void oxi_snapshot_main(const struct oxi_snapshot_order *o)
 	if (out.error < 0)
 		publish(o->page, 0, &out);
 	int64_t begun = now();
+	if (o->options.timeout > 0 && o->options.timeout < OX_NEVER - begun)
+		out.deadline = begun + o->options.timeout;
 	int status = o->fn(o->arg, &out);
 	if (!*w.original)
 		_exit(OXI_EXIT_OK);     /* a child that the function forked came back */

@@ -20,8 +20,10 @@
 #include <oxbow/inspect.h>
 #include <oxbow/job.h>
 #include <oxbow/log.h>
+#include <oxbow/metrics.h>
 #include <oxbow/pool.h>
 #include <oxbow/process.h>
+#include <oxbow/quarantine.h>
 #include <oxbow/queue.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>

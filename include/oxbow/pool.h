@@ -52,6 +52,8 @@ typedef struct ox_pool_options {
 	                                 * one priority lower. 0: 10 s; OX_NEVER: priority alone decides */
 	ox_time interval;               /* limits the rate: so long between the beginnings of two jobs; after a pause
 	                                 * those of 10 ms begin together. 0: no limit */
+	const char *quarantine_dir;     /* a folder, where inputs that are quarantined are saved; NULL: they are not */
+	bool measure;                   /* each job's times are counted: see <oxbow/metrics.h> */
 	size_t max_input;               /* bytes of one input; 0: 4 GiB */
 	size_t overflow_bytes;          /* shared memory for what finds no room in those of arena_bytes; 0: as arena_bytes.
 	                                 * Beyond, payloads are sent in pieces, which costs four copies more */
@@ -112,7 +114,8 @@ static inline void ox_pool_auto_(ox_pool **p) { ox_pool_close(*p); }
  * @in, @len: the input, copied; memory of an ox_blob or of a job's result of this pool is shared instead, and
  * must not change until the job ends.
  * Returns: the future, as ox_spawn(): never NULL. Failed at once with OX_ENOJOB, OX_ECLOSED, OX_ETOOBIG,
- * OX_EINIT, OX_ENOMEM, OX_ECANCELED (the caller was cancelled while it waited, or the group is).
+ * OX_EQUARANTINED (by the job's crash_limit), OX_EINIT, OX_ENOMEM, OX_ECANCELED (the caller was cancelled while it waited,
+ * or the group is).
  * Yields: while max_pending or max_pending_bytes are reached, and now and then for fairness. Since: 0.1
  */
 OX_API OX_YIELDS ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len);
@@ -121,9 +124,10 @@ typedef struct ox_submit_options {
 	size_t size;
 	int priority;                   /* -3 to 3: jobs of a higher one begin first, but see ageing of the pool */
 	ox_time timeout;                /* in place of the job's own; OX_NEVER: none. 0: the job's */
-	ox_bytes key;                   /* of the jobs in the pool that have this key, at most key_limit run at a time; none: {NULL, 0} */
+	ox_bytes key;                   /* of the jobs that have this key, at most key_limit run at a time; {NULL, 0}: none */
 	unsigned key_limit;             /* of different ones, the last said counts. 0: 1 */
-	ox_future *const *after;        /* jobs of this pool: it begins when they are done, and gets what they replied. OX_AFTER_JOBS(a, b) */
+	ox_future *const *after;        /* jobs of this pool: it begins when they are done, and gets what they replied.
+	                                 * OX_AFTER_JOBS(a, b) is this member and the next */
 	size_t after_count;             /* at most 65,535 */
 	bool after_any;                 /* also if some of them have failed; else it fails then, without having begun */
 	ox_bytes same;                  /* while a job of this kind with the same bytes here is pending, it is waited for, and no
@@ -193,6 +197,7 @@ typedef struct ox_crash {
 	size_t output_len;
 	bool output_truncated;          /* there was more */
 	size_t memory_limit;            /* the max_rss that it went over; 0: it did not, or the kernel killed it */
+	const char *saved;              /* the file that the input was saved in, if it is quarantined; NULL: none */
 } ox_crash;
 
 /** The story of the crash; NULL if the future did not crash. Borrowed until the group closes. Since: 0.1 */

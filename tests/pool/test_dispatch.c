@@ -1332,6 +1332,8 @@ static uint64_t chaos(uint64_t seed, ox_time start)
 	sim_open(&s, &o, random_next(&seed));
 	s.now = start;
 	random_faults(&s, &seed);
+	if (random_below(&seed, 3) == 0)
+		s.crash_limit = 1 + (unsigned)random_below(&seed, 3);
 	sim_start(&s);
 	while (n < CHAOS_JOBS) {
 		for (uint64_t k = random_below(&seed, 40); k > 0 && n < CHAOS_JOBS; k--) {
@@ -1349,11 +1351,17 @@ static uint64_t chaos(uint64_t seed, ox_time start)
 		}
 		if (random_below(&seed, 20) == 0)
 			sim_die(&s, (unsigned)random_below(&seed, o.workers));
+		if (random_below(&seed, 40) == 0)
+			sim_lose_spawner(&s);
 		sim_check(&s);
 	}
 	s.faults = (struct sim_faults){ 0 };
 	if (random_below(&seed, 5) == 0)
 		oxi_dispatch_close(s.d, s.now);
+	if (random_below(&seed, 10) == 0) {
+		s.no_spawner = true;
+		sim_lose_spawner(&s);
+	}
 	ck_assert_msg(sim_drain(&s, OX_SEC(600)), "jobs are left");
 	assert_sums(jobs, CHAOS_JOBS);
 	for (int i = 0; i < CHAOS_JOBS; i++)

@@ -99,6 +99,14 @@ void sim_die(struct sim *s, unsigned slot)
 	push(s, s->now + OX_US(100), LOST, slot, 0);
 }
 
+void sim_lose_spawner(struct sim *s)
+{
+	for (unsigned slot = 0; slot < s->workers; slot++) {
+		s->w[slot].orphaned = s->w[slot].state == SIM_STARTING || s->w[slot].state == SIM_UP;
+		sim_die(s, slot);
+	}
+}
+
 /* Claims the next job that was not taken back. */
 static void claim_next(struct sim *s, unsigned slot)
 {
@@ -214,6 +222,8 @@ static void lose(struct sim *s, unsigned slot)
 	while (w->outbox_head != w->outbox_tail)
 		deliver(s, slot);
 	w->state = SIM_NONE;
+	if (w->orphaned)
+		oxi_dispatch_excuse(s->d, slot, generation);
 	oxi_dispatch_lost(s->d, slot, generation, w->culprit, OX_ECRASHED, s->now);
 }
 
@@ -286,6 +296,8 @@ static int op_spawn(void *t, unsigned slot, uint32_t generation)
 	struct sim_worker *w = &s->w[slot];
 
 	OXI_CHECK(w->state == SIM_NONE);
+	if (s->no_spawner)
+		return OX_EINIT;
 	if (chance(s, s->faults.spawn_refused))
 		return -EAGAIN;
 	memset(w, 0, sizeof(*w));
@@ -373,6 +385,15 @@ static void op_tell(void *t, unsigned slot, uint64_t lease)
 		push(s, s->now + job_of(w, lease)->heeds, FINISH, slot, lease);
 }
 
+static int op_crashed(void *t, struct oxi_djob *d)
+{
+	struct sim *s = t;
+	struct sim_job *job = OXI_CONTAINER(d, struct sim_job, d);
+
+	job->killed++;
+	return s->crash_limit > 0 && job->killed >= s->crash_limit ? OX_EQUARANTINED : 0;
+}
+
 static void op_end(void *t, struct oxi_djob *d, enum oxi_end how, int status)
 {
 	struct sim *s = t;
@@ -406,7 +427,7 @@ static void op_timer(void *t, ox_time at)
 
 static const struct oxi_dispatch_ops ops = {
 	.spawn = op_spawn, .kill = op_kill, .stop = op_stop, .send = op_send, .take_back = op_take_back,
-	.running = op_running, .tell = op_tell, .deadline = op_deadline, .end = op_end, .timer = op_timer,
+	.running = op_running, .tell = op_tell, .deadline = op_deadline, .crashed = op_crashed, .end = op_end, .timer = op_timer,
 };
 
 /* ---- the calls ---- */

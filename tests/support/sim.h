@@ -27,6 +27,7 @@ struct sim_job {
 	unsigned fails;                 /* so many attempts return -1 first */
 	unsigned begun;                 /* how often it was run */
 	unsigned running;               /* where: at most one worker at a time */
+	unsigned killed;                /* workers, while they ran it */
 	unsigned ends;
 	enum oxi_end how;
 	int end_status;
@@ -54,6 +55,7 @@ struct sim_worker {
 	uint32_t generation;
 	bool stands;                    /* as after SIGSTOP */
 	bool ending;                    /* told to end */
+	bool orphaned;                  /* died with the spawner */
 	uint64_t claims[OXI_CLAIMS];    /* lease << 2 | enum oxi_claim */
 	uint64_t inbox[4 * OXI_CLAIMS]; /* ring of leases that were sent */
 	unsigned inbox_head, inbox_tail;
@@ -75,6 +77,8 @@ struct sim {
 	ox_time start_time;             /* from spawn to ready */
 	ox_time latency;                /* of a message */
 	ox_time gap;                    /* between claim and begin, at most */
+	bool no_spawner;                /* nor will there be one: no worker is started any more */
+	unsigned crash_limit;           /* of every job; 0: none */
 	unsigned workers;
 	struct sim_worker *w;
 	struct sim_event *events;       /* a heap */
@@ -101,6 +105,7 @@ void sim_run_until(struct sim *s, ox_time t);
 bool sim_drain(struct sim *s, ox_time limit);
 
 void sim_die(struct sim *s, unsigned slot);     /* on its own, now */
+void sim_lose_spawner(struct sim *s);           /* all workers die with it */
 void sim_stand(struct sim *s, unsigned slot);   /* SIGSTOP */
 void sim_go_on(struct sim *s, unsigned slot);   /* SIGCONT */
 
