@@ -234,11 +234,12 @@ static void run_job(struct oxi_worker *w, const struct oxi_record *job, const vo
 	if (OXI_UNLIKELY(killed))
 		raise(SIGKILL);
 	int64_t ended = now();
-	bool send = last || ended - w->sent_at >= SEND_AFTER;
+	oxi_reply_end(out);
+	/* the parent keeps one result in chunks at a time: it is told of this one before the next comes */
+	bool send = last || out->where == OXI_IN_PRIVATE || ended - w->sent_at >= SEND_AFTER;
 	if (send && !oxi_channel_intact(w->channel))
 		_exit(OXI_EXIT_CLOSED);         /* still running, as the slot says: this job's crash */
 
-	oxi_reply_end(out);
 	bool failed = status >= 0 && out->error != 0;
 	struct oxi_record r = {
 		.job = (uint64_t)begun, .lease = job->lease, .index = job->index, .time = ended - begun,

@@ -265,6 +265,37 @@ static int echo_all_sizes(void *arg)
 	return 0;
 }
 
+/* Results of a few KiB, many to a batch, while no shared memory is left at all. */
+static int many_small_chunks(void *arg)
+{
+	size_t whole = OX_MIB(2), small = 5000;
+	ox_result *kept = NULL;
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open();
+	EXPECT_EQ(ox_call(pool, &make_job, &whole, sizeof whole, &kept), 0);    /* fills the worker's zone */
+	ox_blob *inputs = ox_blob_new(pool, whole), *overflow = ox_blob_new(pool, whole);
+	EXPECT(inputs != NULL && overflow != NULL);
+	for (int i = 0; i < 300; i++)
+		ox_submit(g, pool, &make_job, &small, sizeof small);
+	ox_future *f;
+	while (ox_group_next(g, &f) == 1) {
+		size_t len;
+		EXPECT_EQ(ox_future_status(f), 0);
+		const void *value = ox_future_value(f, &len);
+		EXPECT(len == small && !oxi_memory_inside(pool, value) && is_pattern(value, len));
+	}
+	ox_blob_free(inputs);
+	ox_blob_free(overflow);
+	ox_result_free(kept);
+	return 0;
+}
+
+START_TEST(each_result_of_a_batch_comes_in_chunks_of_its_own)
+{
+	with_pool(many_small_chunks, CHUNKING(.jobs = OX_JOBS(&make_job), .workers = 1));
+}
+END_TEST
+
 START_TEST(payloads_of_all_kinds_mix)
 {
 	with_pool(echo_all_sizes, CHUNKING(.jobs = OX_JOBS(&echo_job), .workers = 3));
@@ -727,6 +758,7 @@ int main(int argc, char **argv)
 	tcase_add_test(t, jobs_that_wait_with_room_leave_some_to_the_one_that_runs);
 	t = new_pool_case(s, "chunks", 120);
 	tcase_add_test(t, where_no_memory_is_left_to_share_payloads_travel_in_chunks);
+	tcase_add_test(t, each_result_of_a_batch_comes_in_chunks_of_its_own);
 	tcase_add_test(t, payloads_of_all_kinds_mix);
 	tcase_add_test(t, where_the_system_has_no_pages_for_the_overflow_payloads_travel_in_chunks);
 	t = new_pool_case(s, "limits", 120);
