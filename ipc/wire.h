@@ -46,7 +46,9 @@
 	X(AWAIT,     21, "W", "a job waits for the one with this ticket")                       \
 	X(FULL,      22, "W", "a job waits until parts have been taken")                        \
 	X(ANSWER,    23, "P", "the one answer to CALL, AWAIT or FULL")                          \
-	X(RUN,       24, "P", "the other answer to AWAIT: the job, to be run on the spot")
+	X(RUN,       24, "P", "the other answer to AWAIT: the job, to be run on the spot")      \
+	X(CHUNK,     25, "PW", "a part of a payload (pool/chunks.h)")                           \
+	X(TAKE,      26, "PW", "more parts of a payload may come")
 
 enum oxi_message {
 #define OXI_MESSAGE_ENUM_(name, number, from, text) OXI_##name = number,
@@ -69,7 +71,8 @@ struct oxi_header {
 #define OXI_RECORD_AFTER 16u            /* JOBS, no job: status and payload of a job which the job record before it comes after */
 #define OXI_RECORD_LATE  32u            /* RESULTS: not begun, its deadline had passed */
 #define OXI_RECORD_LIMIT 4u             /* RESULTS: the status is the library's (reply too big, no memory), not the function's */
-#define OXI_RECORD_PART  64u            /* EMIT: a part of the result of a job that goes on */
+#define OXI_RECORD_CHUNKS 64u           /* the payload, length bytes, comes in CHUNK messages. GRANT: the result shall go so */
+#define OXI_RECORD_PART  128u           /* EMIT: a part of the result of a job that goes on */
 
 struct oxi_record {
 	uint64_t job;                   /* JOBS: the actor that it is for; RESULTS: when it began, monotonic ns of the worker's machine; else 0 */
@@ -77,7 +80,7 @@ struct oxi_record {
 	uint16_t index;                 /* of the job function in the pool's table */
 	uint16_t flags;
 	int32_t status;                 /* RESULTS: what the function returned */
-	int64_t time;                   /* TERMS: deadline, monotonic ns. RESULTS: run time, ns */
+	int64_t time;                   /* TERMS: deadline, monotonic ns. RESULTS: run time, ns. CHUNK: pool/chunks.h */
 	uint64_t length;                /* of the payload */
 	uint64_t place;
 };
@@ -92,7 +95,7 @@ void oxi_record_decode(const uint8_t in[OXI_WIRE_RECORD], struct oxi_record *ret
 
 /*
  * The i-th record of a body of len bytes whose header said count. *ret_payload points into the body for an
- * inline payload; for the arena it is NULL, and the caller checks place and length against the arena. 0;
+ * inline payload; elsewhere it is NULL, and the caller checks place and length against the arena. 0;
  * OX_EPROTO: anything outside the body, or inside the records.
  */
 int oxi_body_record(const void *body, size_t len, uint32_t count, uint32_t i, struct oxi_record *ret, const void **ret_payload);
@@ -108,7 +111,7 @@ struct oxi_body {
 static inline size_t oxi_align16(size_t n) { return (n + 15) & ~(size_t)15; }
 /* cap: at least count records. */
 void oxi_body_init(struct oxi_body *b, void *data, size_t cap, uint32_t count);
-/* Puts a record; payload (r->length bytes) is copied inline unless r->flags has OXI_RECORD_ARENA, _GRANT or _TERMS. 0; OX_ETOOBIG. */
+/* Puts a record; payload (r->length bytes) is copied inline unless r->flags has OXI_RECORD_ARENA, _GRANT, _TERMS or _CHUNKS. 0; OX_ETOOBIG. */
 int oxi_body_put(struct oxi_body *b, const struct oxi_record *r, const void *payload);
 
 const char *oxi_message_name(uint8_t type);     /* "JOBS"; NULL for an unknown one */

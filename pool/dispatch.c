@@ -511,6 +511,26 @@ bool oxi_dispatch_owes(const struct oxi_dispatch *d, unsigned slot)
 	return d->workers[slot].outstanding > 0;
 }
 
+uint64_t oxi_dispatch_mark(const struct oxi_dispatch *d, unsigned slot)
+{
+	return d->workers[slot].counter;
+}
+
+static bool is_after(uint64_t lease, uint64_t mark)
+{
+	return (lease & (((uint64_t)1 << OXI_LEASE_BITS) - 1)) > mark;
+}
+
+/* Its leases are in order; of those abandoned, only the last can still run. */
+bool oxi_dispatch_past(struct oxi_dispatch *d, unsigned slot, uint64_t mark)
+{
+	struct oxi_dworker *w = &d->workers[slot];
+
+	if (!oxi_list_empty(&w->leases) && !is_after(oxi_djob_of(w->leases.next)->lease, mark))
+		return false;
+	return w->abandoned == 0 || oxi_lease_cell(w, w->abandoned)->lease != w->abandoned || is_after(w->abandoned, mark);
+}
+
 /* Why the job of a dead worker needs a retry to go on; 0: it does not. */
 static unsigned retry_cause(const struct oxi_dworker *w, const struct oxi_djob *job, bool is_culprit)
 {

@@ -216,6 +216,12 @@ void oxi_dispatch_condemn(struct oxi_dispatch *d, unsigned slot, uint32_t genera
 /* The worker gets no more jobs, and is replaced. */
 void oxi_dispatch_retire(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now);
 bool oxi_dispatch_owes(const struct oxi_dispatch *d, unsigned slot);    /* has jobs to run, or runs one */
+/*
+ * How many leases have been given to a slot; and whether none of the first so many runs any more, nor will. (Marks, for what jobs
+ * see while they run.)
+ */
+uint64_t oxi_dispatch_mark(const struct oxi_dispatch *d, unsigned slot);
+bool oxi_dispatch_past(struct oxi_dispatch *d, unsigned slot, uint64_t mark);
 void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now);
 /*
  * No new workers, no sends; workers are told to end. What has not begun ends now (OXI_END_LIMIT, OX_ECLOSED),

@@ -67,6 +67,8 @@ struct oxi_pool_page {
 	bool pin;
 	int nice;
 	size_t max_core, max_data, max_files, max_file_size;    /* 0: as it is; but no core */
+	size_t max_input;
+	_Atomic uint64_t shared;        /* place of the struct oxi_directory; 0: nothing has been shared */
 	int (*worker_init)(void *arg);
 	void (*worker_fini)(void *arg);
 	void *worker_arg;
@@ -76,6 +78,14 @@ struct oxi_pool_page {
 	ox_callback_fn *call[OXI_CALLS];                /* only to be compared with */
 	struct oxi_chaos chaos;
 	struct oxi_job_entry job[];
+};
+
+/* The data that all workers see, as of one moment (parent_shared.c). A block of the arena, never changed. */
+struct oxi_directory {
+	uint64_t count;
+	struct oxi_shared_entry {
+		uint64_t id, place, length;
+	} entry[];                      /* by id */
 };
 
 /* A claim cell: lease << 2 | state. Cell lease % OXI_CLAIMS. Offered by the parent before sending. */

@@ -5,6 +5,8 @@
  *	parent_spawner.c    the client of the spawner: the first fork, registering a pool, promoting the standby
  *	cpus.c              how many workers by default
  *	parent_memory.c     payloads in the arena; blobs
+ *	parent_chunks.c     payloads that go another way, in pieces
+ *	parent_shared.c     data that all workers see
  *	parent_place.c      how many jobs may be in the pool
  *	parent_job.c        a job is a future: submit, call, ends, stories
  *	parent_after.c      jobs that wait for others, and get their results
@@ -19,6 +21,7 @@
  *	parent_actor.c      objects in workers: their lives, calls, restarts
  *	parent_output.c     what workers write: captured, tagged
  *	parent_inside.c     what a job does besides running (parent_inside.h): its parts, callbacks, and jobs of its own
+ *	parent_snapshot.c   a child forked from the program itself; needs no pool
  */
 #ifndef OXBOW_POOL_PARENT_H
 #define OXBOW_POOL_PARENT_H
@@ -75,7 +78,7 @@ struct ox_result {
 	struct oxi_djob dispatch;
 	ox_pool *pool;
 	union {
-		const uint8_t *input;   /* until it has ended: in room, or in the arena (then this job is one of its users) */
+		const uint8_t *input;   /* until it has ended: in room; in the arena (then this job is one of its users); else of its own */
 		ox_time run_time;       /* then; 0: it was not told */
 	};
 	size_t input_len;               /* until it has ended */
@@ -129,6 +132,7 @@ struct oxi_seat {
 	uint32_t received;              /* RESULTS messages handled */
 	uint32_t harvested;             /* results of the next one that were taken from the outbox beforehand */
 	struct oxi_grant grant[OXI_GRANTS];
+	struct oxi_transfer *transfer;  /* of a payload in chunks; NULL: there was none yet */
 	struct oxi_output output, errors;       /* errors: where they are tagged, a pipe of their own */
 	const char *writer;             /* tagged: the job that it was sent last */
 	struct oxi_inside *asking;      /* of the job that waits for an answer; NULL: none */
@@ -163,7 +167,7 @@ struct ox_pool {
 	unsigned kind_count, job_count; /* jobs come first, then actors */
 	/* what jobs, results and blobs hold on to: lives until the last of them is freed */
 	struct oxi_arena arena;
-	struct oxi_zone **zones;        /* inputs, then one a worker */
+	struct oxi_zone **zones;        /* inputs, then one a worker, then the overflow */
 	size_t users;                   /* jobs, results and blobs, and 1 until closed */
 	struct ox_result *free_jobs[2]; /* by OXI_ROOM_ class, chained by pool */
 	/* what runs them */
@@ -204,6 +208,11 @@ struct ox_pool {
 	struct oxi_table same;          /* struct oxi_same, while another submitter may join */
 	unsigned draining;
 	struct oxi_list drainers;       /* struct oxi_wait */
+	/* data that all workers see */
+	struct oxi_list shared_data;    /* struct ox_shared */
+	struct oxi_list retired;        /* pieces that jobs may still look at, the oldest first */
+	struct oxi_piece *directory;    /* NULL: none yet */
+	uint64_t shared_ids;
 	/* closing */
 	bool closing, killed, shut;     /* killed: workers that had not ended; shut: the spawner has been told */
 	ox_time kill_at;                /* when to kill what has not ended */
@@ -235,19 +244,26 @@ void oxi_quarantine_free(struct oxi_quarantine *q);
 /* ---- memory ---- */
 
 bool oxi_memory_inside(const ox_pool *p, const void *data);     /* of the arena */
-/* A copy of an input in the arena; NULL: full. */
+/* A block of a zone, or else of the overflow. Its place; 0: both are full. */
+size_t oxi_memory_get(ox_pool *p, unsigned zone, size_t len, size_t *ret_cap);
+/* A copy of an input in the arena; NULL: full, or the system has no memory for it. */
 uint8_t *oxi_memory_copy(ox_pool *p, const void *data, size_t len);
+/* A copy there if it is large, or else of oxi_alloc(). NULL: neither is to be had. */
+const uint8_t *oxi_memory_copy_or_own(ox_pool *p, const void *data, size_t len);
 /* One more user of the live block that holds [data, data + len); false: none does. */
 bool oxi_memory_share(ox_pool *p, const void *data, size_t len);
 void oxi_memory_put(ox_pool *p, const void *data);
 
+void oxi_shared_sweep(ox_pool *p);      /* frees what no job can see any more */
+void oxi_shared_close(ox_pool *p);
+
 /* ---- jobs, for the transport ---- */
 
 /*
- * The result of a live job: bytes to copy, or a block of the arena that becomes the job's; output: what it has written, NULL if
- * that is in another's. Its status: r's, or OX_ENOMEM.
+ * The result of a live job: bytes to copy, or memory that is given to the job (of the arena or of oxi_alloc()); output: what it has
+ * written, NULL if that is in another's. Its status: r's, or OX_ENOMEM.
  */
-int oxi_job_store(struct ox_result *job, const struct oxi_record *r, const void *data, bool in_arena,
+int oxi_job_store(struct ox_result *job, const struct oxi_record *r, const void *data, bool given,
                   struct oxi_output *output);
 struct ox_result *oxi_job_of(const ox_future *f);               /* NULL: it is none */
 /* The story of a job, made if there is none; NULL: memory. */
@@ -339,6 +355,12 @@ void oxi_same_ended(struct oxi_same *s);                        /* the work is d
 ox_time oxi_same_deadline(const struct oxi_same *s);            /* the last of them */
 struct ox_result *oxi_same_work(const ox_future *f);            /* that its end came from; NULL: none, or it is no such future */
 bool oxi_same_is(const ox_future *f, const ox_pool *p);
+/* ---- snapshots: what is asked of any future ---- */
+
+const struct oxi_story *oxi_snapshot_story(const ox_future *f);
+ox_time oxi_snapshot_run_time(const ox_future *f);
+/* The story that a dead process has left in its slot, without its backtrace's address. */
+void oxi_story_write(const struct oxi_slot *slot, pid_t pid, int status, const struct rusage *usage, struct oxi_story *ret);
 
 /* ---- seats ---- */
 
@@ -368,11 +390,21 @@ uint64_t oxi_oom_kills(void);           /* processes that the kernel has killed 
 
 void oxi_inside_last_words(ox_pool *p, struct oxi_seat *s);     /* of a dead worker: what its jobs have said goes into their stories */
 
-/* Room for a result of the job with this lease; false: no more. */
+/* Room for a result of the job with this lease, before it runs, in its own zone alone; NULL: no more. */
 const struct oxi_grant *oxi_grant_add(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t len);
+/* More room for a job that runs and has filled the room at place (0: has none yet), which is kept until it has moved out. */
+const struct oxi_grant *oxi_grant_more(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t place, size_t len);
 const struct oxi_grant *oxi_grant_find(const struct oxi_seat *s, uint64_t lease);
 void oxi_grant_drop(ox_pool *p, struct oxi_seat *s, uint64_t lease);            /* all of a lease; 0: all there are */
 bool oxi_grant_take(struct oxi_seat *s, uint64_t lease, size_t place, size_t len);   /* becomes the caller's */
+
+/* A TAKE or a CHUNK has come from a worker. */
+void oxi_chunks_take(ox_pool *p, struct oxi_seat *s, const struct oxi_record *take);
+void oxi_chunks_put(ox_pool *p, struct oxi_seat *s, const struct oxi_record *chunk, const void *bytes);
+/* The whole result of a lease, len bytes, of oxi_alloc(), now the caller's; NULL: it is not there. */
+uint8_t *oxi_chunks_result(struct oxi_seat *s, uint64_t lease, size_t len);
+void oxi_chunks_forget(struct oxi_seat *s);     /* the worker is dead */
+size_t oxi_pool_max_result(const ox_pool *p, unsigned kind);    /* bytes */
 
 /* A RESULTS body from a worker, from record first on; or what its outboxes hold beyond what was received. */
 void oxi_transport_results(ox_pool *p, struct oxi_seat *s, const void *body, size_t len, uint32_t count, uint32_t first);

@@ -4,7 +4,7 @@
  *
  *	| ox_future | oxi_djob | pool, input or run time, story | room ... |
  *
- * An input of up to 4 KiB lies in the room, a larger one in the arena. The room takes the result when it
+ * An input of up to 4 KiB lies in the room, a larger one in the arena (parent_memory.c). The room takes the result when it
  * fits, for the input is needed no more by then. With nothing in the room a job is 200 bytes; jobs are
  * recycled through two free lists of the pool, so a million of them cost no million of allocations. What few jobs have
  * besides is in a struct of its own (oxi_job_extra).
@@ -104,8 +104,10 @@ static void drop_value(struct ox_result *j)
 
 static void drop_input(struct ox_result *j)
 {
-	if (j->input != j->room && j->input != NULL)
+	if (oxi_memory_inside(j->pool, j->input))
 		oxi_memory_put(j->pool, j->input);
+	else if (j->input != j->room)
+		oxi_free((void *)j->input);
 	j->run_time = 0;
 }
 
@@ -149,7 +151,7 @@ static int make_job(ox_pool *p, const void *in, size_t len, struct ox_result **r
 		return OX_ENOMEM;
 	}
 	j->input_len = len;
-	j->input = shared ? in : small ? j->room : oxi_memory_copy(p, in, len);
+	j->input = shared ? in : small ? j->room : oxi_memory_copy_or_own(p, in, len);
 	if (j->input == NULL) {
 		job_free(j);
 		return OX_ENOMEM;
@@ -227,7 +229,7 @@ static int may_submit(const struct oxi_request *q, struct plan *ret)
 	ret->index = (unsigned)(ret->kind - p->kinds);
 	if (OXI_UNLIKELY(p->quarantine != NULL) && oxi_quarantine_holds(p, ret->kind, q->in, q->len))
 		return OX_EQUARANTINED;
-	if (q->len > p->arena.zone_size)
+	if (q->len > p->options.max_input)
 		return OX_ETOOBIG;
 	r = oxi_pool_attach(p);
 	if (r == 0 && ret->options.after_count > 0)
@@ -575,7 +577,7 @@ static void attach_output(struct ox_result *j, struct oxi_output *o)
 		oxi_output_move(o, j->story);
 }
 
-int oxi_job_store(struct ox_result *j, const struct oxi_record *r, const void *data, bool in_arena,
+int oxi_job_store(struct ox_result *j, const struct oxi_record *r, const void *data, bool given,
                   struct oxi_output *output)
 {
 	size_t len = (size_t)r->length;
@@ -584,7 +586,7 @@ int oxi_job_store(struct ox_result *j, const struct oxi_record *r, const void *d
 	attach_output(j, output);
 	drop_input(j);
 	j->run_time = r->time;
-	if (in_arena) {
+	if (given) {
 		j->future.value = data;
 	} else if (len > 0) {
 		uint8_t *room = len <= j->cap ? j->room : oxi_alloc(len);
@@ -715,8 +717,9 @@ static const struct ox_result *work_of(const ox_future *f)
 const ox_crash *ox_future_crash(const ox_future *f)
 {
 	const struct ox_result *j = work_of(f);
+	const struct oxi_story *s = j != NULL ? j->story : oxi_snapshot_story(f);
 
-	return j != NULL && j->story != NULL && j->story->crashed ? &j->story->crash : NULL;
+	return s != NULL && s->crashed ? &s->crash : NULL;
 }
 
 const char *ox_future_output(const ox_future *f, size_t *ret_len, bool *ret_truncated)
@@ -735,5 +738,7 @@ ox_time ox_future_run_time(const ox_future *f)
 {
 	const struct ox_result *j = work_of(f);
 
-	return j != NULL && j->future.origin != OX_ORIGIN_NONE ? j->run_time : 0;
+	if (j == NULL)
+		return oxi_snapshot_run_time(f);
+	return j->future.origin != OX_ORIGIN_NONE ? j->run_time : 0;
 }

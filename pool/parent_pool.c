@@ -154,6 +154,8 @@ void oxi_pool_settle(ox_pool *p)
 		else
 			p->timer_at = oxi_pool_now();
 	}
+	if (!oxi_list_empty(&p->retired))
+		oxi_shared_sweep(p);
 	advance_close(p);
 	oxi_checkup_plan(p);
 	set_timer(p);
@@ -258,6 +260,10 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 		mine->max_result = OX_GIB(1);
 	if (mine->arena_bytes == 0)
 		mine->arena_bytes = OX_GIB(4);
+	if (mine->overflow_bytes == 0)
+		mine->overflow_bytes = mine->arena_bytes;
+	if (mine->max_input == 0)
+		mine->max_input = OX_GIB(4);
 	if (mine->init_limit == 0)
 		mine->init_limit = 5;
 	if (mine->min_workers == 0 || mine->min_workers > mine->workers)
@@ -356,6 +362,7 @@ static int write_page(ox_pool *p)
 	page->calls = p->callee_count;
 	for (unsigned i = 0; i < p->callee_count; i++)
 		page->call[i] = p->callees[i].copy.fn;
+	page->max_input = p->options.max_input;
 	for (unsigned i = 0; i < p->kind_count; i++) {
 		const ox_job *job = &p->kinds[i].copy;
 		page->job[i] = (struct oxi_job_entry){
@@ -371,12 +378,17 @@ static int write_page(ox_pool *p)
 	return 0;
 }
 
+size_t oxi_pool_max_result(const ox_pool *p, unsigned kind)
+{
+	return oxi_pool_page(&p->arena)->job[kind].max_result;
+}
+
 static int make_arena(ox_pool *p)
 {
 	size_t control = oxi_control_page(p->kind_count) + p->seat_count * oxi_control_slot();
 	size_t extent = OX_MIB(2);
 	size_t zone = (p->options.arena_bytes + extent - 1) / extent * extent;
-	int r = oxi_arena_create(&p->arena, control, zone, 1 + p->seat_count);
+	int r = oxi_arena_create(&p->arena, control, zone, 1 + p->seat_count, p->options.overflow_bytes);
 
 	return r == 0 ? write_page(p) : r;
 }
@@ -421,7 +433,7 @@ static int make_seats(ox_pool *p)
 	unsigned n = p->seat_count;
 
 	p->seats = oxi_alloc(n * sizeof *p->seats);
-	p->zones = oxi_alloc((1 + n) * sizeof *p->zones);
+	p->zones = oxi_alloc((2 + n) * sizeof *p->zones);
 	if (p->seats == NULL || p->zones == NULL)
 		return OX_ENOMEM;
 	for (unsigned i = 0; i < n; i++) {
@@ -429,7 +441,7 @@ static int make_seats(ox_pool *p)
 		p->seats[i].pidfd = p->seats[i].output.fd = p->seats[i].errors.fd = -1;
 		p->seats[i].shared = oxi_pool_slot(&p->arena, i);
 	}
-	for (unsigned i = 0; i <= n; i++)
+	for (unsigned i = 0; i <= p->arena.zones; i++)
 		if ((p->zones[i] = oxi_zone_new(&p->arena, i, WARM)) == NULL)
 			return OX_ENOMEM;
 	return 0;
@@ -503,6 +515,7 @@ static void dismantle(ox_pool *p)
 	for (unsigned i = 0; p->seats != NULL && i < p->seat_count; i++) {
 		oxi_free(p->seats[i].output.data);
 		oxi_free(p->seats[i].errors.data);
+		oxi_free(p->seats[i].transfer);
 	}
 	oxi_free(p->seats);
 	int fds[] = { p->spawner, p->timer, p->epoll, p->arena.fd };
@@ -510,6 +523,7 @@ static void dismantle(ox_pool *p)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	p->dispatch = NULL;
+	oxi_shared_close(p);
 	p->channel = NULL;
 	p->seats = NULL;
 	p->arena.fd = p->spawner = p->timer = p->epoll = -1;
@@ -524,9 +538,8 @@ void oxi_pool_unref(ox_pool *p)
 			next = (struct ox_result *)j->pool;
 			oxi_free(j);
 		}
-	for (unsigned i = 0; p->zones != NULL && i <= p->seat_count; i++)
-		if (p->zones[i] != NULL)
-			oxi_zone_free(p->zones[i]);
+	for (unsigned i = 0; p->zones != NULL && i <= p->arena.zones; i++)
+		oxi_zone_free(p->zones[i]);
 	oxi_free(p->zones);
 	if (p->arena.base != NULL)
 		oxi_arena_destroy(&p->arena);
@@ -568,6 +581,8 @@ int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
 	oxi_list_init(&p->drainers);
 	oxi_list_init(&p->closer);
 	oxi_list_init(&p->actors);
+	oxi_list_init(&p->shared_data);
+	oxi_list_init(&p->retired);
 	r = build(p, o);
 	if (r < 0) {
 		dismantle(p);

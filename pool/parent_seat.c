@@ -31,27 +31,47 @@ const struct oxi_grant *oxi_grant_find(const struct oxi_seat *s, uint64_t lease)
 	return NULL;
 }
 
+/* Two entries stay for the job that runs: for the room that it has and the one that it moves to. */
 const struct oxi_grant *oxi_grant_add(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t len)
 {
 	struct oxi_grant *g = (struct oxi_grant *)oxi_grant_find(s, 0);
-	size_t place = g != NULL ? oxi_zone_get(p->zones[1 + s->slot], len, &g->cap) : 0;
+	unsigned used = 0;
+	size_t place;
 
-	if (place == 0)
+	for (unsigned i = 0; i < OXI_GRANTS; i++)
+		used += s->grant[i].lease != 0;
+	if (used >= OXI_GRANTS - 2 || (place = oxi_zone_get(p->zones[1 + s->slot], len, &g->cap)) == 0)
 		return NULL;
 	g->lease = lease;
 	g->place = place;
 	return g;
 }
 
+static void drop(ox_pool *p, struct oxi_grant *g)
+{
+	oxi_zone_put(p->zones[oxi_arena_zone_of(&p->arena, g->place)], g->place);
+	g->lease = 0;
+}
+
+const struct oxi_grant *oxi_grant_more(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t place, size_t len)
+{
+	for (unsigned i = 0; i < OXI_GRANTS; i++)
+		if (lease != 0 && s->grant[i].lease == lease && s->grant[i].place != place)
+			drop(p, &s->grant[i]);
+	struct oxi_grant *g = (struct oxi_grant *)oxi_grant_find(s, 0);
+	size_t more = lease != 0 && g != NULL ? oxi_memory_get(p, 1 + s->slot, len, &g->cap) : 0;
+	if (more == 0)
+		return NULL;
+	g->lease = lease;
+	g->place = more;
+	return g;
+}
+
 void oxi_grant_drop(ox_pool *p, struct oxi_seat *s, uint64_t lease)
 {
-	for (unsigned i = 0; i < OXI_GRANTS; i++) {
-		struct oxi_grant *g = &s->grant[i];
-		if (g->lease == 0 || (lease != 0 && g->lease != lease))
-			continue;
-		oxi_zone_put(p->zones[1 + s->slot], g->place);
-		g->lease = 0;
-	}
+	for (unsigned i = 0; i < OXI_GRANTS; i++)
+		if (s->grant[i].lease != 0 && (lease == 0 || s->grant[i].lease == lease))
+			drop(p, &s->grant[i]);
 }
 
 bool oxi_grant_take(struct oxi_seat *s, uint64_t lease, size_t place, size_t len)
@@ -87,6 +107,7 @@ static void reset_shared(struct oxi_slot *slot)
 static void clear(ox_pool *p, struct oxi_seat *s)
 {
 	oxi_grant_drop(p, s, 0);
+	oxi_chunks_forget(s);
 	if (p->seat_count > p->options.workers)         /* others sit down elsewhere: this seat's memory is not kept warm */
 		oxi_zone_trim(p->zones[1 + s->slot], 0);
 	oxi_output_close(p, s);
@@ -170,26 +191,30 @@ void oxi_seat_kill(struct oxi_seat *s)
 		s->doomed = true;
 }
 
-/* What is known of a death, in the form in which the job gets it. */
-static void write_story(struct oxi_seat *s, int status, const struct rusage *usage, struct oxi_story *ret)
+void oxi_story_write(const struct oxi_slot *slot, pid_t pid, int status, const struct rusage *usage, struct oxi_story *ret)
 {
-	const struct oxi_slot *slot = s->shared;
 	ox_crash *c = &ret->crash;
 
 	*ret = (struct oxi_story){ .crashed = true };
-	c->pid = s->pid;
+	c->pid = pid;
 	c->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	c->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
 	c->user_time = OX_SEC(usage->ru_utime.tv_sec) + OX_US(usage->ru_utime.tv_usec);
 	c->system_time = OX_SEC(usage->ru_stime.tv_sec) + OX_US(usage->ru_stime.tv_usec);
 	c->max_rss = OX_KIB(usage->ru_maxrss);
-	c->memory_limit = s->memory_limit;
 	if (c->signal != 0 && atomic_load(&slot->signal) == c->signal) {
 		c->address = (const void *)(uintptr_t)slot->fault_address;
 		c->backtrace_len = slot->frame_count < OXI_FRAMES ? slot->frame_count : OXI_FRAMES;
 		memcpy(ret->frames, slot->frames, c->backtrace_len * sizeof *ret->frames);
 		c->backtrace = c->backtrace_len > 0 ? ret->frames : NULL;
 	}
+}
+
+/* What is known of a death, in the form in which the job gets it. */
+static void write_story(struct oxi_seat *s, int status, const struct rusage *usage, struct oxi_story *ret)
+{
+	oxi_story_write(s->shared, s->pid, status, usage, ret);
+	ret->crash.memory_limit = s->memory_limit;
 	oxi_output_move(&s->output, ret);
 }
 

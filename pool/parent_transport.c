@@ -119,9 +119,11 @@ static void put_job(const ox_pool *p, const struct oxi_seat *s, struct oxi_body 
 		.job = actor != 0 ? actor : oxi_job_number(j), .lease = d->lease, .index = d->index, .length = j->input_len,
 	};
 
-	if (!is_inline(j)) {
+	if (oxi_memory_inside(p, j->input)) {
 		r.flags = OXI_RECORD_ARENA;
 		r.place = (uint64_t)(j->input - p->arena.base);
+	} else if (!is_inline(j)) {
+		r.flags = OXI_RECORD_CHUNKS;
 	}
 	OXI_CHECK(oxi_body_put(b, &r, j->input) == 0);
 	const struct oxi_grant *g = oxi_grant_find(s, d->lease);
@@ -281,6 +283,16 @@ static void learn(struct oxi_kind *kind, const struct oxi_record *r)
 		kind->expect = kind->expect / 2 > OXI_INLINE ? kind->expect / 2 : 0;
 }
 
+/* A result that lies where the parent has it already. NULL: a worker that gives away what it was not given has run wild, so has this result. */
+static const void *given_payload(ox_pool *p, struct oxi_seat *s, const struct oxi_djob *d, const struct oxi_record *r)
+{
+	if (r->length > oxi_pool_max_result(p, d->index))
+		return NULL;
+	if ((r->flags & OXI_RECORD_CHUNKS) != 0)
+		return oxi_chunks_result(s, r->lease, (size_t)r->length);
+	return oxi_grant_take(s, r->lease, (size_t)r->place, (size_t)r->length) ? p->arena.base + r->place : NULL;
+}
+
 /* What the worker says of times is not believed where it cannot be. */
 static struct oxi_times times_of(const struct oxi_djob *d, const struct oxi_record *r, ox_time now)
 {
@@ -306,7 +318,7 @@ static void look_at_result(ox_pool *p, const struct oxi_seat *s, const struct ox
 
 static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, const void *payload)
 {
-	bool in_arena = (r->flags & OXI_RECORD_ARENA) != 0;
+	bool given = (r->flags & (OXI_RECORD_ARENA | OXI_RECORD_CHUNKS)) != 0;
 	struct oxi_djob *d = oxi_dispatch_find(p->dispatch, s->slot, r->lease);
 
 	if (d != NULL && (r->flags & OXI_RECORD_LATE) != 0 && d->dated) {
@@ -319,15 +331,10 @@ static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, co
 	if (d != NULL && r->status < 0 && (r->flags & OXI_RECORD_LIMIT) == 0 &&
 	    oxi_dispatch_failed(p->dispatch, d, r->time, oxi_pool_now()))
 		d = NULL;
-	if (d != NULL && in_arena) {
-		/* a worker that gives away what it was not given has run wild: so has this result */
-		if (oxi_grant_take(s, r->lease, (size_t)r->place, (size_t)r->length)) {
-			payload = p->arena.base + r->place;
-		} else {
-			*r = (struct oxi_record){ .lease = r->lease, .status = OX_EPROTO, .flags = OXI_RECORD_LIMIT };
-			in_arena = false;
-			p->rejected++;
-		}
+	if (d != NULL && given && (payload = given_payload(p, s, d, r)) == NULL) {
+		*r = (struct oxi_record){ .lease = r->lease, .status = OX_EPROTO, .flags = OXI_RECORD_LIMIT };
+		given = false;
+		p->rejected++;
 	}
 	oxi_grant_drop(p, s, r->lease);
 	if (d == NULL) {
@@ -335,7 +342,7 @@ static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, co
 		return;
 	}
 	learn(&p->kinds[d->index], r);
-	int status = oxi_job_store(job_of(d), r, payload, in_arena, d->nesting & OXI_INNER ? NULL : &s->output);
+	int status = oxi_job_store(job_of(d), r, payload, given, d->nesting & OXI_INNER ? NULL : &s->output);
 	oxi_dispatch_done(p->dispatch, d, status, r->time, oxi_pool_now());
 }
 
@@ -413,7 +420,10 @@ static void hello(ox_pool *p, const struct oxi_received *m)
 	send_empty(p, s, OXI_WELCOME);
 }
 
-/* A job needs more room for its result than it has: GRANT it, or say no with a length of 0. */
+/*
+ * A job needs more room for its result than it has: GRANT it, or say that there is none and it shall send the result in
+ * chunks, or no with a length of 0. A job that has been abandoned runs out: it gets room as the others.
+ */
 static void need(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
 {
 	struct oxi_header h = header(p, s, OXI_GRANT);
@@ -423,16 +433,34 @@ static void need(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
 
 	if (oxi_body_record(m->body, m->len, m->header.count, 0, &r, &none) < 0)
 		return;
-	const struct oxi_grant *g = oxi_pool_chaos(p, OXI_CHAOS_ARENA) ? NULL : oxi_grant_add(p, s, r.lease, (size_t)r.length);
+	const struct oxi_djob *d = oxi_dispatch_look(p->dispatch, s->slot, r.lease);
+	size_t limit = d != NULL ? oxi_pool_max_result(p, d->index) : p->options.max_result;
+	bool may = r.length <= limit && !oxi_pool_chaos(p, OXI_CHAOS_ARENA);
+	const struct oxi_grant *g = may ? oxi_grant_more(p, s, r.lease, (size_t)r.place, (size_t)r.length) : NULL;
 	answer.lease = r.lease;
 	if (g != NULL) {
 		answer.place = g->place;
 		answer.length = g->cap;
+	} else if (r.length <= limit) {
+		answer.flags |= OXI_RECORD_CHUNKS;
 	}
 	oxi_record_encode(body, &answer);
 	h.count = 1;
 	h.length = sizeof body;
 	oxi_channel_send(p->channel, &s->peer, &h, body);
+}
+
+static void chunks(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
+{
+	struct oxi_record r;
+	const void *bytes;
+
+	if (oxi_body_record(m->body, m->len, m->header.count, 0, &r, &bytes) < 0)
+		p->rejected++;
+	else if (m->header.type == OXI_TAKE)
+		oxi_chunks_take(p, s, &r);
+	else
+		oxi_chunks_put(p, s, &r, bytes);
 }
 
 static void results(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
@@ -478,6 +506,10 @@ static void handle(ox_pool *p, const struct oxi_received *m)
 		break;
 	case OXI_NEED:
 		need(p, s, m);
+		break;
+	case OXI_TAKE:
+	case OXI_CHUNK:
+		chunks(p, s, m);
 		break;
 	default:
 		p->rejected++;

@@ -2,8 +2,9 @@
 /*
  * The inside of a worker process. One thread; no loop. Files: worker_main.c (from the fork to the first job),
  * worker_limits.c (CPUs and limits), worker_loop.c (jobs in, results out), worker_actor.c (objects that stay), worker_reply.c
- * (one result), worker_report.c (what a job says meanwhile), worker_ask.c (what it asks for and waits), worker_random.c,
- * worker_crash.c (last words), worker_chaos.c (faults on purpose).
+ * (one result), worker_chunks.c (payloads in pieces), worker_shared.c (data that all workers see), worker_report.c (what a job says
+ * meanwhile), worker_ask.c (what it asks for and waits), worker_random.c, worker_crash.c (last words), worker_chaos.c (faults on
+ * purpose). worker_snapshot.c is another process, forked from main for one function; it replies and crashes as a worker does.
  */
 #ifndef OXBOW_POOL_WORKER_H
 #define OXBOW_POOL_WORKER_H
@@ -42,6 +43,9 @@ enum { OXI_EXIT_OK = 0, OXI_EXIT_INIT = 69, OXI_EXIT_CLOSED = 70, OXI_EXIT_PAREN
 
 _Noreturn void oxi_worker_main(const struct oxi_heritage *h);
 
+void oxi_worker_reset_signals(void);    /* default actions, none blocked */
+const uint8_t *oxi_worker_original(void);       /* for struct oxi_worker */
+
 /* 0; -errno. The first before there are threads, the second before the first job. */
 int oxi_worker_take_place(const struct oxi_worker *w);
 int oxi_worker_limit(const struct oxi_worker *w);
@@ -51,6 +55,14 @@ bool oxi_worker_receive(struct oxi_worker *w, int timeout_ms);
 void oxi_worker_send(struct oxi_worker *w, struct oxi_header *h, const void *body);
 /* Works until the parent says that it is enough. */
 void oxi_worker_loop(struct oxi_worker *w);
+/* Waits for the next message of these types (1u << type, or-ed), the caller's to free() then; what else comes is queued. */
+struct oxi_mail *oxi_worker_await(struct oxi_worker *w, unsigned types);
+
+/* Gets the input of a job that comes in chunks, read-only. 0; OX_ENOMEM, OX_ETOOBIG, OX_ECANCELED: nobody wants it any more. */
+int oxi_worker_fetch(struct oxi_worker *w, const struct oxi_record *job, const void **ret_in);
+void oxi_worker_discard(const void *in, size_t len);
+/* Sends a result in chunks, and returns when the parent has it. 0; why it does not want it. */
+int oxi_worker_deliver(struct oxi_worker *w, uint64_t lease, const uint8_t *data, size_t len);
 
 /* Sends what the outbox has, and readies one that has room for a small payload. */
 void oxi_worker_turn_page(struct oxi_worker *w);
@@ -68,11 +80,12 @@ void oxi_worker_tell(struct oxi_worker *w, enum oxi_message type, struct oxi_rec
 struct oxi_mail *oxi_worker_ask(struct oxi_worker *w, enum oxi_message type, struct oxi_record *r, const void *payload);
 /* Fills in where a payload is: with the message, or copied into room of the arena. 0; OX_ETOOBIG, OX_ENOMEM. */
 int oxi_worker_place(ox_reply *out, struct oxi_record *r, const void *data, size_t len);
+
 /* The reply being built leaves the outbox. 0; OX_ENOMEM; OX_EFORKED: this is a child of the job's. */
 int oxi_reply_step_aside(ox_reply *out);
 void oxi_reply_forget_answer(ox_reply *out);
-/* Room for a result of length bytes of the job with this lease, asked of the parent; *ret_cap is its size. NULL: no. */
-uint8_t *oxi_worker_need(struct oxi_worker *w, uint64_t lease, size_t length, size_t *ret_cap);
+/* A copy of what is not the reply, in room of the arena that is asked of the parent. 0; OX_ENOMEM: it has none. */
+int oxi_reply_copy(ox_reply *out, const void *data, size_t len, uint64_t *ret_place);
 
 /* Runs what an actor's constructor, destructor or method is; gives its status. */
 int oxi_worker_act(struct oxi_worker *w, const struct oxi_record *job, const void *in, ox_reply *out);
@@ -96,7 +109,10 @@ struct ox_reply {
 	size_t len, cap;                /* bytes of result; bytes at data */
 	size_t max;                     /* bytes it may get */
 	int error;                      /* the first failure: it becomes the job's status */
-	bool in_arena;                  /* data is in the result zone; else in the outbox */
+	enum { OXI_IN_OUTBOX, OXI_IN_ARENA, OXI_IN_PRIVATE } where;     /* data is; private: mapped, for chunks */
+	uint64_t shared;                /* place of the directory when the job began; 0: none */
+	uint8_t *lent;                  /* the room in the overflow that is writable now, data or not yet; NULL: none */
+	size_t lent_len;
 	uint8_t *grant;                 /* room given with the job, not used yet; NULL: none */
 	size_t grant_cap;
 	/* the job that it belongs to */
@@ -116,5 +132,11 @@ struct ox_reply {
 	const struct oxi_mail *mail;    /* that it came in */
 	uint32_t after, afters;         /* there: the first AFTER record of it, and how many they are */
 };
+
+/*
+ * The function has returned: brings the bytes to where the parent finds them. A room that is given away is read-only
+ * here from now on. What cannot be brought there is the reply's error, and it is empty then.
+ */
+void oxi_reply_end(ox_reply *out);
 
 #endif

@@ -27,34 +27,19 @@ void oxi_worker_tell(struct oxi_worker *w, enum oxi_message type, struct oxi_rec
 struct oxi_mail *oxi_worker_ask(struct oxi_worker *w, enum oxi_message type, struct oxi_record *r, const void *payload)
 {
 	oxi_worker_tell(w, type, r, payload);
-	for (;;) {
-		oxi_worker_receive(w, -1);
-		struct oxi_mail *last = OXI_CONTAINER(w->mail.prev, struct oxi_mail, link);
-		if (last->header.type == OXI_ANSWER || last->header.type == OXI_RUN) {
-			oxi_list_remove(&last->link);
-			return last;
-		}
-	}
+	return oxi_worker_await(w, 1u << OXI_ANSWER | 1u << OXI_RUN);
 }
 
 int oxi_worker_place(ox_reply *out, struct oxi_record *r, const void *data, size_t len)
 {
-	struct oxi_worker *w = out->worker;
-	size_t cap;
-
 	if (len > out->max)
 		return OX_ETOOBIG;
 	r->lease = out->lease;
 	r->length = len;
 	if (len <= OXI_INLINE)
 		return 0;
-	uint8_t *room = oxi_worker_need(w, out->lease, len, &cap);
-	if (room == NULL || cap < len)
-		return OX_ENOMEM;
-	memcpy(room, data, len);
 	r->flags |= OXI_RECORD_ARENA;
-	r->place = (uint64_t)(room - w->heritage->arena.base);
-	return 0;
+	return oxi_reply_copy(out, data, len, &r->place);
 }
 
 /* ---- answers ---- */

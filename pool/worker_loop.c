@@ -10,7 +10,7 @@
  * passed, or when it is full. It is used again once the parent has counted that message as received.
  *
  * Messages are copied off the channel as they come, because a job may have to wait for an answer of its own
- * (GRANT) in the middle of a batch whose inputs lie in the message before.
+ * (GRANT, CHUNK, TAKE) in the middle of a batch whose inputs lie in the message before.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -65,32 +65,16 @@ bool oxi_worker_receive(struct oxi_worker *w, int timeout_ms)
 	return true;
 }
 
-/* Takes the room that was asked for out of the mail, if the message that came last is it. */
-static bool take_grant(struct oxi_worker *w, uint64_t lease, struct oxi_record *ret)
+struct oxi_mail *oxi_worker_await(struct oxi_worker *w, unsigned types)
 {
-	struct oxi_mail *last = OXI_CONTAINER(w->mail.prev, struct oxi_mail, link);
-	const void *payload;
-
-	if (last->header.type != OXI_GRANT)
-		return false;
-	int r = oxi_body_record(last->body, last->header.length, last->header.count, 0, ret, &payload);
-	oxi_list_remove(&last->link);
-	free(last);
-	return r == 0 && ret->lease == lease;
-}
-
-uint8_t *oxi_worker_need(struct oxi_worker *w, uint64_t lease, size_t length, size_t *ret_cap)
-{
-	uint8_t body[OXI_WIRE_RECORD];
-	struct oxi_record r = { .lease = lease, .length = length, .flags = OXI_RECORD_GRANT };
-
-	oxi_record_encode(body, &r);
-	oxi_worker_send(w, &(struct oxi_header){ .type = OXI_NEED, .count = 1, .length = sizeof body }, body);
-	do
+	for (;;) {
 		oxi_worker_receive(w, -1);
-	while (!take_grant(w, lease, &r));
-	*ret_cap = (size_t)r.length;
-	return r.length == 0 ? NULL : w->heritage->arena.base + r.place;
+		struct oxi_mail *last = OXI_CONTAINER(w->mail.prev, struct oxi_mail, link);
+		if ((types >> last->header.type & 1) == 0)
+			continue;
+		oxi_list_remove(&last->link);
+		return last;
+	}
 }
 
 /* ---- the outbox ---- */
@@ -164,7 +148,7 @@ void oxi_worker_publish(struct oxi_worker *w, struct oxi_record *r)
 {
 	uint32_t count = outbox_count(w);
 
-	if ((r->flags & OXI_RECORD_ARENA) == 0) {
+	if ((r->flags & (OXI_RECORD_ARENA | OXI_RECORD_CHUNKS)) == 0) {
 		r->place = outbox_len(w);
 		atomic_store_explicit(&w->outbox->len, (uint32_t)(r->place + oxi_align16((size_t)r->length)), memory_order_relaxed);
 	}
@@ -238,23 +222,29 @@ static void say_running(struct oxi_worker *w, uint64_t lease, int64_t since)
 	atomic_store_explicit(&w->slot->running, lease, memory_order_release);
 }
 
+/* Where the result is, when the parent may look for it. */
+static unsigned flags_of(const ox_reply *out)
+{
+	return out->where == OXI_IN_ARENA ? OXI_RECORD_ARENA : out->where == OXI_IN_PRIVATE ? OXI_RECORD_CHUNKS : 0;
+}
+
 /* The record of a job that has returned; its reply is where the parent will look for it. */
 static struct oxi_record make_result(ox_reply *out, const struct oxi_record *job, int status, int64_t time)
 {
 	bool failed = status >= 0 && out->error != 0;
 
-	if (out->aside != NULL && !out->in_arena && !failed)
+	if (out->aside != NULL && out->where == OXI_IN_OUTBOX && !failed)
 		memcpy(oxi_worker_page(out->worker), out->aside, out->len);
 	return (struct oxi_record){
 		.job = (uint64_t)out->since, .lease = job->lease, .index = job->index, .time = time,
 		.status = failed ? out->error : status, .length = failed ? 0 : out->len,
-		.flags = (uint16_t)(failed ? OXI_RECORD_LIMIT : out->in_arena ? OXI_RECORD_ARENA : 0),
-		.place = out->in_arena ? (uint64_t)(out->data - out->worker->heritage->arena.base) : 0,
+		.flags = (uint16_t)(failed ? OXI_RECORD_LIMIT : flags_of(out)),
+		.place = out->where == OXI_IN_ARENA ? (uint64_t)(out->data - out->worker->heritage->arena.base) : 0,
 	};
 }
 
 /* What the job has used besides its reply; most have not. */
-static void end_reply(ox_reply *out)
+static void drop_rest(ox_reply *out)
 {
 	free(out->aside);
 	oxi_reply_forget_answer(out);
@@ -262,12 +252,12 @@ static void end_reply(ox_reply *out)
 		oxi_worker_tell_lost(out);
 }
 
-/* Its result for the job that has run it: as it lies in the arena, or copied out of the outbox. False: no memory. */
+/* Its result for the job that has run it: as it lies in the arena, or copied. False: no memory. */
 static bool keep(ox_reply *outer, const ox_reply *out, ox_bytes *ret)
 {
 	const void *at = out->data;
 
-	if (!out->in_arena) {
+	if (out->where != OXI_IN_ARENA) {
 		outer->answer = malloc(sizeof *outer->answer + out->len);
 		if (outer->answer == NULL)
 			return false;
@@ -277,32 +267,48 @@ static bool keep(ox_reply *outer, const ox_reply *out, ox_bytes *ret)
 	return true;
 }
 
+/* Calls the function; an input in chunks comes before and goes afterwards, and without it there is no call. */
+static int call(struct oxi_worker *w, const struct oxi_record *job, const void *in, ox_reply *out)
+{
+	bool chunks = (job->flags & OXI_RECORD_CHUNKS) != 0;
+
+	if (chunks && (out->error = oxi_worker_fetch(w, job, &in)) < 0)
+		return 0;
+	int status = out->entry->role == OXI_ROLE_JOB ? out->entry->fn(in, (size_t)job->length, out) : oxi_worker_act(w, job, in, out);
+	if (chunks)
+		oxi_worker_discard(in, (size_t)job->length);
+	return status;
+}
+
 /* *ret: the result of a job that runs in another one, to be kept for that; NULL: nobody here asks. */
 static int run_job(struct oxi_worker *w, const struct oxi_record *job, const void *in, ox_reply *out, bool last, ox_bytes *ret)
 {
 	out->data = oxi_worker_page(w);
+	out->shared = atomic_load_explicit(&w->page->shared, memory_order_acquire);
 	out->since = oxi_worker_now();
 	if (out->timeout > 0 && out->timeout < out->deadline - out->since)
 		out->deadline = out->since + out->timeout;
 	say_running(w, job->lease, out->since);
 	bool killed = OXI_UNLIKELY(w->page->chaos.on) && oxi_worker_chaos_begin(w);
-	int status = out->entry->role == OXI_ROLE_JOB ? out->entry->fn(in, (size_t)job->length, out) : oxi_worker_act(w, job, in, out);
+	int status = call(w, job, in, out);
 	if (!*w->original)
 		_exit(OXI_EXIT_OK);     /* a child that the job forked came back; the job's own process goes on */
 	if (OXI_UNLIKELY(killed))
 		raise(SIGKILL);
 	int64_t ended = oxi_worker_now();
-	bool send = last || ended - w->sent_at >= SEND_AFTER;
+	bool kept = out->outer == NULL || status < 0 || out->error != 0 || keep(out->outer, out, ret);
+	oxi_reply_end(out);
+	/* the parent keeps one result in chunks at a time: it is told of this one before the next comes */
+	bool send = last || out->where == OXI_IN_PRIVATE || ended - w->sent_at >= SEND_AFTER;
 	if (send && !oxi_channel_intact(w->channel))
 		_exit(OXI_EXIT_CLOSED);         /* still running, as the slot says: this job's crash */
 
 	struct oxi_record r = make_result(out, job, status, ended - out->since);
-	if (out->outer != NULL) {
-		if (r.status >= 0 && !keep(out->outer, out, ret))
-			r = (struct oxi_record){ .lease = r.lease, .index = r.index, .status = OX_ENOMEM, .flags = OXI_RECORD_LIMIT };
+	if (!kept)
+		r = (struct oxi_record){ .lease = r.lease, .index = r.index, .status = OX_ENOMEM, .flags = OXI_RECORD_LIMIT };
+	if (out->outer != NULL)
 		say_running(w, out->outer->lease, out->outer->since);   /* before: with its result known, the other one runs again */
-	}
-	end_reply(out);
+	drop_rest(out);
 	oxi_worker_publish(w, &r);
 	if (out->outer == NULL)
 		atomic_store_explicit(&w->slot->running, 0, memory_order_release);

@@ -126,6 +126,15 @@ OX_API double ox_job_random_double(ox_reply *out);
 /** Fills len bytes with them, 8 from each number. Since: 0.1 */
 OX_API void ox_job_random_bytes(ox_reply *out, void *buf, size_t len);
 
+/**
+ * Finds data that the program shares with all workers of the pool (shared.h), in the version that was current when the
+ * job began.
+ *
+ * @id: ox_shared_id(), which came in the input. Returns: the bytes, read-only, valid until the function returns; {NULL,
+ * 0} if there is no such data. Process: a worker. Since: 0.1
+ */
+OX_API ox_bytes ox_job_shared(const ox_reply *out, uint64_t id);
+
 OX_END
 
 #endif

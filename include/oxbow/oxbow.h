@@ -33,7 +33,9 @@
 #include <oxbow/scope.h>
 #include <oxbow/select.h>
 #include <oxbow/server.h>
+#include <oxbow/shared.h>
 #include <oxbow/signal.h>
+#include <oxbow/snapshot.h>
 #include <oxbow/stdio.h>
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>

@@ -34,7 +34,7 @@ typedef struct ox_pool_options {
 	size_t max_pending;             /* jobs not done yet at which ox_submit() waits; 0: 4,096 */
 	size_t max_pending_bytes;       /* the same for the bytes of their inputs; 0: 256 MiB */
 	size_t max_result;              /* bytes of one result; 0: 1 GiB */
-	size_t arena_bytes;             /* address space for inputs, and again for each worker's results; 0: 4 GiB */
+	size_t arena_bytes;             /* shared memory for inputs, and again for each worker's results, used as needed; 0: 4 GiB */
 	int (*worker_init)(void *arg);  /* runs first in each new worker; negative: it could not be set up */
 	void (*worker_fini)(void *arg); /* runs last in a worker that is told to end */
 	void *worker_arg;               /* for both, as it was when the spawner was forked or the pool was opened */
@@ -68,6 +68,9 @@ typedef struct ox_pool_options {
 	const ox_callback *const *calls;        /* what jobs may call, at most 64: OX_CALLS(&fetch_call); NULL: nothing */
 	void *call_arg;                 /* first argument of these */
 	uint64_t seed;                  /* of ox_job_random() */
+	size_t max_input;               /* bytes of one input; 0: 4 GiB */
+	size_t overflow_bytes;          /* shared memory for what finds no room in those of arena_bytes; 0: as arena_bytes.
+	                                 * Beyond, payloads are sent in pieces, which costs four copies more */
 } ox_pool_options;
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })
@@ -126,9 +129,8 @@ static inline void ox_pool_auto_(ox_pool **p) { ox_pool_close(*p); }
  * @in, @len: the input, copied; memory of an ox_blob or of a job's result of this pool is shared instead, and
  * must not change until the job ends.
  * Returns: the future, as ox_spawn(): never NULL. Failed at once with OX_ENOJOB, OX_ECLOSED, OX_ETOOBIG,
- * OX_EQUARANTINED (by the job's crash_limit), OX_EINIT, OX_ENOMEM, OX_ECANCELED (the caller was cancelled while it waited, or the group is). OX_ENOMEM
- * also says that the arena has no room for the input (over 4 KiB and not in it already), or none for the
- * result.
+ * OX_EQUARANTINED (by the job's crash_limit), OX_EINIT, OX_ENOMEM, OX_ECANCELED (the caller was cancelled while it waited,
+ * or the group is).
  * Yields: while max_pending or max_pending_bytes are reached, and now and then for fairness. Since: 0.1
  */
 OX_API OX_YIELDS ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len);
