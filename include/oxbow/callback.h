@@ -17,7 +17,7 @@ typedef struct ox_answer ox_answer;
  * A callback's function, run as a coroutine in the scope of the group that the job belongs to (of the main coroutine, for
  * a job of ox_call()). It is cancelled when its job ends in any way, and that job's future waits for its end.
  *
- * @arg: callback_arg of the pool. @in, @len: from the job, 16-byte aligned, valid until it returns. @out: the answer, empty.
+ * @arg: call_arg of the pool. @in, @len: from the job, 16-byte aligned, valid until it returns. @out: the answer, empty.
  * Returns: what ox_job_call() returns: 0 or more with the answer, or a negative code. Process: the main one. May yield.
  */
 typedef int ox_callback_fn(void *arg, const void *in, size_t len, ox_answer *out);
