@@ -39,7 +39,8 @@
 	X(DRAIN,     14, "P", "finish what you have, then BYE")                                 \
 	X(BYE,       15, "PW", "the end")                                                       \
 	X(NEED,      16, "W", "a result needs length bytes of room")                            \
-	X(GRANT,     17, "P", "here they are; length 0: no")
+	X(GRANT,     17, "P", "here they are; length 0: no")                                    \
+	X(LEFT,      18, "W", "state that jobs left changed: of kind index; time: put back, job: not (enum ox_state)")
 
 enum oxi_message {
 #define OXI_MESSAGE_ENUM_(name, number, from, text) OXI_##name = number,
@@ -58,6 +59,8 @@ struct oxi_header {
 
 #define OXI_RECORD_ARENA 1u             /* the payload lies in the arena at place; else inline, place counts from the body's start */
 #define OXI_RECORD_GRANT 2u             /* no job: result room of length bytes at place, for the job record before it */
+#define OXI_RECORD_MIXED 8u             /* LEFT: it may have been another kind of job */
+#define OXI_RECORD_SPOILED 16u          /* LEFT: the worker begins nothing more */
 #define OXI_RECORD_LIMIT 4u             /* RESULTS: the status is the library's (reply too big, no memory), not the function's */
 
 struct oxi_record {

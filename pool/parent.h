@@ -8,6 +8,8 @@
  *	parent_job.c        a job is a future: submit, call, ends, stories
  *	parent_seat.c       a worker as the parent sees it: birth, death, what it wrote
  *	parent_checkup.c    memory and standstill of workers, looked at by the clock
+ *	parent_story.c      a death and how it is told; parent_symbols.c: names of functions
+ *	parent_residue.c    what jobs left in their workers, told
  *	parent_transport.c  the dispatcher's wishes turned into messages, and messages into its events
  *	parent_pool.c       open, turn, close, stats
  *	parent_map.c        a job over a sequence
@@ -42,6 +44,7 @@ struct oxi_story {
 	char *output;                   /* of this struct */
 	size_t output_len;
 	bool output_truncated;
+	char system_call[32];
 	void *frames[OXI_FRAMES];
 };
 
@@ -112,6 +115,7 @@ struct oxi_kind {
 	const ox_job *job;              /* as the user names it */
 	ox_job copy;                    /* what it said when the pool was opened */
 	size_t expect;                  /* room to send along for a result; 0: they are small */
+	unsigned told;                  /* enum ox_state: what its jobs left and was said */
 };
 
 struct ox_pool {
@@ -137,6 +141,7 @@ struct ox_pool {
 	ox_time timer_at, timer_set;    /* wanted, and what the kernel has */
 	ox_time checkup_at;             /* the next look at the workers */
 	uint64_t oom_kills;             /* of the kernel's, when last looked at */
+	bool degraded;                  /* was told that workers could not be forked */
 	ox_loop *loop;                  /* that watches; NULL: none */
 	struct oxi_watch *watch;
 	struct oxi_hook flush, at_end;
@@ -144,7 +149,7 @@ struct ox_pool {
 	/* admission */
 	struct oxi_list submitters;     /* struct submitter, FIFO */
 	size_t pending, pending_bytes;
-	uint64_t submitted, done, failed, cancelled, rejected;
+	uint64_t submitted, done, failed, cancelled, rejected, spoiled;
 	unsigned draining;
 	struct oxi_list drainers;       /* struct oxi_wait */
 	/* closing */
@@ -158,6 +163,9 @@ int oxi_pool_attach(ox_pool *p);        /* to the running loop. 0; OX_ESTATE: be
 void oxi_pool_turn(ox_pool *p);         /* handles all events */
 void oxi_pool_settle(ox_pool *p);       /* after something was put to the dispatcher */
 void oxi_pool_unref(ox_pool *p);
+const char *oxi_pool_name(const ox_pool *p);            /* for the log */
+void oxi_pool_degraded(ox_pool *p, int status);         /* a worker was refused: told to the log once */
+void oxi_pool_restored(ox_pool *p);                     /* one is ready: no more refused ones? Told too */
 int oxi_pool_find_spawner(ox_pool *p);  /* 0; -errno, OX_ESTATE */
 enum oxi_event { OXI_EVENT_CHANNEL, OXI_EVENT_SPAWNER, OXI_EVENT_TIMER, OXI_EVENT_OUTPUT, OXI_EVENT_DEATH };
 int oxi_pool_listen(ox_pool *p, int fd, enum oxi_event what, unsigned slot);
@@ -195,6 +203,14 @@ bool oxi_seat_stopped(const struct oxi_seat *s);        /* by a signal */
 void oxi_checkup_plan(ox_pool *p);
 void oxi_checkup(ox_pool *p, ox_time now);
 uint64_t oxi_oom_kills(void);           /* processes that the kernel has killed for want of memory, since it runs */
+
+/* ---- stories ---- */
+
+/* What is known of the death of the seat's worker, which ran a job or not, in the form in which the job gets it. */
+void oxi_story_write(struct oxi_seat *s, int status, const struct rusage *usage, bool ran, struct oxi_story *ret);
+/* The function that code lies in, of any loaded object: *ret_offset from its beginning. Owned: oxi_free(). NULL: not known. */
+char *oxi_symbol_name(const void *code, size_t *ret_offset);
+void oxi_residue_tell(ox_pool *p, struct oxi_seat *s, const struct oxi_record *r);
 
 /* Room for a result of the job with this lease; false: no more. */
 const struct oxi_grant *oxi_grant_add(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t len);

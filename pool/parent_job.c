@@ -386,6 +386,8 @@ static void attach_death(struct ox_result *j, struct oxi_story *death)
 		return;
 	*j->story = *death;
 	j->story->crash.backtrace = death->crash.backtrace_len > 0 ? j->story->frames : NULL;
+	j->story->crash.system_call = death->system_call[0] != '\0' ? j->story->system_call : NULL;
+	j->story->crash.job = j->pool->kinds[j->dispatch.index].copy.name;
 	death->output = NULL;
 	death->crash.output = NULL;
 	death->output_len = death->crash.output_len = 0;

@@ -162,6 +162,37 @@ void oxi_pool_turn(ox_pool *p)
 	oxi_pool_settle(p);
 }
 
+/* ---- what is told of it ---- */
+
+const char *oxi_pool_name(const ox_pool *p)
+{
+	return p->options.name != NULL ? p->options.name : "(no name)";
+}
+
+void oxi_pool_degraded(ox_pool *p, int status)
+{
+	struct oxi_dispatch_counts c;
+
+	if (p->degraded || p->dispatch == NULL)
+		return;
+	p->degraded = true;
+	oxi_dispatch_get_counts(p->dispatch, &c);
+	oxi_log(OX_LOG_WARNING, "pool %s goes on with %u workers of %u, as no more can be started now: %s",
+	        oxi_pool_name(p), c.ready, p->options.workers, ox_strerror(status));
+}
+
+void oxi_pool_restored(ox_pool *p)
+{
+	struct oxi_dispatch_counts c;
+
+	if (!p->degraded)
+		return;
+	oxi_dispatch_get_counts(p->dispatch, &c);
+	p->degraded = c.refused > 0;
+	if (!p->degraded)
+		oxi_log(OX_LOG_INFO, "pool %s has all its workers again", oxi_pool_name(p));
+}
+
 /* ---- the loop that it belongs to ---- */
 
 static void on_ready(void *arg, int fd, unsigned events)
@@ -223,6 +254,17 @@ static bool recycles(const ox_pool_options *o)
 	return o->max_jobs > 0 || o->max_age > 0 || o->recycle_rss > 0;
 }
 
+/* Whether the library was built with it, which configure decides. */
+static bool has_sandbox(void)
+{
+#ifdef OXI_SECCOMP
+	return true;
+#else
+	oxi_log(OX_LOG_ERROR, "no pool with a sandbox: this Oxbow was configured with --disable-sandbox");
+	return false;
+#endif
+}
+
 static int take_options(ox_pool *p, const ox_pool_options *o)
 {
 	ox_pool_options *mine = &p->options;
@@ -232,8 +274,11 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	memcpy(mine, o, o->size < sizeof *mine ? o->size : sizeof *mine);
 	if (mine->jobs == NULL || mine->jobs[0] == NULL || mine->workers > MAX_WORKERS || mine->max_age < 0 ||
 	    mine->idle_time < 0 || mine->stall < 0 || mine->ageing < 0 || mine->interval < 0 ||
-	    mine->interval > OX_NEVER / 4)
+	    mine->interval > OX_NEVER / 4 || mine->spawn_deadline < 0 || mine->keep_state >= 2 * OX_STATE_FILES ||
+	    (unsigned)mine->strays > OX_STRAYS_WARN || (unsigned)mine->sandbox > OX_SANDBOX_COMPUTE)
 		return OX_EINVAL;
+	if (mine->sandbox != OX_SANDBOX_NONE && !has_sandbox())
+		return -ENOSYS;
 	if (mine->workers == 0)
 		mine->workers = ox_cpu_count();
 	if (mine->max_pending == 0)
@@ -301,6 +346,10 @@ static int write_page(ox_pool *p)
 	};
 	page->places = p->options.workers;
 	page->pin = p->options.pin;
+	page->sandbox = p->options.sandbox == OX_SANDBOX_COMPUTE;
+	page->strict_state = p->options.strict_state;
+	page->keep_state = p->options.keep_state;
+	page->warn_of_strays = p->options.strays == OX_STRAYS_WARN;
 	page->nice = p->options.nice;
 	page->max_core = p->options.max_core;
 	page->max_data = p->options.max_data;
@@ -399,7 +448,7 @@ static int make_dispatch(ox_pool *p)
 		.min_workers = p->options.min_workers, .idle = p->options.idle_time, .max_jobs = p->options.max_jobs,
 		.max_age = p->options.max_age,
 		.ageing = p->options.ageing,
-		.interval = p->options.interval,
+		.interval = p->options.interval, .spawn_deadline = p->options.spawn_deadline,
 		.policy = policy, .seed = (uint64_t)oxi_pool_now(),
 	};
 
@@ -614,7 +663,7 @@ int ox_pool_get_stats(const ox_pool *p, ox_pool_stats *ret)
 		.pending = p->submitted - p->done - p->failed - p->cancelled, .pending_bytes = p->pending_bytes,
 		.crashed = c.crashed, .killed = c.killed, .spawned = c.spawned, .retried = c.retried, .late = c.late,
 		.rejected = p->rejected + oxi_channel_malformed(p->channel),
-		.workers = c.ready, .busy = c.busy, .starting = c.starting,
+		.workers = c.ready, .busy = c.busy, .starting = c.starting, .spoiled = p->spoiled, .degraded = c.refused,
 	};
 	for (unsigned i = 0; i < p->seat_count; i++)
 		s.stopped += oxi_seat_stopped(&p->seats[i]);

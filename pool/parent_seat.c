@@ -140,6 +140,7 @@ static void reset_shared(struct oxi_slot *slot)
 	atomic_store(&slot->signal, 0);
 	atomic_store(&slot->received, 0);
 	slot->frame_count = 0;
+	slot->system_call = -1;
 	for (unsigned i = 0; i < OXI_CLAIMS; i++)
 		atomic_store_explicit(&slot->claims[i], 0, memory_order_relaxed);
 	for (unsigned i = 0; i < OXI_OUTBOXES; i++) {
@@ -207,7 +208,8 @@ void oxi_seat_forked(ox_pool *p, struct oxi_seat *s, int status, pid_t pid, int 
 	if (status < 0) {
 		uint32_t generation = s->generation;
 		clear(p, s);
-		oxi_dispatch_lost(p->dispatch, s->slot, generation, 0, status, oxi_pool_now());
+		oxi_pool_degraded(p, status);
+		oxi_dispatch_refused(p->dispatch, s->slot, generation, oxi_pool_now());
 		return;
 	}
 	s->pid = pid;
@@ -227,34 +229,14 @@ void oxi_seat_kill(struct oxi_seat *s)
 		s->doomed = true;
 }
 
-/* What is known of a death, in the form in which the job gets it. */
-static void write_story(struct oxi_seat *s, int status, const struct rusage *usage, struct oxi_story *ret)
-{
-	const struct oxi_slot *slot = s->shared;
-	ox_crash *c = &ret->crash;
-
-	*ret = (struct oxi_story){ .crashed = true };
-	c->pid = s->pid;
-	c->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	c->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-	c->user_time = OX_SEC(usage->ru_utime.tv_sec) + OX_US(usage->ru_utime.tv_usec);
-	c->system_time = OX_SEC(usage->ru_stime.tv_sec) + OX_US(usage->ru_stime.tv_usec);
-	c->max_rss = OX_KIB(usage->ru_maxrss);
-	c->memory_limit = s->memory_limit;
-	if (c->signal != 0 && atomic_load(&slot->signal) == c->signal) {
-		c->address = (const void *)(uintptr_t)slot->fault_address;
-		c->backtrace_len = slot->frame_count < OXI_FRAMES ? slot->frame_count : OXI_FRAMES;
-		memcpy(ret->frames, slot->frames, c->backtrace_len * sizeof *ret->frames);
-	}
-	oxi_output_move(&s->output, ret);
-}
-
 /*
  * A SIGKILL of ours is known to the dispatcher, and this is not asked for. One that comes as the kernel's count of OOM kills has
  * risen is taken for one of them.
  */
 static int cause_of(ox_pool *p, int status)
 {
+	if (p->options.sandbox != OX_SANDBOX_NONE && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		return OX_ESANDBOX;
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
 		return OX_ECRASHED;
 	uint64_t before = p->oom_kills;
@@ -271,7 +253,7 @@ void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusa
 
 	oxi_transport_harvest(p, s, true);
 	oxi_output_drain(p, &s->output);
-	write_story(s, status, usage, &story);
+	oxi_story_write(s, status, usage, running != 0, &story);
 	clear(p, s);                    /* first, for the dispatcher may seat the next worker at once */
 	p->obituary = &story;
 	if (init_status < 0)

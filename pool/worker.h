@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The inside of a worker process. One thread; no loop. Files: worker_main.c (from the fork to the first job),
- * worker_limits.c (CPUs and limits), worker_loop.c (jobs in, results out), worker_reply.c (one result), worker_crash.c (last words).
+ * worker_limits.c (CPUs and limits), worker_sandbox.c (what a job may ask of the system), worker_loop.c (jobs in, results
+ * out), worker_state.c (what a job changed is put back), worker_reply.c (one result), worker_crash.c (last words).
  */
 #ifndef OXBOW_POOL_WORKER_H
 #define OXBOW_POOL_WORKER_H
+
+#include <signal.h>
 
 #include "include/private/list.h"
 #include "pool/heritage.h"
@@ -21,6 +24,13 @@ struct oxi_worker {
 	struct oxi_outbox *outbox;
 	uint32_t seq, room;             /* its number; records it has room for */
 	int64_t sent_at;                /* when the last message left, monotonic ns */
+	/* the process's state, as jobs may have changed it since it was looked at */
+	int64_t checked_at;
+	uint32_t unchecked;             /* jobs since then */
+	uint16_t suspect;               /* the kind of the last of them */
+	bool mixed;                     /* not all of them were of that kind */
+	bool fpu_changed;
+	bool spoiled;                   /* something could not be put back: no job begins here any more */
 };
 
 /* Exit codes of a worker that ends itself. */
@@ -39,6 +49,21 @@ void oxi_worker_send(struct oxi_worker *w, struct oxi_header *h, const void *bod
 void oxi_worker_loop(struct oxi_worker *w);
 /* Room for a result of length bytes of the job with this lease, asked of the parent; *ret_cap is its size. NULL: no. */
 uint8_t *oxi_worker_need(struct oxi_worker *w, uint64_t lease, size_t length, size_t *ret_cap);
+
+/* The process as it is now is what every job shall find. 0; OX_ENOMEM. */
+int oxi_state_begin(const struct oxi_worker *w);
+/* Notes that a job ended at that time. True: it is time for a check. */
+bool oxi_state_after_job(struct oxi_worker *w, unsigned index, int64_t at);
+/* Puts back what jobs have changed, and tells the parent (LEFT). After results that were published have been sent. */
+void oxi_state_check(struct oxi_worker *w);
+
+/* From here on, system calls that compute jobs have no need for end the worker. 0; -errno. */
+int oxi_sandbox_enter(void);
+/* In the handler of SIGSYS: the call was one that the C library may make; it has been answered by an error, go on. */
+bool oxi_sandbox_answers(const siginfo_t *info, void *context);
+
+/* Those whose deaths tell their story. */
+#define OXI_CRASH_SIGNALS SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS
 
 /* Has the death by a signal leave its story in the slot. */
 void oxi_worker_watch_crashes(struct oxi_slot *slot);

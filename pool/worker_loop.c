@@ -22,6 +22,7 @@
 #include "pool/worker.h"
 
 #define SEND_AFTER OX_MS(1)
+#define LULL_MS    1                    /* without a message: time to look what jobs have left */
 
 static int64_t now(void)
 {
@@ -169,7 +170,8 @@ static bool claim(struct oxi_worker *w, uint64_t lease)
 	return atomic_compare_exchange_strong(&w->slot->claims[lease % OXI_CLAIMS], &offered, oxi_claim(lease, OXI_CLAIM_TAKEN));
 }
 
-static void run_job(struct oxi_worker *w, const struct oxi_record *job, const void *in, const struct oxi_record *grant,
+/* True: the state of the process is to be looked at before another job begins. */
+static bool run_job(struct oxi_worker *w, const struct oxi_record *job, const void *in, const struct oxi_record *grant,
                     bool last)
 {
 	const struct oxi_job_entry *entry = &w->page->job[job->index];
@@ -202,6 +204,7 @@ static void run_job(struct oxi_worker *w, const struct oxi_record *job, const vo
 	atomic_store_explicit(&w->slot->running, 0, memory_order_release);
 	if (send)
 		send_results(w);
+	return oxi_state_after_job(w, job->index, ended);
 }
 
 /* The i-th record: a job and where its input is. Our parent wrote it; that it did is still checked. */
@@ -220,31 +223,44 @@ static bool read_job(struct oxi_worker *w, const struct oxi_mail *m, uint32_t i,
 	return true;
 }
 
+static void check_state(struct oxi_worker *w)
+{
+	if (w->outbox != NULL && outbox_count(w) > 0)
+		send_results(w);
+	oxi_state_check(w);
+}
+
 static void run_batch(struct oxi_worker *w, const struct oxi_mail *m)
 {
-	uint32_t count = m->header.count;
+	uint32_t count = m->header.count, ran = 0;
 	struct oxi_record job, next;
 	const void *in, *none;
 
 	w->sent_at = now();
 	open_outbox(w, count);
 	for (uint32_t i = 0; i < count; i++) {
-		if (!read_job(w, m, i, &job, &in) || !claim(w, job.lease))
+		if (!read_job(w, m, i, &job, &in) || w->spoiled || !claim(w, job.lease))
 			continue;
 		bool granted = i + 1 < count && !read_job(w, m, i + 1, &next, &none);
 		if (w->outbox != NULL && outbox_len(w) + OXI_INLINE > OXI_OUTBOX)
 			send_results(w);
 		if (w->outbox == NULL)
 			open_outbox(w, count - i);
-		run_job(w, &job, in, granted ? &next : NULL, i + 1 + granted == count);
+		ran++;
+		if (run_job(w, &job, in, granted ? &next : NULL, i + 1 + granted == count))
+			check_state(w);
 	}
 	if (w->outbox != NULL)
 		send_results(w);
+	if (ran == 1 && w->unchecked > 0)
+		oxi_state_check(w);
 }
 
 void oxi_worker_loop(struct oxi_worker *w)
 {
 	for (;;) {
+		if (oxi_list_empty(&w->mail) && w->unchecked > 0 && !oxi_worker_receive(w, LULL_MS))
+			oxi_state_check(w);
 		if (oxi_list_empty(&w->mail))
 			oxi_worker_receive(w, -1);
 		struct oxi_mail *m = OXI_CONTAINER(oxi_list_shift(&w->mail), struct oxi_mail, link);

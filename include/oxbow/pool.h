@@ -18,6 +18,18 @@ OX_BEGIN
 typedef struct ox_pool ox_pool;
 typedef struct ox_result ox_result;
 
+/** What becomes of processes that a job has started and left. */
+typedef enum ox_strays {
+	OX_STRAYS_KILL,                 /* the worker is replaced, and they are killed with it */
+	OX_STRAYS_WARN,                 /* they are told to the log, and live until the pool closes */
+} ox_strays;
+
+/** What jobs may ask of the system. */
+typedef enum ox_sandbox {
+	OX_SANDBOX_NONE,                /* what the program may */
+	OX_SANDBOX_COMPUTE,             /* no new files, sockets, programs and processes: OX_ESANDBOX */
+} ox_sandbox;
+
 typedef struct ox_pool_options {
 	size_t size;
 	const ox_job *const *jobs;      /* NULL-terminated: OX_JOBS(&a, &b) */
@@ -52,6 +64,13 @@ typedef struct ox_pool_options {
 	                                 * one priority lower. 0: 10 s; OX_NEVER: priority alone decides */
 	ox_time interval;               /* limits the rate: so long between the beginnings of two jobs; after a pause
 	                                 * those of 10 ms begin together. 0: no limit */
+	bool strict_state;              /* what a job changed of the process is put back before the next begins, also among
+	                                 * jobs that travel together and take less than 1 ms: that costs each one microseconds */
+	unsigned keep_state;            /* ox_state, or-ed: what jobs may change and leave, unseen. 0: nothing */
+	ox_strays strays;
+	ox_sandbox sandbox;             /* begins after worker_init */
+	ox_time spawn_deadline;         /* while no worker can be forked, jobs wait at most so long: then OX_EINIT.
+	                                 * 0: 10 s; OX_NEVER */
 } ox_pool_options;
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })
@@ -80,7 +99,7 @@ OX_API int ox_pool_prepare(void);
  * @ret: owned: ox_pool_close(). It belongs to the loop of the thread that first submits to it.
  * Returns: 0; OX_EINVAL (no jobs, two of one name), OX_ESTATE (threads, no spawner: call ox_pool_prepare()
  * first), OX_ENOJOB (a job's function lies in a library loaded after the spawner was forked), OX_ENOMEM,
- * OX_EFORKED, -errno.
+ * OX_EFORKED, -ENOSYS (a sandbox, and Oxbow was built without libseccomp), -errno.
  * Call from: anywhere. Threads: the future owner's. After fork: no. Since: 0.1
  */
 OX_API int ox_pool_open(const ox_pool_options *o, ox_pool **ret);
@@ -161,7 +180,7 @@ OX_API void ox_result_free(ox_result *r);
 static inline void ox_result_auto_(ox_result **r) { ox_result_free(*r); }
 #define OX_AUTO_RESULT __attribute__((cleanup(ox_result_auto_))) ox_result
 
-/** How a worker died, for a future or call that failed with OX_ECRASHED, OX_ETIMEDOUT, OX_EOOM, OX_ESTUCK or OX_ECANCELED. */
+/** How a worker died, for a future or call that failed with OX_ECRASHED, OX_ETIMEDOUT, OX_EOOM, OX_ESTUCK, OX_ESANDBOX or OX_ECANCELED. */
 typedef struct ox_crash {
 	pid_t pid;                      /* of the worker */
 	int signal;                     /* that killed it; 0: it exited */
@@ -175,10 +194,22 @@ typedef struct ox_crash {
 	size_t output_len;
 	bool output_truncated;          /* there was more */
 	size_t memory_limit;            /* the max_rss that it went over; 0: it did not, or the kernel killed it */
+	const char *job;                /* its name */
+	ox_time ran;                    /* how long it had run */
+	const char *system_call;        /* that the sandbox did not allow: "openat"; NULL: none, or not known */
 } ox_crash;
 
 /** The story of the crash; NULL if the future did not crash. Borrowed until the group closes. Since: 0.1 */
 OX_API const ox_crash *ox_future_crash(const ox_future *f);
+
+/**
+ * Tells a crash to a person: some lines of text, each with a newline, with the functions of the backtrace by name, and
+ * the last lines of the job's output. Reads the program's files for the names.
+ *
+ * @buf, @cap: gets as much as fits, 0-terminated if cap > 0.
+ * Returns: the bytes of the whole text without the 0, as snprintf(). Call from: anywhere. Threads: any. Since: 0.1
+ */
+OX_API size_t ox_crash_text(const ox_crash *c, char *buf, size_t cap);
 
 /** What a job wrote to its standard output and error, if the pool captures. Borrowed until the group closes. Since: 0.1 */
 OX_API const char *ox_future_output(const ox_future *f, size_t *ret_len, bool *ret_truncated);
@@ -245,6 +276,8 @@ typedef struct ox_pool_stats {
 	unsigned busy;                  /* running a job now */
 	unsigned starting;              /* forked, not yet ready */
 	unsigned stopped;               /* stopped by a signal now */
+	uint64_t spoiled;               /* workers replaced for what their jobs had left: threads, children, descriptors */
+	unsigned degraded;              /* workers that could not be forked, and are tried again */
 } ox_pool_stats;
 
 /** Fills in *ret; set ret->size first. Returns: 0; OX_EINVAL. Since: 0.1 */
