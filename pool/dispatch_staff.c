@@ -194,9 +194,9 @@ static unsigned count_coming(const struct oxi_dispatch *d)
 
 void oxi_dispatch_grow(struct oxi_dispatch *d, ox_time now)
 {
-	if (d->staffed >= d->o.workers || d->waiting == 0 || d->accepting > 0 || d->refuse < 0)
+	if (d->staffed >= d->o.workers || d->queue.count == 0 || d->accepting > 0 || d->refuse < 0)
 		return;
-	for (unsigned n = count_coming(d); n < d->waiting && d->staffed < d->o.workers; n++) {
+	for (unsigned n = count_coming(d); n < d->queue.count && d->staffed < d->o.workers; n++) {
 		struct oxi_dworker *w = empty_place(d);
 
 		if (w == NULL)
@@ -215,8 +215,8 @@ ox_time oxi_dispatch_despair_at(const struct oxi_dispatch *d)
 	if (d->helpless_since == 0 || d->refuse < 0 || d->o.spawn_deadline == OX_NEVER)
 		return OX_NEVER;
 	for (unsigned level = 0; level < OXI_LEVELS; level++)
-		if (!oxi_list_empty(&d->queue[level])) {
-			ox_time since = oxi_max_time(d->helpless_since, oxi_djob_of(d->queue[level].next)->at);
+		if (!oxi_list_empty(&d->queue.level[level])) {
+			ox_time since = oxi_max_time(d->helpless_since, oxi_djob_of(d->queue.level[level].next)->at);
 			at = oxi_min_time(at, since + d->o.spawn_deadline);
 		}
 	return at;
@@ -226,9 +226,9 @@ void oxi_dispatch_despair(struct oxi_dispatch *d, ox_time now)
 {
 	while (oxi_dispatch_despair_at(d) <= now)
 		for (unsigned level = 0; level < OXI_LEVELS; level++) {
-			struct oxi_djob *job = oxi_djob_of(d->queue[level].next);
+			struct oxi_djob *job = oxi_djob_of(d->queue.level[level].next);
 
-			if (oxi_list_empty(&d->queue[level]) || job->at + d->o.spawn_deadline > now)
+			if (oxi_list_empty(&d->queue.level[level]) || job->at + d->o.spawn_deadline > now)
 				continue;
 			oxi_djob_dequeue(d, job);
 			oxi_djob_end(d, job, OXI_END_LIMIT, OX_EINIT);

@@ -33,6 +33,7 @@ struct oxi_job_entry {
 	ox_job_fn *fn;
 	uint64_t identity;              /* of the code at fn, in the main process */
 	size_t max_result;
+	ox_time timeout;                /* 0: none */
 };
 
 struct oxi_pool_page {
@@ -102,6 +103,8 @@ struct oxi_heritage {
 	uint32_t generation;
 	uint8_t secret[OXI_SECRET];     /* known to this worker and the parent: HELLO repeats it */
 	char channel[OXI_CHANNEL_NAME];
+	int floor;                      /* all descriptors from 3 to below it are occupied, until the channel is made */
+	int listener;                   /* of the channel */
 	int output;                     /* for descriptors 1 and 2; -1: they stay */
 };
 

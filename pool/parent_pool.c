@@ -139,6 +139,7 @@ static void advance_close(ox_pool *p)
 void oxi_pool_settle(ox_pool *p)
 {
 	oxi_transport_pump(p);
+	oxi_after_settle(p);
 	oxi_dispatch_flush(p->dispatch, oxi_pool_now());
 	if (oxi_channel_pending(p->channel)) {
 		if (p->loop != NULL)
@@ -160,37 +161,6 @@ void oxi_pool_turn(ox_pool *p)
 	for (int i = 0; i < n; i++)
 		on_event(p, (enum oxi_event)(events[i].data.u64 >> 32), &p->seats[(uint32_t)events[i].data.u64]);
 	oxi_pool_settle(p);
-}
-
-/* ---- what is told of it ---- */
-
-const char *oxi_pool_name(const ox_pool *p)
-{
-	return p->options.name != NULL ? p->options.name : "(no name)";
-}
-
-void oxi_pool_degraded(ox_pool *p, int status)
-{
-	struct oxi_dispatch_counts c;
-
-	if (p->degraded || p->dispatch == NULL)
-		return;
-	p->degraded = true;
-	oxi_dispatch_get_counts(p->dispatch, &c);
-	oxi_log(OX_LOG_WARNING, "pool %s goes on with %u workers of %u, as no more can be started now: %s",
-	        oxi_pool_name(p), c.ready, p->options.workers, ox_strerror(status));
-}
-
-void oxi_pool_restored(ox_pool *p)
-{
-	struct oxi_dispatch_counts c;
-
-	if (!p->degraded)
-		return;
-	oxi_dispatch_get_counts(p->dispatch, &c);
-	p->degraded = c.refused > 0;
-	if (!p->degraded)
-		oxi_log(OX_LOG_INFO, "pool %s has all its workers again", oxi_pool_name(p));
 }
 
 /* ---- the loop that it belongs to ---- */
@@ -358,7 +328,7 @@ static int write_page(ox_pool *p)
 	for (unsigned i = 0; i < p->kind_count; i++) {
 		const ox_job *job = &p->kinds[i].copy;
 		page->job[i] = (struct oxi_job_entry){
-			.fn = job->fn, .identity = oxi_code_identity((const void *)job->fn),
+			.fn = job->fn, .identity = oxi_code_identity((const void *)job->fn), .timeout = job->timeout,
 			.max_result = job->max_result > 0 && job->max_result < p->options.max_result ? job->max_result
 			                                                                              : p->options.max_result,
 		};
@@ -546,6 +516,8 @@ int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
 	oxi_hook_init(&p->flush, on_flush);
 	oxi_hook_init(&p->at_end, on_loop_end);
 	oxi_list_init(&p->submitters);
+	oxi_list_init(&p->waiting);
+	oxi_list_init(&p->ripe);
 	oxi_list_init(&p->drainers);
 	oxi_list_init(&p->closer);
 	int r = build(p, o);
@@ -600,6 +572,7 @@ static void begin_close(ox_pool *p)
 	p->kill_at = oxi_pool_now() + GRACE;
 	while ((e = oxi_list_shift(&p->submitters)) != NULL)
 		oxi_wake(OXI_CONTAINER(e, struct oxi_wait, link), OX_ECLOSED);
+	oxi_after_close(p);
 	oxi_dispatch_close(p->dispatch, oxi_pool_now());
 }
 
@@ -642,31 +615,5 @@ int ox_pool_close(ox_pool *p)
 		detach(p);
 	dismantle(p);
 	oxi_pool_unref(p);
-	return 0;
-}
-
-/* ---- stats ---- */
-
-int ox_pool_get_stats(const ox_pool *p, ox_pool_stats *ret)
-{
-	struct oxi_dispatch_counts c;
-	size_t size = ret->size;
-
-	if (oxi_forked())
-		return OX_EFORKED;
-	if (size == 0)
-		return OX_EINVAL;
-	OXI_CHECK_OBJECT(p, OXI_POOL_MAGIC);
-	oxi_dispatch_get_counts(p->dispatch, &c);
-	ox_pool_stats s = {
-		.size = size, .submitted = p->submitted, .done = p->done, .failed = p->failed, .cancelled = p->cancelled,
-		.pending = p->submitted - p->done - p->failed - p->cancelled, .pending_bytes = p->pending_bytes,
-		.crashed = c.crashed, .killed = c.killed, .spawned = c.spawned, .retried = c.retried, .late = c.late,
-		.rejected = p->rejected + oxi_channel_malformed(p->channel),
-		.workers = c.ready, .busy = c.busy, .starting = c.starting, .spoiled = p->spoiled, .degraded = c.refused,
-	};
-	for (unsigned i = 0; i < p->seat_count; i++)
-		s.stopped += oxi_seat_stopped(&p->seats[i]);
-	memcpy(ret, &s, size < sizeof s ? size : sizeof s);
 	return 0;
 }

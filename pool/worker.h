@@ -30,6 +30,7 @@ struct oxi_worker {
 	uint16_t suspect;               /* the kind of the last of them */
 	bool mixed;                     /* not all of them were of that kind */
 	bool fpu_changed;
+	unsigned put_back, lost;        /* enum ox_state: what the last check found */
 	bool spoiled;                   /* something could not be put back: no job begins here any more */
 };
 
@@ -54,8 +55,9 @@ uint8_t *oxi_worker_need(struct oxi_worker *w, uint64_t lease, size_t length, si
 int oxi_state_begin(const struct oxi_worker *w);
 /* Notes that a job ended at that time. True: it is time for a check. */
 bool oxi_state_after_job(struct oxi_worker *w, unsigned index, int64_t at);
-/* Puts back what jobs have changed, and tells the parent (LEFT). After results that were published have been sent. */
-void oxi_state_check(struct oxi_worker *w);
+/* Puts back what jobs have changed. True: there is something to tell the parent, after the results. */
+bool oxi_state_check(struct oxi_worker *w);
+void oxi_state_tell(struct oxi_worker *w);
 
 /* From here on, system calls that compute jobs have no need for end the worker. 0; -errno. */
 int oxi_sandbox_enter(void);
@@ -65,7 +67,8 @@ bool oxi_sandbox_answers(const siginfo_t *info, void *context);
 /* Those whose deaths tell their story. */
 #define OXI_CRASH_SIGNALS SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS
 
-/* Has the death by a signal leave its story in the slot. */
+/* Has the death by a signal leave its story in the slot. The first once in the spawner, before it forks. */
+void oxi_worker_prepare_crashes(void);
 void oxi_worker_watch_crashes(struct oxi_slot *slot);
 
 struct oxi_mail {
@@ -87,6 +90,10 @@ struct ox_reply {
 	bool in_arena;                  /* data is in the result zone; else in the outbox */
 	uint8_t *grant;                 /* room given with the job, not used yet; NULL: none */
 	size_t grant_cap;
+	int64_t deadline;               /* monotonic ns; until it begins, its submitter's alone */
+	int64_t timeout;                /* 0: none */
+	const struct oxi_mail *mail;    /* that it came in */
+	uint32_t after, afters;         /* there: the first AFTER record of it, and how many they are */
 };
 
 #endif

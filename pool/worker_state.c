@@ -345,23 +345,7 @@ static const struct {
 
 /* ---- the look ---- */
 
-static void report(struct oxi_worker *w, unsigned put_back, unsigned lost)
-{
-	uint8_t data[OXI_WIRE_RECORD];
-	struct oxi_body body;
-	struct oxi_record r = { .index = w->suspect, .flags = w->mixed ? OXI_RECORD_MIXED : 0, .time = put_back, .job = lost };
-
-	/* a stray is allowed to stay, but not a worker that has one and whose pool kills strays */
-	if ((lost & ~(w->page->warn_of_strays ? OX_STATE_CHILDREN : 0u)) != 0) {
-		w->spoiled = true;
-		r.flags |= OXI_RECORD_SPOILED;
-	}
-	oxi_body_init(&body, data, sizeof data, 1);
-	oxi_body_put(&body, &r, NULL);
-	oxi_worker_send(w, &(struct oxi_header){ .type = OXI_LEFT, .count = 1, .length = body.len }, data);
-}
-
-static void look_around(struct oxi_worker *w, unsigned *ret_put_back, unsigned *ret_lost)
+static void look_around(struct oxi_worker *w)
 {
 	unsigned skip = base.skip;
 	struct status s;
@@ -372,10 +356,10 @@ static void look_around(struct oxi_worker *w, unsigned *ret_put_back, unsigned *
 		skip |= OX_STATE_FILES;
 	for (size_t i = 0; i < sizeof looks / sizeof *looks; i++) {
 		enum outcome o = (skip & looks[i].kind) != 0 ? SAME : looks[i].look(&s);
-		*ret_put_back |= o == PUT_BACK ? looks[i].kind : 0;
-		*ret_lost |= o == LOST ? looks[i].kind : 0;
+		w->put_back |= o == PUT_BACK ? looks[i].kind : 0;
+		w->lost |= o == LOST ? looks[i].kind : 0;
 	}
-	if (w->page->warn_of_strays && (*ret_lost & OX_STATE_CHILDREN) != 0)
+	if (w->page->warn_of_strays && (w->lost & OX_STATE_CHILDREN) != 0)
 		base.skip |= OX_STATE_CHILDREN;         /* told once: they are still there at the next look */
 	base.turn++;
 }
@@ -388,16 +372,31 @@ static int64_t now(void)
 	return OX_SEC(t.tv_sec) + t.tv_nsec;
 }
 
-void oxi_state_check(struct oxi_worker *w)
+bool oxi_state_check(struct oxi_worker *w)
 {
-	unsigned put_back = w->fpu_changed ? OX_STATE_FPU : 0, lost = 0;
-
-	look_around(w, &put_back, &lost);
-	if ((put_back | lost) != 0)
-		report(w, put_back, lost);
+	w->put_back = w->fpu_changed ? OX_STATE_FPU : 0;
+	w->lost = 0;
+	look_around(w);
+	/* a stray may be allowed to stay */
+	w->spoiled = w->spoiled || (w->lost & ~(w->page->warn_of_strays ? OX_STATE_CHILDREN : 0u)) != 0;
 	w->unchecked = 0;
 	w->fpu_changed = false;
 	w->checked_at = now();
+	return (w->put_back | w->lost) != 0;
+}
+
+void oxi_state_tell(struct oxi_worker *w)
+{
+	uint8_t data[OXI_WIRE_RECORD];
+	struct oxi_body body;
+	struct oxi_record r = {
+		.index = w->suspect, .time = w->put_back, .job = w->lost,
+		.flags = (uint16_t)((w->mixed ? OXI_RECORD_MIXED : 0) | (w->spoiled ? OXI_RECORD_SPOILED : 0)),
+	};
+
+	oxi_body_init(&body, data, sizeof data, 1);
+	oxi_body_put(&body, &r, NULL);
+	oxi_worker_send(w, &(struct oxi_header){ .type = OXI_LEFT, .count = 1, .length = body.len }, data);
 }
 
 bool oxi_state_after_job(struct oxi_worker *w, unsigned index, int64_t at)
