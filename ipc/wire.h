@@ -67,7 +67,7 @@ struct oxi_header {
 #define OXI_RECORD_LIMIT 4u             /* RESULTS: the status is the library's (reply too big, no memory), not the function's */
 
 struct oxi_record {
-	uint64_t job;                   /* the job's number */
+	uint64_t job;                   /* JOBS: the actor that it is for; RESULTS: when it began, monotonic ns of the worker's machine; else 0 */
 	uint64_t lease;                 /* (job, attempt, worker generation) in one: only the live one completes a job */
 	uint16_t index;                 /* of the job function in the pool's table */
 	uint16_t flags;

@@ -57,6 +57,7 @@ void oxi_story_write(struct oxi_seat *s, int status, const struct rusage *usage,
 		c->address = (const void *)(uintptr_t)slot->fault_address;
 		c->backtrace_len = slot->frame_count < OXI_FRAMES ? slot->frame_count : OXI_FRAMES;
 		memcpy(ret->frames, slot->frames, c->backtrace_len * sizeof *ret->frames);
+		c->backtrace = c->backtrace_len > 0 ? ret->frames : NULL;
 		if (c->signal == SIGSYS)
 			name_call(slot, ret);
 	}

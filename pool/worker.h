@@ -2,7 +2,8 @@
 /*
  * The inside of a worker process. One thread; no loop. Files: worker_main.c (from the fork to the first job),
  * worker_limits.c (CPUs and limits), worker_sandbox.c (what a job may ask of the system), worker_loop.c (jobs in, results
- * out), worker_state.c (what a job changed is put back), worker_reply.c (one result), worker_crash.c (last words).
+ * out), worker_state.c (what a job changed is put back), worker_actor.c (objects that stay), worker_reply.c (one result),
+ * worker_crash.c (last words), worker_chaos.c (faults on purpose).
  */
 #ifndef OXBOW_POOL_WORKER_H
 #define OXBOW_POOL_WORKER_H
@@ -20,6 +21,7 @@ struct oxi_worker {
 	const uint8_t *original;        /* 1 here, 0 in any process forked from here */
 	/* messages received and not yet worked on: struct oxi_mail */
 	struct oxi_list mail;
+	struct oxi_list objects;        /* of actors: worker_actor.c */
 	/* the outbox being filled */
 	struct oxi_outbox *outbox;
 	uint32_t seq, room;             /* its number; records it has room for */
@@ -32,6 +34,7 @@ struct oxi_worker {
 	bool fpu_changed;
 	unsigned put_back, lost;        /* enum ox_state: what the last check found */
 	bool spoiled;                   /* something could not be put back: no job begins here any more */
+	uint64_t dice;                  /* times that chaos was asked */
 };
 
 /* Exit codes of a worker that ends itself. */
@@ -67,9 +70,17 @@ bool oxi_sandbox_answers(const siginfo_t *info, void *context);
 /* Those whose deaths tell their story. */
 #define OXI_CRASH_SIGNALS SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS
 
+/* Runs what an actor's constructor, destructor or method is; gives its status. */
+int oxi_worker_act(struct oxi_worker *w, const struct oxi_record *job, const void *in, ox_reply *out);
+void oxi_worker_end_objects(struct oxi_worker *w);
+
 /* Has the death by a signal leave its story in the slot. The first once in the spawner, before it forks. */
 void oxi_worker_prepare_crashes(void);
 void oxi_worker_watch_crashes(struct oxi_slot *slot);
+
+/* Where chaos may strike: does not return, or late. */
+void oxi_worker_chaos(struct oxi_worker *w, enum oxi_chaos_what what);
+bool oxi_worker_chaos_begin(struct oxi_worker *w);      /* true: the job shall not end */
 
 struct oxi_mail {
 	struct oxi_list link;

@@ -430,6 +430,9 @@ int oxi_state_begin(const struct oxi_worker *w)
 
 	base.strict = w->page->strict_state;
 	base.skip = w->page->keep_state | (w->page->sandbox ? OX_STATE_CWD | OX_STATE_NICE : 0);
+	for (unsigned i = 0; i < w->page->jobs; i++)
+		if (w->page->job[i].role != OXI_ROLE_JOB)       /* what an actor has open or running is its state */
+			base.skip |= OX_STATE_THREADS | OX_STATE_CHILDREN | OX_STATE_FILES;
 	base.status_fd = open_high("/proc/self/status", O_RDONLY);
 	base.timers_fd = open_high("/proc/self/timers", O_RDONLY);
 	base.files_fd = open_high("/proc/self/fd", O_PATH | O_DIRECTORY);

@@ -448,18 +448,21 @@ static bool await_processes(unsigned n)
 {
 	ox_time begin = ox_now();
 
-	while (find_processes(NULL, "oxbow-worker", NULL, 0) != n && ox_now() - begin < OX_SEC(20))
+	while (find_processes(NULL, "oxbow-worker", NULL, 0) != n) {
+		if (ox_now() - begin > OX_SEC(20))
+			return false;
 		ox_sleep(OX_MS(1));
-	return find_processes(NULL, "oxbow-worker", NULL, 0) == n;
+	}
+	return true;
 }
 
 static int leave_a_daemon(void *arg)
 {
 	(void)arg;
 
-	spoil_by(OX_STATE_CHILDREN);
+	pid_t pid = spoil_by(OX_STATE_CHILDREN);
+	EXPECT(pid_now() != pid);
 	EXPECT(await_processes(1));
-	pid_now();
 	EXPECT_EQ(stats_of(pool).spoiled, 1);
 	spoil_by(OX_STATE_CHILDREN);    /* this one goes with the pool, at the latest: close_pool() sees to it */
 	return 0;
