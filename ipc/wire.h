@@ -48,7 +48,8 @@
 	X(ANSWER,    23, "P", "the one answer to CALL, AWAIT or FULL")                          \
 	X(RUN,       24, "P", "the other answer to AWAIT: the job, to be run on the spot")      \
 	X(CHUNK,     25, "PW", "a part of a payload (pool/chunks.h)")                           \
-	X(TAKE,      26, "PW", "more parts of a payload may come")
+	X(TAKE,      26, "PW", "more parts of a payload may come")                              \
+	X(LEFT,      27, "W", "state that jobs left changed: of kind index; time: put back, job: not (enum ox_state)")
 
 enum oxi_message {
 #define OXI_MESSAGE_ENUM_(name, number, from, text) OXI_##name = number,
@@ -70,6 +71,8 @@ struct oxi_header {
 #define OXI_RECORD_TERMS 8u             /* JOBS, no job: for the job record before it, time is its deadline, length its timeout; 0: none */
 #define OXI_RECORD_AFTER 16u            /* JOBS, no job: status and payload of a job which the job record before it comes after */
 #define OXI_RECORD_LATE  32u            /* RESULTS: not begun, its deadline had passed */
+#define OXI_RECORD_MIXED 64u            /* LEFT: it may have been another kind of job */
+#define OXI_RECORD_SPOILED 128u         /* LEFT: the worker begins nothing more */
 #define OXI_RECORD_LIMIT 4u             /* RESULTS: the status is the library's (reply too big, no memory), not the function's */
 #define OXI_RECORD_CHUNKS 64u           /* the payload, length bytes, comes in CHUNK messages. GRANT: the result shall go so */
 #define OXI_RECORD_PART  128u           /* EMIT: a part of the result of a job that goes on */

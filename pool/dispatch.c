@@ -162,7 +162,7 @@ static void set_timer(struct oxi_dispatch *d, ox_time now)
 
 	for (unsigned i = 0; i < d->slots; i++)
 		at = oxi_min_time(at, next_event(d, &d->workers[i]));
-	at = oxi_min_time(at, d->delay_at);
+	at = oxi_min_time(at, oxi_min_time(d->delay_at, oxi_dispatch_despair_at(d)));
 	if (d->queue.count + d->apart > 0 && d->rate_at > now)
 		at = oxi_min_time(at, d->rate_at);
 	if (!oxi_list_empty(&d->late))
@@ -192,6 +192,7 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 	d->o.min_workers = o->min_workers == 0 || o->min_workers > o->workers ? o->workers : o->min_workers;
 	d->slots = o->workers + o->spare;
 	d->timer_at = OX_NEVER;
+	d->o.spawn_deadline = o->spawn_deadline == 0 ? OX_SEC(10) : o->spawn_deadline;
 	d->o.ageing = o->ageing == 0 ? OX_SEC(10) : oxi_min_time(o->ageing, OX_SEC(1000000000));
 	oxi_dqueue_init(&d->queue);
 	oxi_list_init(&d->blocked);
@@ -289,6 +290,7 @@ void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now)
 		oxi_affinity_give_up(d, w, now);
 	}
 	oxi_dispatch_end_delays(d, now);
+	oxi_dispatch_despair(d, now);
 	oxi_dispatch_relieve_slow(d, now);
 	assign(d, now);
 	for (unsigned i = 0; i < d->slots; i++)
@@ -365,6 +367,8 @@ void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generati
 	d->counts.starting--;
 	d->counts.ready++;
 	d->start_failures = 0;
+	d->helpless_since = 0;
+	w->refused = false;
 	w->looked_at = w->retry_at = 0;
 	oxi_dworker_begin_life(d, w, now);
 	oxi_pins_bind(w);
@@ -390,6 +394,16 @@ void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t ge
 		return;
 	w->failed_start = true;
 	count_failed_start(d);
+	set_timer(d, now);
+}
+
+void oxi_dispatch_refused(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now)
+{
+	struct oxi_dworker *w = worker_of(d, slot, generation);
+
+	if (w == NULL || w->state != OXI_WORKER_STARTING)
+		return;
+	oxi_dworker_refused(d, w, now);
 	set_timer(d, now);
 }
 
@@ -506,6 +520,17 @@ void oxi_dispatch_retire(struct oxi_dispatch *d, unsigned slot, uint32_t generat
 	set_timer(d, now);
 }
 
+void oxi_dispatch_spoiled(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now)
+{
+	struct oxi_dworker *w = worker_of(d, slot, generation);
+
+	if (w == NULL)
+		return;
+	if (d->refuse == 0)
+		oxi_lease_take_back_last(d, w, w->outstanding, true, now);
+	oxi_dispatch_retire(d, slot, generation, now);
+}
+
 bool oxi_dispatch_owes(const struct oxi_dispatch *d, unsigned slot)
 {
 	return d->workers[slot].outstanding > 0;
@@ -552,7 +577,7 @@ static void recover(struct oxi_dispatch *d, struct oxi_dworker *w, uint64_t culp
 
 		int refused = cause == OX_RETRY_CRASH && d->ops->crashed != NULL ? d->ops->crashed(d->transport, job) : 0;
 		oxi_lease_drop(d, job);
-		if (refused == 0 && cause != 0 && oxi_djob_may_retry(d, job, cause)) {
+		if (refused == 0 && cause != 0 && status != OX_ESANDBOX && oxi_djob_may_retry(d, job, cause)) {
 			job->doomed = 0;
 			oxi_djob_retry(d, job, now);
 			continue;
@@ -639,12 +664,13 @@ void oxi_dispatch_close(struct oxi_dispatch *d, ox_time now)
 void oxi_dispatch_get_counts(const struct oxi_dispatch *d, struct oxi_dispatch_counts *ret)
 {
 	*ret = d->counts;
-	ret->busy = 0;
+	ret->busy = ret->refused = 0;
 	for (unsigned i = 0; i < d->slots; i++) {
 		struct oxi_running r = { .lease = 0 };
 
 		if (d->workers[i].outstanding > 0)
 			d->ops->running(d->transport, i, &r);
 		ret->busy += r.lease != 0;
+		ret->refused += d->workers[i].refused;
 	}
 }

@@ -133,6 +133,7 @@ struct oxi_dispatch_options {
 	uint64_t seed;                  /* of the randomness in delays */
 	ox_time interval;               /* between two jobs that are sent, on average; 0: none */
 	ox_time ageing;                 /* a wait that counts as much as one priority; 0: 10 s */
+	ox_time spawn_deadline;         /* what jobs wait while there is no worker and none can be started; 0: 10 s; OX_NEVER */
 };
 
 struct oxi_dispatch_counts {
@@ -141,6 +142,7 @@ struct oxi_dispatch_counts {
 	unsigned queued, leased;
 	unsigned ready, starting;       /* workers; busy ones are ready too, and running a job at this moment */
 	unsigned busy;
+	unsigned refused;               /* could not be started when last tried, and will be tried again */
 };
 
 struct oxi_dispatch;
@@ -193,6 +195,8 @@ struct oxi_djob *oxi_dispatch_peek(const struct oxi_dispatch *d, unsigned slot, 
 /* Events from the transport. generation: of the worker that it is about; an old one is ignored (late counted). */
 void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now);
 void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t generation, int status, ox_time now);
+/* The start that ops->spawn() has promised was refused: tried again with backoff. */
+void oxi_dispatch_refused(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now);
 /* A result for a lease: finds the live job, or NULL (late, counted). The caller stores the value, then calls done. */
 struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64_t lease);
 /* The same without counting, to look at: NULL: none. */
@@ -215,6 +219,8 @@ void oxi_dispatch_lost(struct oxi_dispatch *d, unsigned slot, uint32_t generatio
 void oxi_dispatch_condemn(struct oxi_dispatch *d, unsigned slot, uint32_t generation, int status, ox_time now);
 /* The worker gets no more jobs, and is replaced. */
 void oxi_dispatch_retire(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now);
+/* The same, and it will begin none of the jobs that it has. */
+void oxi_dispatch_spoiled(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now);
 bool oxi_dispatch_owes(const struct oxi_dispatch *d, unsigned slot);    /* has jobs to run, or runs one */
 /*
  * How many leases have been given to a slot; and whether none of the first so many runs any more, nor will. (Marks, for what jobs

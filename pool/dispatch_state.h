@@ -53,6 +53,7 @@ struct oxi_dworker {
 	bool killed;                    /* READY: by us; its end is awaited */
 	bool stopped;                   /* was told to end */
 	bool failed_start;              /* STARTING: said so; counted */
+	bool refused;                   /* it could not be started when that was last tried */
 	bool parting;                   /* is ending, and its slot stays empty then */
 	uint64_t ended;                 /* jobs */
 	uint64_t quota;                 /* of jobs, in its life */
@@ -106,6 +107,7 @@ struct oxi_dispatch {
 	int refuse;                     /* closed or broken: the code that jobs get; 0: neither */
 	unsigned accepting;             /* workers that would take a job */
 	unsigned start_failures;        /* in a row, of all workers */
+	ox_time helpless_since;         /* no worker is ready, and one could not be started; 0: not so */
 	unsigned turn;                  /* the worker looked at first, of equals */
 	unsigned round;                 /* of sends: each worker gets one message in it */
 	ox_time timer_at;               /* as told to ops->timer */
@@ -246,6 +248,7 @@ void oxi_dispatch_end_delays(struct oxi_dispatch *d, ox_time now);
 /* ---- which workers there are (dispatch_staff.c) ---- */
 
 void oxi_dworker_start(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);
+void oxi_dworker_refused(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);   /* it was not started */
 void oxi_dworker_kill(struct oxi_dispatch *d, struct oxi_dworker *w);
 void oxi_dworker_stop(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);
 ox_time oxi_dworker_backoff(unsigned n);
@@ -261,6 +264,8 @@ static inline bool oxi_dworker_is_empty(const struct oxi_dworker *w)            
 {
 	return w == NULL || (w->state == OXI_WORKER_DOWN && w->spawn_at == OX_NEVER);
 }
+ox_time oxi_dispatch_despair_at(const struct oxi_dispatch *d);  /* when the first job has waited too long for a worker */
+void oxi_dispatch_despair(struct oxi_dispatch *d, ox_time now);
 
 /* ---- sending and taking back (dispatch_send.c) ---- */
 

@@ -65,6 +65,8 @@ struct oxi_pool_page {
 	unsigned workers, jobs;
 	unsigned places;                /* slots s and s + places are never both asked to run jobs: they share a CPU */
 	bool pin;
+	bool sandbox, strict_state, warn_of_strays;
+	unsigned keep_state;            /* enum ox_state, or-ed: what jobs may change and leave */
 	int nice;
 	size_t max_core, max_data, max_files, max_file_size;    /* 0: as it is; but no core */
 	size_t max_input;
@@ -134,6 +136,8 @@ struct oxi_slot {
 	/* its obituary, written by the signal handler of the dying worker */
 	_Atomic int32_t signal;
 	uint64_t fault_address;
+	int32_t system_call;            /* SIGSYS: its number */
+	uint32_t architecture;          /* that the number belongs to, as AUDIT_ARCH_ says it */
 	uint32_t frame_count;
 	void *frames[OXI_FRAMES];
 	/* the parent writes */

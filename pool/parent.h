@@ -15,8 +15,11 @@
  *	parent_checkup.c    memory and standstill of workers, looked at by the clock
  *	parent_measure.c    times of jobs; parent_prometheus.c, parent_trace.c: for others to look at
  *	parent_quarantine.c which inputs have crashed workers, and how often
+ *	parent_story.c      a death and how it is told; parent_symbols.c: names of functions
+ *	parent_residue.c    what jobs left in their workers, told
  *	parent_transport.c  the dispatcher's wishes turned into messages, and messages into its events
- *	parent_pool.c       open, turn, close, stats
+ *	parent_pool.c       open, turn, close
+ *	parent_stats.c      figures, and what the log hears of the pool
  *	parent_map.c        a job over a sequence
  *	parent_actor.c      objects in workers: their lives, calls, restarts
  *	parent_output.c     what workers write: captured, tagged
@@ -61,6 +64,7 @@ struct oxi_story {
 	struct oxi_said said;           /* last, of an attempt whose worker died */
 	struct oxi_inside *inside;      /* of this struct; NULL: nothing */
 	char *saved;                    /* of this struct: crash.saved */
+	char system_call[32];
 	void *frames[OXI_FRAMES];
 };
 
@@ -150,6 +154,7 @@ struct oxi_kind {
 	enum oxi_role role;
 	uint32_t type;                  /* of an actor: index of the constructor */
 	size_t expect;                  /* room to send along for a result; 0: they are small */
+	unsigned told;                  /* enum ox_state: what its jobs left and was said */
 };
 
 /* A callback as the pool knows it. */
@@ -194,6 +199,7 @@ struct ox_pool {
 	ox_time timer_at, timer_set;    /* wanted, and what the kernel has */
 	ox_time checkup_at;             /* the next look at the workers */
 	uint64_t oom_kills;             /* of the kernel's, when last looked at */
+	bool degraded;                  /* was told that workers could not be forked */
 	ox_loop *loop;                  /* that watches; NULL: none */
 	struct oxi_watch *watch;
 	struct oxi_hook flush, at_end;
@@ -201,7 +207,7 @@ struct ox_pool {
 	/* admission */
 	struct oxi_list submitters;     /* struct submitter, FIFO */
 	size_t pending, pending_bytes;
-	uint64_t submitted, done, failed, cancelled, rejected, shared;
+	uint64_t submitted, done, failed, cancelled, rejected, shared, spoiled;
 	/* jobs that wait for others */
 	struct oxi_list waiting, ripe;  /* by dispatch.link; ripe: no longer, but the dispatcher has not got them yet */
 	size_t waiting_count;           /* in both */
@@ -228,6 +234,9 @@ int oxi_pool_attach(ox_pool *p);        /* to the running loop. 0; OX_ESTATE: be
 void oxi_pool_turn(ox_pool *p);         /* handles all events */
 void oxi_pool_settle(ox_pool *p);       /* after something was put to the dispatcher */
 void oxi_pool_unref(ox_pool *p);
+const char *oxi_pool_name(const ox_pool *p);            /* for the log */
+void oxi_pool_degraded(ox_pool *p, int status);         /* a worker was refused: told to the log once */
+void oxi_pool_restored(ox_pool *p);                     /* one is ready: no more refused ones? Told too */
 int oxi_pool_find_spawner(ox_pool *p);  /* 0; -errno, OX_ESTATE */
 enum oxi_event { OXI_EVENT_CHANNEL, OXI_EVENT_SPAWNER, OXI_EVENT_TIMER, OXI_EVENT_OUTPUT, OXI_EVENT_DEATH };
 int oxi_pool_listen(ox_pool *p, int fd, enum oxi_event what, unsigned slot);
@@ -359,8 +368,6 @@ bool oxi_same_is(const ox_future *f, const ox_pool *p);
 
 const struct oxi_story *oxi_snapshot_story(const ox_future *f);
 ox_time oxi_snapshot_run_time(const ox_future *f);
-/* The story that a dead process has left in its slot, without its backtrace's address. */
-void oxi_story_write(const struct oxi_slot *slot, pid_t pid, int status, const struct rusage *usage, struct oxi_story *ret);
 
 /* ---- seats ---- */
 
@@ -388,6 +395,13 @@ void oxi_checkup_plan(ox_pool *p);
 void oxi_checkup(ox_pool *p, ox_time now);
 uint64_t oxi_oom_kills(void);           /* processes that the kernel has killed for want of memory, since it runs */
 
+/* ---- stories ---- */
+
+/* What is known of the death of a process that ran a job or not, in the form in which the job gets it. */
+void oxi_story_write(const struct oxi_slot *slot, pid_t pid, int status, const struct rusage *usage, bool ran, struct oxi_story *ret);
+/* The function that code lies in, of any loaded object: *ret_offset from its beginning. Owned: oxi_free(). NULL: not known. */
+char *oxi_symbol_name(const void *code, size_t *ret_offset);
+void oxi_residue_tell(ox_pool *p, struct oxi_seat *s, const struct oxi_record *r);
 void oxi_inside_last_words(ox_pool *p, struct oxi_seat *s);     /* of a dead worker: what its jobs have said goes into their stories */
 
 /* Room for a result of the job with this lease, before it runs, in its own zone alone; NULL: no more. */

@@ -562,6 +562,9 @@ static void attach_death(struct ox_result *j, struct oxi_story *death)
 	s->crash.note = s->said.note[0] != '\0' ? s->said.note : NULL;
 	s->crash.progress_done = s->said.done;
 	s->crash.progress_total = s->said.total;
+	memcpy(s->system_call, death->system_call, sizeof s->system_call);
+	s->crash.system_call = s->system_call[0] != '\0' ? s->system_call : NULL;
+	s->crash.job = j->pool->kinds[j->dispatch.index].copy.name;
 	s->output = death->output;
 	s->output_len = death->output_len;
 	s->output_truncated = death->output_truncated;

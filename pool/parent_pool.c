@@ -233,6 +233,17 @@ static bool recycles(const ox_pool_options *o)
 	return o->max_jobs > 0 || o->max_age > 0 || o->recycle_rss > 0;
 }
 
+/* Whether the library was built with it, which configure decides. */
+static bool has_sandbox(void)
+{
+#ifdef OXI_SECCOMP
+	return true;
+#else
+	oxi_log(OX_LOG_ERROR, "no pool with a sandbox: this Oxbow was configured with --disable-sandbox");
+	return false;
+#endif
+}
+
 static int take_options(ox_pool *p, const ox_pool_options *o)
 {
 	ox_pool_options *mine = &p->options;
@@ -242,7 +253,9 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	memcpy(mine, o, o->size < sizeof *mine ? o->size : sizeof *mine);
 	if (mine->workers > MAX_WORKERS || mine->max_age < 0 ||
 	    mine->idle_time < 0 || mine->stall < 0 || mine->ageing < 0 || mine->interval < 0 ||
-	    mine->interval > OX_NEVER / 4 || mine->output > OX_OUTPUT_NULL)
+	    mine->interval > OX_NEVER / 4 || mine->output > OX_OUTPUT_NULL || mine->spawn_deadline < 0 ||
+	    mine->keep_state >= 2 * OX_STATE_FILES || (unsigned)mine->strays > OX_STRAYS_WARN ||
+	    (unsigned)mine->sandbox > OX_SANDBOX_COMPUTE)
 		return OX_EINVAL;
 	if (mine->capture > 0 && mine->output == OX_OUTPUT_INHERIT)
 		mine->output = OX_OUTPUT_CAPTURE;
@@ -250,6 +263,8 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 		return OX_EINVAL;
 	if (mine->output == OX_OUTPUT_CAPTURE && mine->capture == 0)
 		mine->capture = OX_KIB(64);
+	if (mine->sandbox != OX_SANDBOX_NONE && !has_sandbox())
+		return -ENOSYS;
 	if (mine->workers == 0)
 		mine->workers = ox_cpu_count();
 	if (mine->max_pending == 0)
@@ -354,6 +369,10 @@ static int write_page(ox_pool *p)
 	page->chaos = p->chaos;
 	page->places = p->options.workers;
 	page->pin = p->options.pin;
+	page->sandbox = p->options.sandbox == OX_SANDBOX_COMPUTE;
+	page->strict_state = p->options.strict_state;
+	page->keep_state = p->options.keep_state;
+	page->warn_of_strays = p->options.strays == OX_STRAYS_WARN;
 	page->nice = p->options.nice;
 	page->max_core = p->options.max_core;
 	page->max_data = p->options.max_data;
@@ -463,7 +482,7 @@ static int make_dispatch(ox_pool *p)
 		.min_workers = p->options.min_workers, .idle = p->options.idle_time, .max_jobs = p->options.max_jobs,
 		.max_age = p->options.max_age,
 		.ageing = p->options.ageing,
-		.interval = p->options.interval,
+		.interval = p->options.interval, .spawn_deadline = p->options.spawn_deadline,
 		.policy = policy, .seed = (uint64_t)oxi_pool_now(),
 	};
 
@@ -679,31 +698,5 @@ int ox_pool_close(ox_pool *p)
 	oxi_actors_leave(p);
 	dismantle(p);
 	oxi_pool_unref(p);
-	return 0;
-}
-
-/* ---- stats ---- */
-
-int ox_pool_get_stats(const ox_pool *p, ox_pool_stats *ret)
-{
-	struct oxi_dispatch_counts c;
-	size_t size = ret->size;
-
-	if (oxi_forked())
-		return OX_EFORKED;
-	if (size == 0)
-		return OX_EINVAL;
-	OXI_CHECK_OBJECT(p, OXI_POOL_MAGIC);
-	oxi_dispatch_get_counts(p->dispatch, &c);
-	ox_pool_stats s = {
-		.size = size, .submitted = p->submitted, .done = p->done, .failed = p->failed, .cancelled = p->cancelled,
-		.pending = p->submitted - p->done - p->failed - p->cancelled, .pending_bytes = p->pending_bytes,
-		.crashed = c.crashed, .killed = c.killed, .spawned = c.spawned, .retried = c.retried, .late = c.late,
-		.rejected = p->rejected + oxi_channel_malformed(p->channel),
-		.workers = c.ready, .busy = c.busy, .starting = c.starting, .shared = p->shared, .waiting = p->waiting_count,
-	};
-	for (unsigned i = 0; i < p->seat_count; i++)
-		s.stopped += oxi_seat_stopped(&p->seats[i]);
-	memcpy(ret, &s, size < sizeof s ? size : sizeof s);
 	return 0;
 }

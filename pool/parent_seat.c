@@ -96,6 +96,7 @@ static void reset_shared(struct oxi_slot *slot)
 	atomic_store(&slot->received, 0);
 	atomic_store(&slot->logged, 0);
 	slot->frame_count = 0;
+	slot->system_call = -1;
 	for (unsigned i = 0; i < OXI_CLAIMS; i++)
 		atomic_store_explicit(&slot->claims[i], 0, memory_order_relaxed);
 	for (unsigned i = 0; i < OXI_OUTBOXES; i++) {
@@ -168,7 +169,8 @@ void oxi_seat_forked(ox_pool *p, struct oxi_seat *s, int status, pid_t pid, int 
 	if (status < 0) {
 		uint32_t generation = s->generation;
 		clear(p, s);
-		oxi_dispatch_lost(p->dispatch, s->slot, generation, 0, status, oxi_pool_now());
+		oxi_pool_degraded(p, status);
+		oxi_dispatch_refused(p->dispatch, s->slot, generation, oxi_pool_now());
 		return;
 	}
 	s->pid = pid;
@@ -191,29 +193,9 @@ void oxi_seat_kill(struct oxi_seat *s)
 		s->doomed = true;
 }
 
-void oxi_story_write(const struct oxi_slot *slot, pid_t pid, int status, const struct rusage *usage, struct oxi_story *ret)
+static void write_story(struct oxi_seat *s, int status, const struct rusage *usage, bool ran, struct oxi_story *ret)
 {
-	ox_crash *c = &ret->crash;
-
-	*ret = (struct oxi_story){ .crashed = true };
-	c->pid = pid;
-	c->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	c->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-	c->user_time = OX_SEC(usage->ru_utime.tv_sec) + OX_US(usage->ru_utime.tv_usec);
-	c->system_time = OX_SEC(usage->ru_stime.tv_sec) + OX_US(usage->ru_stime.tv_usec);
-	c->max_rss = OX_KIB(usage->ru_maxrss);
-	if (c->signal != 0 && atomic_load(&slot->signal) == c->signal) {
-		c->address = (const void *)(uintptr_t)slot->fault_address;
-		c->backtrace_len = slot->frame_count < OXI_FRAMES ? slot->frame_count : OXI_FRAMES;
-		memcpy(ret->frames, slot->frames, c->backtrace_len * sizeof *ret->frames);
-		c->backtrace = c->backtrace_len > 0 ? ret->frames : NULL;
-	}
-}
-
-/* What is known of a death, in the form in which the job gets it. */
-static void write_story(struct oxi_seat *s, int status, const struct rusage *usage, struct oxi_story *ret)
-{
-	oxi_story_write(s->shared, s->pid, status, usage, ret);
+	oxi_story_write(s->shared, s->pid, status, usage, ran, ret);
 	ret->crash.memory_limit = s->memory_limit;
 	oxi_output_move(&s->output, ret);
 }
@@ -224,6 +206,8 @@ static void write_story(struct oxi_seat *s, int status, const struct rusage *usa
  */
 static int cause_of(ox_pool *p, int status)
 {
+	if (p->options.sandbox != OX_SANDBOX_NONE && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		return OX_ESANDBOX;
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
 		return OX_ECRASHED;
 	uint64_t before = p->oom_kills;
@@ -253,7 +237,7 @@ void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusa
 	oxi_transport_harvest(p, s, true);
 	oxi_output_drain(p, s);
 	oxi_inside_last_words(p, s);
-	write_story(s, status, usage, &story);
+	write_story(s, status, usage, running != 0, &story);
 	p->blameless = s->orphaned;
 	if (s->orphaned)
 		oxi_dispatch_excuse(p->dispatch, s->slot, generation);

@@ -190,7 +190,7 @@ static void tell_story(struct snapshot *s, int status, const struct rusage *usag
 	s->story = oxi_alloc(sizeof *s->story);
 	if (s->story == NULL)
 		return;
-	oxi_story_write(&s->order.page->slot, s->pid, status, usage, s->story);
+	oxi_story_write(&s->order.page->slot, s->pid, status, usage, true, s->story);
 	s->story->crash.backtrace = s->story->crash.backtrace_len > 0 ? s->story->frames : NULL;
 }
 

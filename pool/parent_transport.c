@@ -40,8 +40,11 @@ static void send_empty(ox_pool *p, struct oxi_seat *s, enum oxi_message type)
 static int spawn(void *t, unsigned slot, uint32_t generation)
 {
 	ox_pool *p = t;
+	int r = oxi_seat_spawn(p, &p->seats[slot], generation);
 
-	return oxi_seat_spawn(p, &p->seats[slot], generation);
+	if (r < 0 && r != OX_EBUSY)
+		oxi_pool_degraded(p, r);
+	return r;
 }
 
 static void kill_worker(void *t, unsigned slot)
@@ -473,6 +476,17 @@ static void results(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m
 	atomic_store_explicit(&s->shared->received, s->received, memory_order_release);
 }
 
+static void left(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
+{
+	struct oxi_record r;
+	const void *none;
+
+	if (oxi_body_record(m->body, m->len, m->header.count, 0, &r, &none) < 0 || r.index >= p->kind_count)
+		p->rejected++;
+	else
+		oxi_residue_tell(p, s, &r);
+}
+
 static void handle(ox_pool *p, const struct oxi_received *m)
 {
 	if (m->header.epoch != oxi_pool_page(&p->arena)->epoch) {
@@ -491,6 +505,7 @@ static void handle(ox_pool *p, const struct oxi_received *m)
 		if (s->state == OXI_SEAT_STARTING) {
 			s->state = OXI_SEAT_READY;
 			oxi_dispatch_ready(p->dispatch, s->slot, s->generation, oxi_pool_now());
+			oxi_pool_restored(p);
 		}
 		break;
 	case OXI_RESULTS:
@@ -510,6 +525,8 @@ static void handle(ox_pool *p, const struct oxi_received *m)
 	case OXI_TAKE:
 	case OXI_CHUNK:
 		chunks(p, s, m);
+	case OXI_LEFT:
+		left(p, s, m);
 		break;
 	default:
 		p->rejected++;

@@ -16,7 +16,8 @@
  * 2. Workers die with the spawner, by PR_SET_PDEATHSIG (it has one thread), checked against the race at their start.
  * 3. A worker is the subreaper of its jobs' processes, and the spawner of its workers'. So what a job leaves
  *    behind comes to the spawner when its worker is dead and no sooner, and every child here that is no worker and
- *    no spawner is a stray to be killed: no list of who forked what.
+ *    no spawner is a stray to be killed: no list of who forked what. Whose stray it is nobody knows, so with
+ *    OX_STRAYS_WARN in one pool those of all pools live until that one closes.
  * 4. Each pool has a socket of its own. Main shuts its side down: the pool's workers are killed, strays too; once
  *    all are reaped the spawner closes its side, which tells main that nothing of the pool is left.
  * 5. The standby is a spawner that has had no order yet. With its first order it forks: the child is the active
@@ -122,6 +123,16 @@ static unsigned kill_strays(struct spawner *s)
 		}
 	fclose(f);
 	return n;
+}
+
+static bool spares_strays(const struct spawner *s)
+{
+	OXI_LIST_EACH(e, &s->pools) {
+		const struct pool *p = OXI_CONTAINER(e, struct pool, link);
+		if (!p->closing && oxi_pool_page(&p->arena)->warn_of_strays)
+			return true;
+	}
+	return false;
 }
 
 /* Collects the dead. True if there were any. */
@@ -437,7 +448,7 @@ static void turn(struct spawner *s)
 		report(p);
 		died = died || p->closing;
 	}
-	unsigned strays = died ? kill_strays(s) : 0;
+	unsigned strays = died && !spares_strays(s) ? kill_strays(s) : 0;
 	OXI_LIST_EACH(e, &s->pools)
 		if (pool_ended(OXI_CONTAINER(e, struct pool, link), strays))
 			forget_pool(s, OXI_CONTAINER(e, struct pool, link));

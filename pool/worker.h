@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The inside of a worker process. One thread; no loop. Files: worker_main.c (from the fork to the first job),
- * worker_limits.c (CPUs and limits), worker_loop.c (jobs in, results out), worker_actor.c (objects that stay), worker_reply.c
- * (one result), worker_chunks.c (payloads in pieces), worker_shared.c (data that all workers see), worker_report.c (what a job says
- * meanwhile), worker_ask.c (what it asks for and waits), worker_random.c, worker_crash.c (last words), worker_chaos.c (faults on
- * purpose). worker_snapshot.c is another process, forked from main for one function; it replies and crashes as a worker does.
+ * worker_limits.c (CPUs and limits), worker_sandbox.c (what a job may ask of the system), worker_loop.c (jobs in, results
+ * out), worker_state.c (what a job changed is put back), worker_actor.c (objects that stay), worker_reply.c (one result),
+ * worker_chunks.c (payloads in pieces), worker_shared.c (data that all workers see), worker_report.c (what a job says meanwhile),
+ * worker_ask.c (what it asks for and waits), worker_random.c, worker_crash.c (last words), worker_chaos.c (faults on purpose).
+ * worker_snapshot.c is another process, forked from main for one function; it replies and crashes as a worker does.
  */
 #ifndef OXBOW_POOL_WORKER_H
 #define OXBOW_POOL_WORKER_H
+
+#include <signal.h>
 
 #include "include/private/list.h"
 #include "pool/heritage.h"
@@ -35,6 +38,14 @@ struct oxi_worker {
 	/* lines for the log */
 	uint64_t logged, log_lost;      /* sent; not sent, since one was */
 	int64_t log_at;                 /* the time that the lines sent so far take at the rate that is allowed */
+	/* the process's state, as jobs may have changed it since it was looked at */
+	int64_t checked_at;
+	uint32_t unchecked;             /* jobs since then */
+	uint16_t suspect;               /* the kind of the last of them */
+	bool mixed;                     /* not all of them were of that kind */
+	bool fpu_changed;
+	unsigned put_back, lost;        /* enum ox_state: what the last check found */
+	bool spoiled;                   /* something could not be put back: no job begins here any more */
 	uint64_t dice;                  /* times that chaos was asked */
 };
 
@@ -87,6 +98,22 @@ void oxi_reply_forget_answer(ox_reply *out);
 /* A copy of what is not the reply, in room of the arena that is asked of the parent. 0; OX_ENOMEM: it has none. */
 int oxi_reply_copy(ox_reply *out, const void *data, size_t len, uint64_t *ret_place);
 
+/* The process as it is now is what every job shall find. 0; OX_ENOMEM. */
+int oxi_state_begin(const struct oxi_worker *w);
+/* Notes that a job ended at that time. True: it is time for a check. */
+bool oxi_state_after_job(struct oxi_worker *w, unsigned index, int64_t at);
+/* Puts back what jobs have changed. True: there is something to tell the parent, after the results. */
+bool oxi_state_check(struct oxi_worker *w);
+void oxi_state_tell(struct oxi_worker *w);
+
+/* From here on, system calls that compute jobs have no need for end the worker. 0; -errno. */
+int oxi_sandbox_enter(void);
+/* In the handler of SIGSYS: the call was one that the C library may make; it has been answered by an error, go on. */
+bool oxi_sandbox_answers(const siginfo_t *info, void *context);
+
+/* Those whose deaths tell their story. */
+#define OXI_CRASH_SIGNALS SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS
+
 /* Runs what an actor's constructor, destructor or method is; gives its status. */
 int oxi_worker_act(struct oxi_worker *w, const struct oxi_record *job, const void *in, ox_reply *out);
 void oxi_worker_end_objects(struct oxi_worker *w);
@@ -119,7 +146,7 @@ struct ox_reply {
 	struct ox_reply *outer;         /* of the job that runs this one on the spot; NULL: none */
 	unsigned depth;                 /* how many of these there are */
 	uint64_t number;                /* of the job, for its random numbers */
-	int64_t since;                  /* when it began */
+	int64_t since, ended;           /* when it began, and returned */
 	const struct oxi_job_entry *entry;
 	uint8_t *aside;                 /* where a small reply is built when the outbox is needed meanwhile; NULL: not yet */
 	uint64_t random[4];             /* the generator; all 0: not seeded */

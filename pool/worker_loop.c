@@ -23,6 +23,7 @@
 #include "pool/worker.h"
 
 #define SEND_AFTER OX_MS(1)
+#define LULL_MS    1                    /* without a message: time to look what jobs have left */
 
 int64_t oxi_worker_now(void)
 {
@@ -295,15 +296,15 @@ static int run_job(struct oxi_worker *w, const struct oxi_record *job, const voi
 		_exit(OXI_EXIT_OK);     /* a child that the job forked came back; the job's own process goes on */
 	if (OXI_UNLIKELY(killed))
 		raise(SIGKILL);
-	int64_t ended = oxi_worker_now();
+	out->ended = oxi_worker_now();
 	bool kept = out->outer == NULL || status < 0 || out->error != 0 || keep(out->outer, out, ret);
 	oxi_reply_end(out);
 	/* the parent keeps one result in chunks at a time: it is told of this one before the next comes */
-	bool send = last || out->where == OXI_IN_PRIVATE || ended - w->sent_at >= SEND_AFTER;
+	bool send = last || out->where == OXI_IN_PRIVATE || out->ended - w->sent_at >= SEND_AFTER;
 	if (send && !oxi_channel_intact(w->channel))
 		_exit(OXI_EXIT_CLOSED);         /* still running, as the slot says: this job's crash */
 
-	struct oxi_record r = make_result(out, job, status, ended - out->since);
+	struct oxi_record r = make_result(out, job, status, out->ended - out->since);
 	if (!kept)
 		r = (struct oxi_record){ .lease = r.lease, .index = r.index, .status = OX_ENOMEM, .flags = OXI_RECORD_LIMIT };
 	if (out->outer != NULL)
@@ -359,9 +360,18 @@ static uint32_t begin_reply(struct oxi_worker *w, const struct oxi_mail *m, uint
 	return i;
 }
 
+static void check_state(struct oxi_worker *w)
+{
+	if (!oxi_state_check(w))
+		return;
+	if (w->outbox != NULL)
+		send_results(w);        /* first: a worker that is spoiled may be ended at once */
+	oxi_state_tell(w);
+}
+
 static void run_batch(struct oxi_worker *w, const struct oxi_mail *m)
 {
-	uint32_t count = m->header.count;
+	uint32_t count = m->header.count, ran = 0;
 	struct oxi_record job;
 	ox_reply out;
 	const void *in;
@@ -375,16 +385,22 @@ static void run_batch(struct oxi_worker *w, const struct oxi_mail *m)
 		read_record(m, i, &job, &in);
 		OXI_CHECK(job.index < w->page->jobs);
 		next = begin_reply(w, m, i, &job, &out);
-		if (!claim(w, job.lease))
+		if (w->spoiled || !claim(w, job.lease))
 			continue;
 		w->left = count - i < OXI_BATCH ? count - i : OXI_BATCH;
-		if (out.deadline != OX_NEVER && oxi_worker_now() >= out.deadline)
+		if (out.deadline != OX_NEVER && oxi_worker_now() >= out.deadline) {
 			leave_out(w, &job);
-		else
-			run_job(w, &job, payload_at(w, &job, in), &out, next == count, NULL);
+			continue;
+		}
+		ran++;
+		run_job(w, &job, payload_at(w, &job, in), &out, next == count, NULL);
+		if (oxi_state_after_job(w, job.index, out.ended))
+			check_state(w);
 	}
 	if (w->outbox != NULL)
 		send_results(w);
+	if (ran == 1 && w->unchecked > 0)
+		check_state(w);
 }
 
 int oxi_worker_run(struct oxi_mail *m, ox_reply *outer, ox_bytes *ret)
@@ -407,6 +423,8 @@ int oxi_worker_run(struct oxi_mail *m, ox_reply *outer, ox_bytes *ret)
 void oxi_worker_loop(struct oxi_worker *w)
 {
 	for (;;) {
+		if (oxi_list_empty(&w->mail) && w->unchecked > 0 && !oxi_worker_receive(w, LULL_MS))
+			check_state(w);
 		if (oxi_list_empty(&w->mail))
 			oxi_worker_receive(w, -1);
 		struct oxi_mail *m = OXI_CONTAINER(oxi_list_shift(&w->mail), struct oxi_mail, link);

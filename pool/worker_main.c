@@ -134,6 +134,10 @@ static void initialise(struct oxi_worker *w)
 
 	if (r == 0 && w->page->worker_init != NULL)
 		r = w->page->worker_init(w->page->worker_arg);
+	if (r == 0)
+		r = oxi_state_begin(w);
+	if (r == 0 && w->page->sandbox)
+		r = oxi_sandbox_enter();
 	if (r < 0)
 		refuse(w, r);
 	oxi_worker_send(w, &(struct oxi_header){ .type = OXI_CREDIT }, NULL);

@@ -37,6 +37,21 @@ typedef enum ox_retry {
 	OX_RETRY_FAILURE = 4,           /* its function returned a negative status */
 } ox_retry;
 
+/** What a job may change of its worker's process and leave behind. */
+typedef enum ox_state {
+	OX_STATE_CWD = 1,               /* the working directory */
+	OX_STATE_UMASK = 2,
+	OX_STATE_MASK = 4,              /* signals that are blocked */
+	OX_STATE_SIGNALS = 8,           /* what they do */
+	OX_STATE_TIMERS = 16,           /* alarm(), setitimer(), timer_create() */
+	OX_STATE_LOCALE = 32,
+	OX_STATE_FPU = 64,              /* rounding and exceptions */
+	OX_STATE_NICE = 128,
+	OX_STATE_THREADS = 256,         /* these three cannot be put back */
+	OX_STATE_CHILDREN = 512,
+	OX_STATE_FILES = 1024,          /* more or fewer open descriptors */
+} ox_state;
+
 /** What the pool knows of a job. Define it once, const and static: OX_JOB(score_job, score, .timeout = OX_SEC(5)); */
 typedef struct ox_job {
 	size_t size;

@@ -27,6 +27,18 @@ typedef enum ox_output {
 	OX_OUTPUT_NULL,                 /* nowhere */
 } ox_output;
 
+/** What becomes of processes that a job has started and left. */
+typedef enum ox_strays {
+	OX_STRAYS_KILL,                 /* the worker is replaced, and they are killed with it */
+	OX_STRAYS_WARN,                 /* they are told to the log, and live until the pool closes */
+} ox_strays;
+
+/** What jobs may ask of the system. */
+typedef enum ox_sandbox {
+	OX_SANDBOX_NONE,                /* what the program may */
+	OX_SANDBOX_COMPUTE,             /* no new files, sockets, programs and processes: OX_ESANDBOX */
+} ox_sandbox;
+
 typedef struct ox_pool_options {
 	size_t size;
 	const ox_job *const *jobs;      /* NULL-terminated: OX_JOBS(&a, &b) */
@@ -71,6 +83,13 @@ typedef struct ox_pool_options {
 	size_t max_input;               /* bytes of one input; 0: 4 GiB */
 	size_t overflow_bytes;          /* shared memory for what finds no room in those of arena_bytes; 0: as arena_bytes.
 	                                 * Beyond, payloads are sent in pieces, which costs four copies more */
+	bool strict_state;              /* what a job changed of the process is put back before the next begins, also among
+	                                 * jobs that travel together and take less than 1 ms: that costs each one microseconds */
+	unsigned keep_state;            /* ox_state, or-ed: what jobs may change and leave, unseen. 0: nothing */
+	ox_strays strays;
+	ox_sandbox sandbox;             /* begins after worker_init */
+	ox_time spawn_deadline;         /* while no worker can be forked, jobs wait at most so long: then OX_EINIT.
+	                                 * 0: 10 s; OX_NEVER */
 } ox_pool_options;
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })
@@ -100,7 +119,7 @@ OX_API int ox_pool_prepare(void);
  * @ret: owned: ox_pool_close(). It belongs to the loop of the thread that first submits to it.
  * Returns: 0; OX_EINVAL (neither jobs nor actors, two of one name), OX_ESTATE (threads, no spawner: call ox_pool_prepare()
  * first), OX_ENOJOB (a job's function lies in a library loaded after the spawner was forked), OX_ENOMEM,
- * OX_EFORKED, -errno.
+ * OX_EFORKED, -ENOSYS (a sandbox, and Oxbow was built without libseccomp), -errno.
  * Call from: anywhere. Threads: the future owner's. After fork: no. Since: 0.1
  */
 OX_API int ox_pool_open(const ox_pool_options *o, ox_pool **ret);
@@ -200,7 +219,7 @@ OX_API void ox_result_free(ox_result *r);
 static inline void ox_result_auto_(ox_result **r) { ox_result_free(*r); }
 #define OX_AUTO_RESULT __attribute__((cleanup(ox_result_auto_))) ox_result
 
-/** How a worker died, for a future or call that failed with OX_ECRASHED, OX_ETIMEDOUT, OX_EOOM, OX_ESTUCK or OX_ECANCELED. */
+/** How a worker died, for a future or call that failed with OX_ECRASHED, OX_ETIMEDOUT, OX_EOOM, OX_ESTUCK, OX_ESANDBOX or OX_ECANCELED. */
 typedef struct ox_crash {
 	pid_t pid;                      /* of the worker */
 	int signal;                     /* that killed it; 0: it exited */
@@ -217,10 +236,22 @@ typedef struct ox_crash {
 	const char *saved;              /* the file that the input was saved in, if it is quarantined; NULL: none */
 	const char *note;               /* ox_job_note(), as the job said last; NULL: it said nothing */
 	uint64_t progress_done, progress_total; /* the same for ox_job_progress(); 0 and 0: nothing */
+	const char *job;                /* its name */
+	ox_time ran;                    /* how long it had run */
+	const char *system_call;        /* that the sandbox did not allow: "openat"; NULL: none, or not known */
 } ox_crash;
 
 /** The story of the crash; NULL if the future did not crash. Borrowed until the group closes. Since: 0.1 */
 OX_API const ox_crash *ox_future_crash(const ox_future *f);
+
+/**
+ * Tells a crash to a person: some lines of text, each with a newline, with the functions of the backtrace by name, and
+ * the last lines of the job's output. Reads the program's files for the names.
+ *
+ * @buf, @cap: gets as much as fits, 0-terminated if cap > 0.
+ * Returns: the bytes of the whole text without the 0, as snprintf(). Call from: anywhere. Threads: any. Since: 0.1
+ */
+OX_API size_t ox_crash_text(const ox_crash *c, char *buf, size_t cap);
 
 /** What a job wrote to its standard output and error, if the pool captures. Borrowed until the group closes. Since: 0.1 */
 OX_API const char *ox_future_output(const ox_future *f, size_t *ret_len, bool *ret_truncated);
@@ -289,6 +320,8 @@ typedef struct ox_pool_stats {
 	unsigned stopped;               /* stopped by a signal now */
 	uint64_t shared;                /* of those submitted, that waited for another's work (.same) */
 	uint64_t waiting;               /* of those pending, that wait for others to be done (.after) */
+	uint64_t spoiled;               /* workers replaced for what their jobs had left: threads, children, descriptors */
+	unsigned degraded;              /* workers that could not be forked, and are tried again */
 } ox_pool_stats;
 
 /** Fills in *ret; set ret->size first. Returns: 0; OX_EINVAL. Since: 0.1 */
