@@ -525,6 +525,7 @@ static void handle(ox_pool *p, const struct oxi_received *m)
 	case OXI_TAKE:
 	case OXI_CHUNK:
 		chunks(p, s, m);
+		break;
 	case OXI_LEFT:
 		left(p, s, m);
 		break;
