@@ -73,7 +73,7 @@ static int keep_busy(void *arg)
 
 static int drive_busy(void)
 {
-	if (ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&stuck_job, &echo_job, &daemon_job), .workers = 2), &pool) < 0)
+	if (ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&stuck_job, &echo_job, &daemon_job), .workers = 2, .keep_state = OX_STATE_CHILDREN), &pool) < 0)
 		return 1;
 	return ox_run(keep_busy, NULL, NULL);
 }
@@ -338,7 +338,7 @@ static int leave_daemons(void *arg)
 
 START_TEST(f19_what_jobs_left_behind_goes_when_the_spawner_is_killed)
 {
-	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&daemon_job, &echo_job), .workers = 2), &pool), 0);
+	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&daemon_job, &echo_job), .workers = 2, .keep_state = OX_STATE_CHILDREN), &pool), 0);
 	run_real(leave_daemons, NULL);
 	close_pool(pool);
 }

@@ -540,7 +540,7 @@ static int be_wild(const void *in, size_t len, ox_reply *out)
 	for (int i = 0; i < w.chunks; i++, r.job += OXI_CHUNK_SIZE) {
 		say(out, OXI_CHUNK, r, bytes);
 		if (i % 2 == 0 || i == w.chunks - 1)
-			free(oxi_worker_await(out->worker, OXI_TAKE));
+			free(oxi_worker_await(out->worker, 1u << OXI_TAKE));
 	}
 	switch (w.then) {
 	case DIE:
@@ -549,7 +549,7 @@ static int be_wild(const void *in, size_t len, ox_reply *out)
 	case TOO_LONG:
 		r.time = INT64_MAX;
 		say(out, OXI_CHUNK, r, bytes);
-		struct oxi_mail *m = oxi_worker_await(out->worker, OXI_TAKE);
+		struct oxi_mail *m = oxi_worker_await(out->worker, 1u << OXI_TAKE);
 		oxi_record_decode(m->body, &r);
 		free(m);
 		return r.status;
