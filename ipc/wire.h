@@ -33,15 +33,17 @@
 	X(PROGRESS,   8, "W", "progress of a job (remote workers)")                             \
 	X(RESULTS,    9, "W", "results of jobs")                                                \
 	X(CANCEL,    10, "P", "a job is not wanted any more (remote workers)")                  \
-	X(STEALBACK, 11, "P", "give back what has not begun (remote workers)")                  \
+	X(STEALBACK, 11, "PW", "give back what has not begun, and what is given back (remote)") \
 	X(PING,      12, "PW", "are you there?")                                                \
 	X(PONG,      13, "PW", "yes")                                                           \
-	X(DRAIN,     14, "P", "finish what you have, then BYE")                                 \
+	X(DRAIN,     14, "PW", "finish what you have, then BYE; I do")                          \
 	X(BYE,       15, "PW", "the end")                                                       \
 	X(NEED,      16, "W", "a result needs length bytes of room")                            \
 	X(GRANT,     17, "P", "here they are; length 0: no")                                    \
 	X(CHUNK,     18, "PW", "a part of a payload (pool/chunks.h)")                           \
-	X(TAKE,      19, "PW", "more parts of a payload may come")
+	X(TAKE,      19, "PW", "more parts of a payload may come")                              \
+	X(LOST,      20, "W", "the worker of a slot has died (remote workers)")                 \
+	X(KILL,      21, "P", "kill the worker of a slot (remote workers)")
 
 enum oxi_message {
 #define OXI_MESSAGE_ENUM_(name, number, from, text) OXI_##name = number,
@@ -51,7 +53,7 @@ enum oxi_message {
 
 struct oxi_header {
 	uint8_t type;                   /* enum oxi_message */
-	uint16_t flags;
+	uint16_t flags;                 /* of remote workers: the slot that it is about (pool/remote.h) */
 	uint32_t count;                 /* records in the body */
 	uint32_t epoch;                 /* of the pool: a late message of an earlier one is dropped */
 	uint32_t generation;            /* of the worker */
@@ -62,6 +64,7 @@ struct oxi_header {
 #define OXI_RECORD_GRANT 2u             /* no job: result room of length bytes at place, for the job record before it */
 #define OXI_RECORD_LIMIT 4u             /* RESULTS: the status is the library's (reply too big, no memory), not the function's */
 #define OXI_RECORD_CHUNKS 8u            /* the payload, length bytes, comes in CHUNK messages. GRANT: the result shall go so */
+#define OXI_RECORD_OUTPUT 16u           /* no job: what the job before it wrote to its standard output; status: there was more */
 
 struct oxi_record {
 	uint64_t job;                   /* the job's number */

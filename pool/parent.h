@@ -9,6 +9,8 @@
  *	parent_seat.c       a worker as the parent sees it: birth, death, what it wrote
  *	parent_checkup.c    memory and standstill of workers, looked at by the clock
  *	parent_transport.c  the dispatcher's wishes turned into messages, and messages into its events
+ *	parent_remote.c     hosts of remote workers: who listens, who is there
+ *	parent_lane.c       a slot of such a host, as the dispatcher sees it
  *	parent_pool.c       open, turn, close, stats
  *	parent_map.c        a job over a sequence
  */
@@ -35,6 +37,8 @@ int oxi_spawner_register(const struct oxi_arena *a, int *ret_socket);
 
 #define OXI_JOB_MAGIC 0x6a6f620000000001ull
 
+#define OXI_HOST 72u                    /* bytes of a host's name, with its end */
+
 /* What a worker's death, or a captured output, adds to a job. */
 struct oxi_story {
 	ox_crash crash;
@@ -43,6 +47,7 @@ struct oxi_story {
 	size_t output_len;
 	bool output_truncated;
 	void *frames[OXI_FRAMES];
+	char host[OXI_HOST];            /* where that was; "": here */
 };
 
 /* A job and its result: ox_result is this struct too. */
@@ -131,6 +136,7 @@ struct ox_pool {
 	struct oxi_seat *seats;
 	unsigned seat_count;            /* workers, and as many spares if workers are recycled */
 	int spawner;                    /* the pool's socket; -1: no spawner */
+	struct oxi_remote *remote;      /* who listens for remote workers; NULL: nobody */
 	struct oxi_story *obituary;             /* while the dispatcher is told of a death */
 	/* events: all descriptors of the pool are in one epoll instance */
 	int epoll, timer;
@@ -166,6 +172,8 @@ void oxi_pool_unlisten(const ox_pool *p, int *fd);      /* closes it; a fork of 
 /* ---- memory ---- */
 
 bool oxi_memory_inside(const ox_pool *p, const void *data);     /* of the arena */
+/* A block of the arena, of one user; NULL: full. */
+uint8_t *oxi_memory_get(ox_pool *p, size_t len);
 /* A copy of an input in the arena; NULL: full. */
 uint8_t *oxi_memory_copy(ox_pool *p, const void *data, size_t len);
 /* One more user of the live block that holds [data, data + len); false: none does. */
@@ -195,6 +203,17 @@ bool oxi_seat_stopped(const struct oxi_seat *s);        /* by a signal */
 void oxi_checkup_plan(ox_pool *p);
 void oxi_checkup(ox_pool *p, ox_time now);
 uint64_t oxi_oom_kills(void);           /* processes that the kernel has killed for want of memory, since it runs */
+
+/* ---- remote workers (pool/remote.h) ---- */
+
+int oxi_remote_open(ox_pool *p);        /* listens, if the options say so. 0; OX_EINVAL, -errno */
+void oxi_remote_turn(ox_pool *p);       /* handles what has come, and what is due */
+bool oxi_remote_settle(ox_pool *p);     /* after the dispatcher has sent. True: there is more to handle at once */
+ox_time oxi_remote_next(const ox_pool *p);      /* when a turn is due; OX_NEVER */
+void oxi_remote_kill(ox_pool *p);       /* forgets the hosts that have not left */
+bool oxi_remote_empty(const ox_pool *p);
+void oxi_remote_count(const ox_pool *p, ox_pool_stats *s);
+void oxi_remote_close(ox_pool *p);
 
 /* Room for a result of the job with this lease; false: no more. */
 const struct oxi_grant *oxi_grant_add(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t len);

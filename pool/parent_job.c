@@ -386,6 +386,7 @@ static void attach_death(struct ox_result *j, struct oxi_story *death)
 		return;
 	*j->story = *death;
 	j->story->crash.backtrace = death->crash.backtrace_len > 0 ? j->story->frames : NULL;
+	j->story->crash.host = death->host[0] != '\0' ? j->story->host : NULL;
 	death->output = NULL;
 	death->crash.output = NULL;
 	death->output_len = death->crash.output_len = 0;

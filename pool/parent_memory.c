@@ -23,13 +23,18 @@ static struct oxi_zone *zone_of(const ox_pool *p, const void *data, size_t *ret_
 	return p->zones[(*ret_place - p->arena.control_size) / p->arena.zone_size];
 }
 
-uint8_t *oxi_memory_copy(ox_pool *p, const void *data, size_t len)
+uint8_t *oxi_memory_get(ox_pool *p, size_t len)
 {
 	size_t cap, place = oxi_zone_get(p->zones[0], len, &cap);
 
-	if (place == 0)
-		return NULL;
-	return memcpy(p->arena.base + place, data, len);
+	return place != 0 ? p->arena.base + place : NULL;
+}
+
+uint8_t *oxi_memory_copy(ox_pool *p, const void *data, size_t len)
+{
+	uint8_t *copy = oxi_memory_get(p, len);
+
+	return copy != NULL ? memcpy(copy, data, len) : NULL;
 }
 
 bool oxi_memory_share(ox_pool *p, const void *data, size_t len)

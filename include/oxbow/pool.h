@@ -52,6 +52,12 @@ typedef struct ox_pool_options {
 	                                 * one priority lower. 0: 10 s; OX_NEVER: priority alone decides */
 	ox_time interval;               /* limits the rate: so long between the beginnings of two jobs; after a pause
 	                                 * those of 10 ms begin together. 0: no limit */
+	const char *listen;             /* remote workers may join (worker.h): "tcp://ADDRESS:PORT", where ADDRESS may be
+	                                 * 0.0.0.0 for all, and port 0 is the kernel's choice. NULL: none */
+	const char *join_file;          /* written for them, mode 0600; removed when the pool is closed. With listen */
+	unsigned remote_workers;        /* at most so many in all; 0: 64 */
+	bool remote_only;               /* the pool has no workers of its own */
+	ox_time heartbeat;              /* a host that says nothing for so long is lost; 0: 3 s */
 } ox_pool_options;
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })
@@ -175,6 +181,7 @@ typedef struct ox_crash {
 	size_t output_len;
 	bool output_truncated;          /* there was more */
 	size_t memory_limit;            /* the max_rss that it went over; 0: it did not, or the kernel killed it */
+	const char *host;               /* of a remote worker; its addresses mean nothing here. NULL: this one */
 } ox_crash;
 
 /** The story of the crash; NULL if the future did not crash. Borrowed until the group closes. Since: 0.1 */
@@ -245,6 +252,8 @@ typedef struct ox_pool_stats {
 	unsigned busy;                  /* running a job now */
 	unsigned starting;              /* forked, not yet ready */
 	unsigned stopped;               /* stopped by a signal now */
+	unsigned remote;                /* of workers: those on other hosts */
+	unsigned hosts;                 /* that have joined */
 } ox_pool_stats;
 
 /** Fills in *ret; set ret->size first. Returns: 0; OX_EINVAL. Since: 0.1 */
