@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * oxbow-bench WORKLOAD ARG...: Oxbow's side of the benchmarks, on the installed headers only. BASELINE.md's last section says what
- * each workload does and prints; its source lies in the workload's folder, beside the peers. pool-rtt and ticker are for ./gates.
+ * each workload does and prints; its source lies in the workload's folder, beside the peers. pool-rtt, pool-fault and ticker are for ./gates.
  */
 #include "bench/oxbow.h"
 
@@ -23,6 +23,8 @@ static const struct {
 	{ "pool-small", "N WORKERS", 2, bench_pool_small },
 	{ "pool-rtt", "N WORKERS", 2, bench_pool_rtt },
 	{ "pool-large", "LABEL SIZE COUNT", 3, bench_pool_large },
+	{ "pool-in-place", "LABEL SIZE COUNT", 3, bench_pool_in_place },
+	{ "pool-fault", "N", 1, bench_pool_fault },
 	{ "pool-cpu", "N ITERATIONS WORKERS", 3, bench_pool_cpu },
 	{ "ticker", "SECONDS WORKERS", 2, bench_ticker },
 	{ "batch", "J [--shell TEXT | CMD...]", 2, bench_batch },

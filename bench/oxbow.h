@@ -8,8 +8,8 @@
 #include "bench.h"
 
 typedef int workload(char **args);      /* args: ended by NULL */
-workload bench_batch, bench_child, bench_crawl, bench_echo, bench_file, bench_idle, bench_pool_cpu, bench_pool_large,
-	bench_pool_rtt, bench_pool_small, bench_spawn, bench_spawn_join, bench_switch, bench_sync, bench_ticker, bench_timers,
+workload bench_batch, bench_child, bench_crawl, bench_echo, bench_file, bench_idle, bench_pool_cpu, bench_pool_fault,
+	bench_pool_in_place, bench_pool_large, bench_pool_rtt, bench_pool_small, bench_spawn, bench_spawn_join, bench_switch, bench_sync, bench_ticker, bench_timers,
 	bench_tls;
 
 /* The i-th word as a number. */

@@ -11,6 +11,9 @@
  *   connection together with it, so nothing is ever delivered to a later one.
  * - LINGER 0 and BLOCKY 0: closing never waits. Protocols flush by BYE.
  * - A context that came through a fork is dead weight: every call in it answers EINTR for ever. It is not touched.
+ * - A library with OpenPGM, as Debian's, initialises that with the first context of a process: protocols are looked up,
+ *   which loads the name service, and clocks are measured. That takes longer than all the rest of a worker's start. So who
+ *   forks workers keeps a context without a socket, which has neither a thread nor a descriptor, and they find it done.
  *
  * How the ends find each other is in channel_local.c and channel_remote.c.
  */

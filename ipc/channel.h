@@ -5,15 +5,17 @@
  * whole messages (ipc/wire.h) and knows what has to be known of ZeroMQ's descriptor: it tells "something may
  * have happened", not "readable".
  *
- * The parent connects and each worker binds, a name of its own. The other way round cannot be made safe: an
+ * The parent connects and each worker listens, at a name of its own. The other way round cannot be made safe: an
  * accept in libzmq aborts the process when it meets EMFILE, and a listener cannot be closed in time, because
- * zmq_unbind ends the connections that came through it. A connect that meets EMFILE is tried again.
+ * zmq_unbind ends the connections that came through it. A connect that meets EMFILE is tried again. The listener is made
+ * by whoever forks the worker, so that the parent's first attempt reaches it and the worker starts meanwhile.
  *
- *	parent                                  worker
- *	oxi_channel_new_parent
- *	oxi_channel_expect -> name  ----------> oxi_channel_new_worker(name): binds, waits for the connection
- *	oxi_channel_receive         <---------- HELLO ...
- *	oxi_channel_forget(name), when the worker is dead and what it had sent was received
+ *	parent                                  who forks              worker
+ *	oxi_channel_new_parent                  oxi_channel_prepare
+ *	oxi_channel_make_name  ---------------> oxi_channel_listen --> oxi_channel_new_worker: waits for the connection
+ *	oxi_channel_expect     <----- forked ---'
+ *	oxi_channel_receive    <-------------------------------------- HELLO ...
+ *	oxi_channel_forget, when the worker is dead and what it had sent was received
  */
 #ifndef OXBOW_IPC_CHANNEL_H
 #define OXBOW_IPC_CHANNEL_H
@@ -44,26 +46,36 @@ struct oxi_received {
 
 /* ---- parent's end ---- */
 int oxi_channel_new_parent(struct oxi_channel **ret);                  /* 0; -errno (-EMFILE), OX_ENOMEM */
+/* A fresh name for one worker, "@oxbow-<32 hex>" (an abstract socket: no file). 0; -errno. */
+int oxi_channel_make_name(char name[OXI_CHANNEL_NAME]);
 /*
- * Makes a fresh name for one worker, "@oxbow-<32 hex>" (an abstract socket: no file), and keeps trying to
- * connect to it until it is forgotten. Call it when the worker is about to be started: it tries every few
- * milliseconds. 0; -errno.
+ * Keeps trying to connect to the worker of this name until it is forgotten. Call it when its listener is there: else it
+ * tries every few milliseconds. 0; -errno.
  */
-int oxi_channel_expect(struct oxi_channel *c, char name[OXI_CHANNEL_NAME]);
+int oxi_channel_expect(struct oxi_channel *c, const char *name);
 /*
  * The worker of this name is dead, or will not come. Messages of it that have not been received may be
  * dropped. The connection is closed while the channel goes on being pumped.
  */
 void oxi_channel_forget(struct oxi_channel *c, const char *name);
 
+/* ---- who forks workers ---- */
+/*
+ * Does once what each of them would have to do. Occupies all free descriptors below a floor: 512, or less where
+ * RLIMIT_NOFILE is low. A worker's channel then lies above it, and when that is made the worker closes those below: so
+ * no file which a job opens later ever has the number of one that a job closed under us. The floor; -EMFILE, -errno.
+ */
+int oxi_channel_prepare(void);
+/* A listening socket for one worker, to be left to it. The descriptor; -EADDRINUSE, -errno. */
+int oxi_channel_listen(const char *name);
+
 /* ---- worker's end ---- */
 /*
- * Binds name and waits until the process parent has connected (no other process is let in). Its descriptors
- * lie at 512 and above where RLIMIT_NOFILE allows, so that no file which a job opens later ever has the
- * number of one that a job closed under us. 0; -ETIMEDOUT: the parent did not come within 10 s; -EADDRINUSE,
- * -EMFILE, -errno.
+ * Waits until the process parent has connected to the listener (no other process is let in). listener: given; the lowest
+ * descriptor of the channel, which takes the free ones from there on. 0; -ETIMEDOUT: the parent did not come within
+ * 10 s; -EMFILE, -errno.
  */
-int oxi_channel_new_worker(const char *name, pid_t parent, struct oxi_channel **ret);
+int oxi_channel_new_worker(const char *name, int listener, pid_t parent, struct oxi_channel **ret);
 /* True while the channel's descriptors are its own: a job may have closed them. */
 bool oxi_channel_intact(const struct oxi_channel *c);
 
@@ -74,7 +86,7 @@ struct oxi_keys {
 int oxi_keys_make(struct oxi_keys *ret);                /* 0; -ENOTSUP: libzmq without CURVE */
 bool oxi_key_valid(const char *text);
 
-struct oxi_listen {
+struct oxi_serve_at {
 	const char *endpoint;           /* "tcp://ADDRESS:PORT"; port 0 or *: the kernel's choice */
 	const struct oxi_keys *keys;    /* the server's */
 	const char *allowed;            /* the public key of the clients that are let in */
@@ -82,7 +94,7 @@ struct oxi_listen {
 	int silence_ms;                 /* a peer that says nothing for so long is disconnected */
 };
 /* 0 with the endpoint as it is bound; -EADDRINUSE, OX_EINVAL, OX_ENOMEM, -errno. */
-int oxi_channel_listen(const struct oxi_listen *o, char ret_endpoint[OXI_ENDPOINT], struct oxi_channel **ret);
+int oxi_channel_serve(const struct oxi_serve_at *o, char ret_endpoint[OXI_ENDPOINT], struct oxi_channel **ret);
 /* Descriptors to wait for, as oxi_channel_fd() is; -1: none. */
 void oxi_channel_fds(const struct oxi_channel *c, int ret[OXI_CHANNEL_FDS]);
 /* Listener: lets in who is allowed. True: a connection has ended since the last call; whose is not known. Leaves nothing pending. */

@@ -3,7 +3,7 @@
  * The two ends of a channel on one machine.
  *
  * An accept in an ipc listener aborts the process on EMFILE, and zmq_unbind ends the accepted connections. So workers
- * bind and the parent connects: socket() with EMFILE in the connecting side is tried again by a timer. A worker's
+ * listen and the parent connects: socket() with EMFILE in the connecting side is tried again by a timer. A worker's
  * listener admits one process by SO_PEERCRED, the parent; the name has 128 random bits and is used once.
  *
  * The descriptors of a worker's channel lie high (OXI_FLOOR): while it is made and connected, all lower
@@ -22,6 +22,8 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,7 +53,7 @@ int oxi_channel_new_parent(struct oxi_channel **ret)
 }
 
 /* getrandom() of so few bytes neither blocks after boot nor is cut short. */
-static int make_name(char name[OXI_CHANNEL_NAME])
+int oxi_channel_make_name(char name[OXI_CHANNEL_NAME])
 {
 	uint64_t nonce[2];
 
@@ -68,13 +70,10 @@ static const char *endpoint_of(const char *name, char out[OXI_CHANNEL_NAME + 8])
 	return out;
 }
 
-int oxi_channel_expect(struct oxi_channel *c, char name[OXI_CHANNEL_NAME])
+int oxi_channel_expect(struct oxi_channel *c, const char *name)
 {
 	char endpoint[OXI_CHANNEL_NAME + 8];
-	int r = make_name(name);
 
-	if (r < 0)
-		return r;
 	return zmq_connect(c->socket, endpoint_of(name, endpoint)) == 0 ? 0 : -errno;
 }
 
@@ -85,41 +84,56 @@ void oxi_channel_forget(struct oxi_channel *c, const char *name)
 	zmq_disconnect(c->socket, endpoint_of(name, endpoint));
 }
 
-/* ---- the worker's end ---- */
-
-/* Descriptors that fill all free numbers below a floor. */
-struct floor {
-	int first, end;                 /* every number below end is open; ours are marked */
-	bool ours[OXI_FLOOR];
-};
+/* ---- who forks workers ---- */
 
 /* Where the limit is low the floor is too: room for the channel goes first. */
-static int occupy(struct floor *f)
+static int raise_floor(void)
 {
 	struct rlimit limit;
-	int fd;
+	int fd, first, floor;
 
-	*f = (struct floor){ .end = 0 };
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return -errno;
 	if (limit.rlim_cur < 2 * OXI_FDS)
 		return -EMFILE;
-	f->end = limit.rlim_cur < OXI_FLOOR + OXI_FDS ? (int)limit.rlim_cur - OXI_FDS : OXI_FLOOR;
-	f->first = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	for (fd = f->first; fd >= 0 && fd < f->end; fd = fcntl(f->first, F_DUPFD_CLOEXEC, fd + 1))
-		f->ours[fd] = true;
+	floor = limit.rlim_cur < OXI_FLOOR + OXI_FDS ? (int)limit.rlim_cur - OXI_FDS : OXI_FLOOR;
+	first = fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && fd < floor)
+		fd = fcntl(first, F_DUPFD_CLOEXEC, fd + 1);
 	if (fd < 0)
 		return -errno;
 	close(fd);
-	return 0;
+	return floor;
 }
 
-static void let_go(struct floor *f)
+int oxi_channel_prepare(void)
 {
-	for (int fd = 0; fd < f->end; fd++)
-		if (f->ours[fd])
-			close(fd);
+	static void *kept;
+
+	if (kept == NULL)
+		kept = zmq_ctx_new();
+	return kept != NULL ? raise_floor() : -errno;
 }
+
+int oxi_channel_listen(const char *name)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	size_t len = strlen(name);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	memcpy(a.sun_path + 1, name + 1, len - 1);      /* '@' stands for the NUL of an abstract name */
+	if (bind(fd, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0 || listen(fd, 1) < 0) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+/* ---- the worker's end ---- */
 
 /* Waits for the descriptors; EINTR counts as "look again". */
 static void wait_fds(struct oxi_channel *c, int timeout_ms)
@@ -155,11 +169,12 @@ static int wait_connected(struct oxi_channel *c)
 			continue;
 		if (now_ms() >= end)
 			return -ETIMEDOUT;
-		wait_fds(c, (int)(end - now_ms()));
+		/* The socket's own descriptor says only that its mailbox has something, and nobody looks there yet. */
+		poll(&(struct pollfd){ .fd = c->monitor_fd, .events = POLLIN }, 1, (int)(end - now_ms()));
 	}
 }
 
-static int bind_worker(struct oxi_channel *c, const char *name, pid_t parent)
+static int accept_parent(struct oxi_channel *c, const char *name, int listener, pid_t parent)
 {
 	char endpoint[OXI_CHANNEL_NAME + 8];
 	int r = oxi_channel_monitor(c, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED);
@@ -168,12 +183,13 @@ static int bind_worker(struct oxi_channel *c, const char *name, pid_t parent)
 	if (r < 0)
 		return r;
 	if (zmq_setsockopt(c->socket, ZMQ_IPC_FILTER_PID, &parent, sizeof(parent)) < 0 ||
+	    zmq_setsockopt(c->socket, ZMQ_USE_FD, &listener, sizeof(listener)) < 0 ||
 	    zmq_bind(c->socket, endpoint_of(name, endpoint)) < 0)
 		return -errno;
 	return wait_connected(c);
 }
 
-/* All numbers below the floor were occupied, so what is open from there on is the channel's. */
+/* What is open from the listener on is the channel's. */
 static void note_own(struct oxi_channel *c, int from)
 {
 	for (int fd = from; fd < from + 2 * OXI_FDS && c->own_count < OXI_FDS; fd++) {
@@ -184,25 +200,21 @@ static void note_own(struct oxi_channel *c, int from)
 	}
 }
 
-int oxi_channel_new_worker(const char *name, pid_t parent, struct oxi_channel **ret)
+int oxi_channel_new_worker(const char *name, int listener, pid_t parent, struct oxi_channel **ret)
 {
 	struct oxi_channel *c;
-	struct floor f;
-	int r = occupy(&f);
+	int r = oxi_channel_new(ZMQ_DEALER, &c);
 
-	if (r == 0)
-		r = oxi_channel_new(ZMQ_DEALER, &c);
-	if (r == 0) {
-		r = bind_worker(c, name, parent);
-		if (r == 0)
-			note_own(c, f.end);
-		else
-			oxi_channel_free(c);
+	if (r < 0)
+		return r;
+	r = accept_parent(c, name, listener, parent);
+	if (r < 0) {
+		oxi_channel_free(c);
+		return r;
 	}
-	let_go(&f);
-	if (r == 0)
-		*ret = c;
-	return r;
+	note_own(c, listener);
+	*ret = c;
+	return 0;
 }
 
 bool oxi_channel_intact(const struct oxi_channel *c)

@@ -160,7 +160,7 @@ static void gate_attend(struct oxi_gate *g)
 
 /* ---- the pool's end ---- */
 
-static int bind_listener(struct oxi_channel *c, const struct oxi_listen *o, char endpoint[OXI_ENDPOINT])
+static int bind_listener(struct oxi_channel *c, const struct oxi_serve_at *o, char endpoint[OXI_ENDPOINT])
 {
 	int64_t max = (int64_t)o->max_message;
 	size_t len = OXI_ENDPOINT;
@@ -182,7 +182,7 @@ static int bind_listener(struct oxi_channel *c, const struct oxi_listen *o, char
 	return 0;
 }
 
-int oxi_channel_listen(const struct oxi_listen *o, char ret_endpoint[OXI_ENDPOINT], struct oxi_channel **ret)
+int oxi_channel_serve(const struct oxi_serve_at *o, char ret_endpoint[OXI_ENDPOINT], struct oxi_channel **ret)
 {
 	struct oxi_channel *c;
 	int r = strncmp(o->endpoint, "tcp://", 6) == 0 ? oxi_channel_new(ZMQ_ROUTER, &c) : OX_EINVAL;

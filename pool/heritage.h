@@ -98,6 +98,8 @@ struct oxi_heritage {
 	uint32_t generation;
 	uint8_t secret[OXI_SECRET];     /* known to this worker and the parent: HELLO repeats it */
 	char channel[OXI_CHANNEL_NAME];
+	int floor;                      /* all descriptors from 3 to below it are occupied, until the channel is made */
+	int listener;                   /* of the channel */
 	int output;                     /* for descriptors 1 and 2; -1: they stay */
 };
 

@@ -224,8 +224,6 @@ bool oxi_grant_take(struct oxi_seat *s, uint64_t lease, size_t place, size_t len
 /* A RESULTS body from a worker, from record first on; or what its outboxes hold beyond what was received. */
 void oxi_transport_results(ox_pool *p, struct oxi_seat *s, const void *body, size_t len, uint32_t count, uint32_t first);
 void oxi_transport_harvest(ox_pool *p, struct oxi_seat *s, bool dead);
-/* WELCOME, once HELLO and the spawner's report have come; or REFUSE. */
-void oxi_transport_greet(ox_pool *p, struct oxi_seat *s);
 /* Receives what is there, up to a budget. */
 void oxi_transport_pump(ox_pool *p);
 void oxi_transport_reports(ox_pool *p); /* from the spawner */

@@ -500,7 +500,7 @@ static int listen_on(ox_pool *p)
 	struct oxi_remote *m = p->remote;
 	char bound[OXI_ENDPOINT];
 	int fds[OXI_CHANNEL_FDS];
-	struct oxi_listen o = {
+	struct oxi_serve_at o = {
 		.endpoint = p->options.listen, .keys = &m->server, .allowed = m->join.client.public_key,
 		.max_message = OXI_REMOTE_FRAME, .silence_ms = (int)m->join.heartbeat_ms,
 	};
@@ -509,7 +509,7 @@ static int listen_on(ox_pool *p)
 	if (r == 0)
 		r = oxi_keys_make(&m->join.client);
 	if (r == 0)
-		r = oxi_channel_listen(&o, bound, &m->channel);
+		r = oxi_channel_serve(&o, bound, &m->channel);
 	if (r < 0)
 		return r;
 	memcpy(m->join.server_key, m->server.public_key, OXI_KEY);

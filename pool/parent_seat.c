@@ -2,7 +2,7 @@
 /*
  * A seat is a worker's place in the pool, and the worker in it:
  *
- *	EMPTY --FORK sent--> FORKING --HELLO with its secret--> STARTING --CREDIT--> READY
+ *	EMPTY --FORK sent--> FORKING --FORKED: connect; HELLO with its secret--> STARTING --CREDIT--> READY
  *	  ^                     |                                  |                   |
  *	  '------------------ its death, reported by the spawner, from any state ------'
  *
@@ -184,7 +184,7 @@ int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation)
 		return OX_EBUSY;
 	if (p->spawner < 0 && (r = oxi_pool_find_spawner(p)) < 0)
 		return r;
-	r = oxi_channel_expect(p->channel, s->channel);
+	r = oxi_channel_make_name(s->channel);
 	if (r < 0)
 		return r;
 	s->generation = generation;
@@ -212,9 +212,10 @@ void oxi_seat_forked(ox_pool *p, struct oxi_seat *s, int status, pid_t pid, int 
 	}
 	s->pid = pid;
 	s->pidfd = pidfd;
+	if (oxi_channel_expect(p->channel, s->channel) < 0)
+		s->doomed = true;
 	if (s->doomed)
 		oxi_seat_kill(s);
-	oxi_transport_greet(p, s);
 }
 
 /* ---- death ---- */

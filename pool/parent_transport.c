@@ -288,13 +288,6 @@ static void hello(ox_pool *p, const struct oxi_received *m)
 		return;
 	}
 	s->peer = m->peer;
-	oxi_transport_greet(p, s);
-}
-
-void oxi_transport_greet(ox_pool *p, struct oxi_seat *s)
-{
-	if (s->state != OXI_SEAT_FORKING || s->pid == 0 || s->peer.len == 0)
-		return;                 /* HELLO and the spawner's report come in any order */
 	if (s->pidfd < 0) {             /* no descriptor was free: it could not be killed, so it must not work */
 		p->rejected++;
 		send_empty(p, s, OXI_REFUSE);

@@ -2,7 +2,8 @@
 /*
  * The spawner: the process that forks workers, reaps them, and tells the main process how each one died. It
  * was forked while the program had one thread, so its children start from a clean state whatever main has
- * become since. It has one thread and no heap to speak of, no loop, no ZeroMQ: it blocks in poll().
+ * become since. It has one thread and no heap to speak of, no loop, no ZeroMQ but what oxi_channel_prepare() keeps for
+ * its children: it blocks in poll().
  *
  *	main ──control──> active spawner ──fork──> workers
  *	  │                     └────────fork──> standby
@@ -70,6 +71,7 @@ struct pool {
 
 struct spawner {
 	int control, parent_pidfd, signals;
+	int floor;                      /* of its children's channels: oxi_channel_prepare() */
 	pid_t standby;                  /* 0: none */
 	time_t standby_at;              /* no sooner */
 	bool active;
@@ -209,20 +211,25 @@ static _Noreturn void become_worker(struct spawner *s, struct pool *p, struct ox
 
 static void fork_worker(struct spawner *s, struct pool *p, const struct oxi_packet *m, int output)
 {
-	struct oxi_heritage h = { .arena = p->arena, .slot = m->slot, .generation = m->generation, .output = output };
+	struct oxi_heritage h = {
+		.arena = p->arena, .slot = m->slot, .generation = m->generation, .output = output, .floor = s->floor,
+		.listener = s->floor < 0 ? s->floor : oxi_channel_listen(m->fork.channel),
+	};
 	struct child *c = &p->child[m->slot];
 	pid_t self = getpid();
 
 	memcpy(h.secret, m->fork.secret, sizeof h.secret);
 	memcpy(h.channel, m->fork.channel, sizeof h.channel);
-	*c = (struct child){ .generation = m->generation, .pidfd = -1, .tell_forked = true };
+	*c = (struct child){ .generation = m->generation, .pidfd = -1, .status = h.listener, .tell_forked = true };
+	if (h.listener < 0)
+		return;
 	pid_t pid = fork();
 	if (pid == 0)
 		become_worker(s, p, &h, self);
-	if (pid < 0) {
-		c->status = -errno;
+	c->status = pid < 0 ? -errno : 0;
+	close(h.listener);
+	if (pid < 0)
 		return;
-	}
 	setpgid(pid, pid);              /* here and in the child: whoever comes first */
 	c->pid = pid;
 	c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -451,6 +458,8 @@ _Noreturn void oxi_spawner_main(int control, int parent_pidfd)
 	keep_descriptors(&s, control, parent_pidfd);
 	reset_signals(&s);
 	oxi_list_init(&s.pools);
+	s.floor = oxi_channel_prepare();
+	oxi_worker_prepare_crashes();
 	s.polls = malloc(3 * sizeof *s.polls);
 	if (s.signals < 0 || s.polls == NULL)
 		_exit(1);

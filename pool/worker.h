@@ -40,7 +40,8 @@ void oxi_worker_loop(struct oxi_worker *w);
 /* Room for a result of length bytes of the job with this lease, asked of the parent; *ret_cap is its size. NULL: no. */
 uint8_t *oxi_worker_need(struct oxi_worker *w, uint64_t lease, size_t length, size_t *ret_cap);
 
-/* Has the death by a signal leave its story in the slot. */
+/* Has the death by a signal leave its story in the slot. The first once in the spawner, before it forks. */
+void oxi_worker_prepare_crashes(void);
 void oxi_worker_watch_crashes(struct oxi_slot *slot);
 
 struct oxi_mail {

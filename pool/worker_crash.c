@@ -4,8 +4,8 @@
  * backtrace into the slot, where the parent reads them after the death. It then lets the signal do what it
  * would have done.
  *
- * backtrace() loads libgcc when it is first called, which a handler must not do: it is called once
- * beforehand. SIGABRT may come from any thread (libzmq's own checks), the others from the thread at fault;
+ * backtrace() loads libgcc when it is first called, which a handler must not do: the spawner calls it once, for all
+ * its children. SIGABRT may come from any thread (libzmq's own checks), the others from the thread at fault;
  * only the job's thread has the stack for an overflow.
  */
 #include <execinfo.h>
@@ -31,15 +31,20 @@ static void last_words(int signal_number, siginfo_t *info, void *context)
 	/* a fault comes again when the instruction does */
 }
 
+void oxi_worker_prepare_crashes(void)
+{
+	void *frame;
+
+	backtrace(&frame, 1);
+}
+
 void oxi_worker_watch_crashes(struct oxi_slot *slot)
 {
 	static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
 	struct sigaction action = { .sa_sigaction = last_words, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 	stack_t alternate = { .ss_sp = stack, .ss_size = sizeof stack };
-	void *frame;
 
 	obituary = slot;
-	backtrace(&frame, 1);
 	sigaltstack(&alternate, NULL);
 	sigfillset(&action.sa_mask);
 	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)

@@ -2,7 +2,7 @@
 /*
  * A worker from the fork to its first job. It keeps nothing of the program but code, constants and memory as
  * it was when the spawner was forked: signals are reset, descriptors closed, the arena is read-only but for
- * its own slot and its own result zone. Then it binds its channel, says HELLO with the secret that the parent
+ * its own slot and its own result zone. Then it takes the parent's connection, says HELLO with the secret that the parent
  * chose for it, runs worker_init, and says CREDIT.
  *
  * It ends in four ways: the parent says DRAIN, worker_fini runs and it exits with 0; the parent's end of the
@@ -66,13 +66,16 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Leaves 0, 1, 2, the listener, at the floor, and below that what occupies it. */
 static void keep_descriptors(const struct oxi_heritage *h)
 {
 	if (h->output >= 0) {
 		dup2(h->output, 1);
 		dup2(h->output, 2);
 	}
-	close_range(3, ~0u, 0);
+	if (h->listener != h->floor)
+		dup3(h->listener, h->floor, O_CLOEXEC);
+	close_range((unsigned)h->floor + 1, ~0u, 0);
 }
 
 static void allow_own_memory(struct oxi_worker *w)
@@ -151,8 +154,9 @@ _Noreturn void oxi_worker_main(const struct oxi_heritage *h)
 	w.original = make_original();
 	oxi_list_init(&w.mail);
 	oxi_worker_watch_crashes(w.slot);
-	if (oxi_channel_new_worker(h->channel, w.page->parent, &w.channel) < 0)
+	if (oxi_channel_new_worker(h->channel, h->floor, w.page->parent, &w.channel) < 0)
 		_exit(OXI_EXIT_PARENT);
+	close_range(3, (unsigned)h->floor - 1, 0);
 	say_hello(&w);
 	await_welcome(&w);
 	initialise(&w);

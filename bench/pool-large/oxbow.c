@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * COUNT calls that reverse SIZE bytes, then COUNT that add up their words, on 2 workers. The argument lies in a buffer of the caller's and
- * the answer is copied into another, so each byte is copied in and out.
+ * COUNT calls that reverse SIZE bytes, then COUNT that add up their words, on 2 workers. "pool-large": the argument lies in a buffer of
+ * the caller's and the answer is copied into another, so each byte is copied in and out. "pool-in-place": the argument was built in a
+ * blob, and the answer is looked at where it lies.
  */
 #include "bench/oxbow.h"
 #include "work.h"
@@ -32,6 +33,7 @@ static ox_pool *pool;
 static const char *label;
 static size_t size;
 static long count;
+static ox_blob *blob[WORKERS];          /* in place: as many arguments as are worked on at once; else NULL */
 
 static int calls(const ox_job *job, long todo, const uint8_t *src, uint8_t *dst)
 {
@@ -40,7 +42,7 @@ static int calls(const ox_job *job, long todo, const uint8_t *src, uint8_t *dst)
 
 	for (long sent = 0, got = 0; got < todo;) {
 		if (sent < todo && sent - got < IN_FLIGHT) {
-			ox_submit(g, pool, job, src, size);
+			ox_submit(g, pool, job, blob[0] ? ox_blob_data(blob[sent % WORKERS]) : src, size);
 			sent++;
 			continue;
 		}
@@ -50,7 +52,10 @@ static int calls(const ox_job *job, long todo, const uint8_t *src, uint8_t *dst)
 
 		if (!value)
 			return r < 0 ? r : ox_future_status(f) < 0 ? ox_future_status(f) : OX_EPROTO;
-		memcpy(dst, value, len);
+		if (blob[0])
+			dst[size - 1] = ((const uint8_t *)value)[len - 1];
+		else
+			memcpy(dst, value, len);
 		got++;
 	}
 	return 0;
@@ -70,15 +75,26 @@ static int timed(const char *what, const ox_job *job, const uint8_t *src, uint8_
 	return r;
 }
 
-static int main_co(void *arg)
+static void fill(uint8_t *argument)
+{
+	memset(argument, 1, size);
+	argument[0] = 2;
+}
+
+static int main_co(void *in_place)
 {
 	uint8_t *src = malloc(size), *dst = malloc(size);
 	int r = src && dst ? 0 : OX_ENOMEM;
 
-	(void)arg;
+	for (int i = 0; r == 0 && in_place && i < WORKERS; i++) {
+		blob[i] = ox_blob_new(pool, size);
+		if (blob[i])
+			fill(ox_blob_data(blob[i]));
+		else
+			r = OX_ENOMEM;
+	}
 	if (r == 0) {
-		memset(src, 1, size);
-		src[0] = 2;
+		fill(src);
 		memset(dst, 1, size);
 		r = timed("rev", &reverse_job, src, dst);
 	}
@@ -86,21 +102,35 @@ static int main_co(void *arg)
 		r = OX_EPROTO;
 	if (r == 0)
 		r = timed("sum", &add_job, src, dst);
+	for (int i = 0; i < WORKERS; i++) {
+		ox_blob_free(blob[i]);
+		blob[i] = NULL;
+	}
 	free(src);
 	free(dst);
 	return r;
 }
 
-int bench_pool_large(char **args)
+static int bench(char **args, void *in_place)
 {
 	for (int failed; *args; args += 3) {            /* LABEL SIZE COUNT, as often as given */
 		label = args[0];
 		size = (size_t)number(args, 1);
 		count = number(args, 2);
-		failed = run_with_pool(main_co, NULL, &pool,
+		failed = run_with_pool(main_co, in_place, &pool,
 				       OX_POOL_OPTIONS(.jobs = OX_JOBS(&reverse_job, &add_job), .workers = WORKERS));
 		if (failed)
 			return failed;
 	}
 	return 0;
+}
+
+int bench_pool_large(char **args)
+{
+	return bench(args, NULL);
+}
+
+int bench_pool_in_place(char **args)
+{
+	return bench(args, args);
 }

@@ -54,6 +54,7 @@ struct ox_pg {
 	unsigned depth;                 /* of begins that are not ended */
 	size_t queries, syncs;          /* in the pipeline, not answered yet */
 	bool asked;                     /* the server was told to send the pipeline's answers so far */
+	bool extended;                  /* libpq has sent a Sync behind the statement under way */
 	size_t unflushed;               /* bytes of a COPY in, at most, that libpq has not sent */
 	char *piece;                    /* of a COPY out, given out last */
 	PGnotify *note;                 /* given out last */

@@ -3,6 +3,9 @@
  * COPY. In: libpq's buffer takes pieces of up to 64 KiB and is then emptied into the socket, which is where a
  * fast writer waits for a slow server. Out: libpq holds what one read of the socket brought; nothing is read
  * while nobody asks.
+ *
+ * Both go by the simple protocol, which sends no Sync: a server that is cancelled before it has read the one behind a COPY
+ * in would answer it, and the one behind the COPY's end too, and one of the answers would be the next statement's.
  */
 #include "loop/db/pg.h"
 
@@ -16,7 +19,7 @@ static int start(ox_pg *db, const char *sql, ExecStatusType wanted, enum oxi_pg_
 
 	if (r < 0)
 		return r;
-	r = oxi_pg_send(db, &(struct oxi_pg_statement){ .sql = sql });
+	r = oxi_pg_send(db, &(struct oxi_pg_statement){ .sql = sql, .several = true });
 	if (r == 0)
 		r = oxi_pg_get(db, &res);
 	if (r == 0 && PQresultStatus(res) == wanted) {

@@ -23,6 +23,7 @@ struct answer {
 	int status;                     /* OX_EDB: a statement failed */
 	bool ending;                    /* whatever still comes is dropped */
 	bool refused;                   /* it was a COPY */
+	bool two_syncs;                 /* a COPY in whose end has a Sync behind it too */
 };
 
 /* Drops the data of a COPY out, up to its end. */
@@ -44,6 +45,7 @@ static int skip_copy(ox_pg *db)
 static int refuse_copy(ox_pg *db, struct answer *a, ExecStatusType what)
 {
 	a->refused = true;
+	a->two_syncs = what == PGRES_COPY_IN && db->extended;
 	if (what == PGRES_COPY_IN)
 		return PQputCopyEnd(db->conn, "this COPY needs ox_pg_copy_in()") < 0 ? oxi_pg_not_sent(db) : 0;
 	if (what == PGRES_COPY_BOTH)
@@ -154,6 +156,8 @@ static int verdict(ox_pg *db, const struct answer *a, int r)
 {
 	if (r < 0)
 		return r;
+	if (a->two_syncs && a->ending)
+		return oxi_pg_lost(db); /* nobody can tell whether one or both are answered (pg_copy.c) */
 	if (a->refused)
 		return OX_EINVAL;
 	if (a->status == OX_EDB && a->ending && strcmp(db->error.sqlstate, "57014") == 0)

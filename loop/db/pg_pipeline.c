@@ -47,6 +47,13 @@ static int unusable(ox_pg *db, PGresult *res)
 	return oxi_pg_lost(db);
 }
 
+/* A cancel that meets the server at a sync is an answer to no query. */
+static void query_answered(ox_pg *db)
+{
+	if (db->queries > 0)
+		db->queries--;
+}
+
 /* Takes what is in flight, up to the last sync. 0; the first failure of a query; what waiting says. */
 static int drop_all(ox_pg *db)
 {
@@ -65,7 +72,7 @@ static int drop_all(ox_pg *db)
 		if (PQresultStatus(res) == PGRES_PIPELINE_SYNC)
 			db->syncs--;
 		else
-			db->queries--;
+			query_answered(db);
 		oxi_pg_note_listen(db, res);
 		if (PQresultStatus(res) == PGRES_FATAL_ERROR && first == 0) {
 			first = OX_EDB;
@@ -209,20 +216,20 @@ int oxi_pg_pipeline_next(ox_pg *db, ox_pg_result **ret)
 		PQclear(res);
 		return 0;
 	case PGRES_PIPELINE_ABORTED:
-		db->queries--;
+		query_answered(db);
 		PQclear(res);
 		return OX_EINCOMPLETE;
 	case PGRES_COMMAND_OK:
 	case PGRES_TUPLES_OK:
 	case PGRES_EMPTY_QUERY:
 		oxi_pg_note_listen(db, res);
-		db->queries--;
+		query_answered(db);
 		r = oxi_pg_result_new(res, ret);
 		return r < 0 ? r : 1;
 	default:
 		if (PQstatus(db->conn) == CONNECTION_BAD || is_copy(res))
 			return unusable(db, res);
-		db->queries--;
+		query_answered(db);
 		oxi_pg_set_error(db, res, NULL);
 		return OX_EDB;
 	}

@@ -106,7 +106,8 @@ int oxi_pg_send(ox_pg *db, const struct oxi_pg_statement *st)
 
 	if ((st->sql == NULL && st->name == NULL) || (st->n > 0 && st->params == NULL))
 		return OX_EINVAL;
-	if (st->several && st->n == 0)
+	db->extended = !st->several || st->n > 0;
+	if (!db->extended)
 		return PQsendQuery(db->conn, st->sql) ? 0 : oxi_pg_not_sent(db);
 	r = make(&p, st->params, st->n);
 	if (r < 0)

@@ -556,6 +556,44 @@ DB_TEST(whatever_is_under_way_may_be_cancelled_at_any_moment)
 	}
 }
 
+/*
+ * A trigger holds the server between its word that a COPY has begun and the first message that it reads then, so that
+ * a cancel comes first: an answer too many would be taken for that of the next statement.
+ */
+DB_TEST(a_cancel_that_meets_the_start_of_a_copy_leaves_nothing_for_the_next_statement)
+{
+	int pid = ox_pg_server_pid(db);
+
+	EXPECT_EQ(ox_pg_query(db, "create temp table t (a text);"
+	                          "create function pg_temp.slow() returns trigger language plpgsql as "
+	                          "'begin perform pg_sleep(0.5); return null; end';"
+	                          "create trigger slow before insert on t execute function pg_temp.slow()", NULL, 0, NULL), 0);
+	for (ox_time after = OX_US(10); after < OX_MS(20); after *= 2) {
+		ox_scope s;
+
+		ox_scope_enter(&s, after);
+		int r = ox_scope_leave(&s, ox_pg_copy_in(db, "copy t from stdin"));
+		EXPECT(r == 0 || r == OX_ETIMEDOUT);
+		EXPECT_EQ(ox_pg_rollback(db), 0);
+		EXPECT_EQ(one_int(db, "select 42"), 42);
+	}
+	EXPECT_EQ(ox_pg_server_pid(db), pid);
+}
+
+/* The same where libpq sends a Sync of its own behind the end of the COPY. */
+DB_TEST(a_copy_that_was_refused_and_then_cancelled_costs_the_connection)
+{
+	ox_scope s;
+
+	EXPECT_EQ(ox_pg_query(db, "create temp table t (a text);"
+	                          "create function pg_temp.slow() returns trigger language plpgsql as "
+	                          "'begin perform pg_sleep(60); return null; end';"
+	                          "create trigger slow before insert on t execute function pg_temp.slow()", NULL, 0, NULL), 0);
+	ox_scope_enter(&s, OX_MS(100));
+	EXPECT_EQ(ox_scope_leave(&s, ox_pg_query_binary(db, "copy t from stdin", NULL, 0, NULL)), -ECONNRESET);
+	EXPECT_EQ(ox_pg_query(db, "select 42", NULL, 0, NULL), OX_ECLOSED);
+}
+
 START_TEST(every_failing_allocation_is_an_error_and_no_leak)
 {
 	fails_cleanly_real(scenario, (void *)(uintptr_t)server_conninfo());
@@ -587,8 +625,10 @@ static Suite *make(void)
 	tcase_add_test(c, a_listener_hears_psql_while_others_query_on_the_connection);
 	tcase_add_test(c, notifications_wait_in_order_and_a_cancelled_listener_loses_none);
 	tcase_add_test(c, a_listener_learns_that_the_connection_is_gone);
-	c = new_case(s, "memory", 30);
+	c = new_case(s, "memory", 120);
 	tcase_add_test(c, whatever_is_under_way_may_be_cancelled_at_any_moment);
+	tcase_add_test(c, a_cancel_that_meets_the_start_of_a_copy_leaves_nothing_for_the_next_statement);
+	tcase_add_test(c, a_copy_that_was_refused_and_then_cancelled_costs_the_connection);
 	tcase_add_test(c, every_failing_allocation_is_an_error_and_no_leak);
 	return s;
 }

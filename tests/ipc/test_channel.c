@@ -47,8 +47,10 @@ static void kid_main(int name_fd, pid_t parent, kid_fn *fn)
 
 	if (read(name_fd, name, sizeof(name)) != sizeof(name))
 		_exit(99);
-	if (oxi_channel_new_worker(name, parent, &c) < 0)
+	int floor = oxi_channel_prepare(), listener = oxi_channel_listen(name);
+	if (listener < floor || oxi_channel_new_worker(name, listener, parent, &c) < 0)
 		_exit(98);
+	close_range(3, (unsigned)floor - 1, 0);
 	r = fn(c);
 	if (oxi_channel_intact(c))
 		oxi_channel_free(c);
@@ -142,8 +144,9 @@ static struct oxi_channel *open_parent(struct kid *k, char name[OXI_CHANNEL_NAME
 	struct oxi_received m;
 
 	ck_assert_int_eq(oxi_channel_new_parent(&c), 0);
-	ck_assert_int_eq(oxi_channel_expect(c, name), 0);
+	ck_assert_int_eq(oxi_channel_make_name(name), 0);
 	name_kid(k, name);
+	ck_assert_int_eq(oxi_channel_expect(c, name), 0);
 	receive(c, &m);
 	ck_assert_uint_eq(m.header.type, OXI_HELLO);
 	*peer = m.peer;
@@ -235,6 +238,7 @@ START_TEST(many_workers_are_told_apart)
 	for (int i = 0; i < KIDS; i++) {
 		char name[OXI_CHANNEL_NAME];
 
+		ck_assert_int_eq(oxi_channel_make_name(name), 0);
 		ck_assert_int_eq(oxi_channel_expect(c, name), 0);
 		name_kid(&kids[i], name);
 		receive(c, &m);
@@ -260,6 +264,8 @@ START_TEST(every_name_is_fresh_and_a_name_that_nobody_takes_can_be_forgotten)
 	struct oxi_channel *c;
 
 	ck_assert_int_eq(oxi_channel_new_parent(&c), 0);
+	ck_assert_int_eq(oxi_channel_make_name(a), 0);
+	ck_assert_int_eq(oxi_channel_make_name(b), 0);
 	ck_assert_int_eq(oxi_channel_expect(c, a), 0);
 	ck_assert_int_eq(oxi_channel_expect(c, b), 0);
 	ck_assert_str_ne(a, b);
@@ -520,6 +526,7 @@ START_TEST(a_parent_out_of_descriptors_connects_when_some_are_free_again)
 	n = use_up_fds(fds, 256);
 	ck_assert_int_lt(n, 256);
 	ck_assert_int_eq(oxi_channel_new_parent(&none), -EMFILE);
+	ck_assert_int_eq(oxi_channel_make_name(name), 0);
 	ck_assert_int_eq(oxi_channel_expect(c, name), 0);
 	ck_assert_int_eq(write(k.name, name, OXI_CHANNEL_NAME), OXI_CHANNEL_NAME);
 	poll(NULL, 0, 50);      /* several tries, which all meet EMFILE */
