@@ -62,9 +62,12 @@ struct oxi_header {
 
 #define OXI_RECORD_ARENA 1u             /* the payload lies in the arena at place; else inline, place counts from the body's start */
 #define OXI_RECORD_GRANT 2u             /* no job: result room of length bytes at place, for the job record before it */
+#define OXI_RECORD_TERMS 8u             /* JOBS, no job: for the job record before it, time is its deadline, length its timeout; 0: none */
+#define OXI_RECORD_AFTER 16u            /* JOBS, no job: status and payload of a job which the job record before it comes after */
+#define OXI_RECORD_LATE  32u            /* RESULTS: not begun, its deadline had passed */
 #define OXI_RECORD_LIMIT 4u             /* RESULTS: the status is the library's (reply too big, no memory), not the function's */
-#define OXI_RECORD_CHUNKS 8u            /* the payload, length bytes, comes in CHUNK messages. GRANT: the result shall go so */
-#define OXI_RECORD_OUTPUT 16u           /* no job: what the job before it wrote to its standard output; status: there was more */
+#define OXI_RECORD_CHUNKS 64u           /* the payload, length bytes, comes in CHUNK messages. GRANT: the result shall go so */
+#define OXI_RECORD_OUTPUT 128u          /* no job: what the job before it wrote to its standard output; status: there was more */
 
 struct oxi_record {
 	uint64_t job;                   /* the job's number */
@@ -72,7 +75,7 @@ struct oxi_record {
 	uint16_t index;                 /* of the job function in the pool's table */
 	uint16_t flags;
 	int32_t status;                 /* RESULTS: what the function returned */
-	int64_t time;                   /* JOBS: deadline, monotonic ns, 0 none. RESULTS: run time, ns. CHUNK: pool/chunks.h */
+	int64_t time;                   /* TERMS: deadline, monotonic ns. RESULTS: run time, ns. CHUNK: pool/chunks.h */
 	uint64_t length;                /* of the payload */
 	uint64_t place;
 };
@@ -103,7 +106,7 @@ struct oxi_body {
 static inline size_t oxi_align16(size_t n) { return (n + 15) & ~(size_t)15; }
 /* cap: at least count records. */
 void oxi_body_init(struct oxi_body *b, void *data, size_t cap, uint32_t count);
-/* Puts a record; payload (r->length bytes) is copied inline unless r->flags has OXI_RECORD_ARENA, _GRANT or _CHUNKS. 0; OX_ETOOBIG. */
+/* Puts a record; payload (r->length bytes) is copied inline unless r->flags has OXI_RECORD_ARENA, _GRANT, _TERMS or _CHUNKS. 0; OX_ETOOBIG. */
 int oxi_body_put(struct oxi_body *b, const struct oxi_record *r, const void *payload);
 
 const char *oxi_message_name(uint8_t type);     /* "JOBS"; NULL for an unknown one */

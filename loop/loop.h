@@ -232,6 +232,13 @@ void oxi_future_release(ox_future *f);
 /* The scope's effective deadline of a group (what a job in it must obey). */
 ox_time oxi_group_deadline(const ox_group *g);
 
+/* The innermost scope of the calling coroutine; NULL: there is none. And the deadline that binds whoever is in a scope. */
+const struct oxi_scope *oxi_scope_here(void);
+ox_time oxi_scope_effective_deadline(const struct oxi_scope *s);
+
+/* A deadline as other processes know it: on the monotonic clock. OX_NEVER in virtual time, which is the loop's alone. */
+ox_time oxi_real_deadline(ox_time at);
+
 /* ---- fork ---- */
 
 /* True in a child forked from the process that first used the library (heritage of the spawner and workers aside). */

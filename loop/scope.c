@@ -264,6 +264,16 @@ static struct oxi_scope *current_scope(void)
 	return l && l->current ? l->current->scope : NULL;
 }
 
+const struct oxi_scope *oxi_scope_here(void)
+{
+	return current_scope();
+}
+
+ox_time oxi_real_deadline(ox_time at)
+{
+	return oxi_loop->virtual ? OX_NEVER : at;
+}
+
 bool ox_cancelled(void)
 {
 	struct oxi_scope *s = current_scope();

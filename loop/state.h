@@ -51,7 +51,6 @@ struct oxi_scope {
 void oxi_scope_enter(struct oxi_scope *s, struct oxi_task *task, ox_time deadline, bool shield);
 void oxi_scope_exit(struct oxi_scope *s);       /* any order of calls has been checked */
 void oxi_scope_cancel(struct oxi_scope *s, ox_cause cause);
-ox_time oxi_scope_effective_deadline(const struct oxi_scope *s);
 
 /* ---- tasks ---- */
 

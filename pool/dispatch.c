@@ -12,7 +12,8 @@
  * When its turn is. There is one queue a priority, each first in, first out; between their heads the one that
  * has waited longest is next, a priority counting as much as so long a wait (10 s). A priority that always won
  * would starve the rest, shares by priority would make an urgent job wait for others that are not; and a job that
- * comes back to the queue has not lost the time that it has waited.
+ * comes back to the queue has not lost the time that it has waited. One whose key is in use steps aside (dispatch_key.c), and one
+ * whose deadline has passed ends instead of beginning.
  *
  * When it comes back. An estimate can be wrong. A worker with more than one lease that has given no result
  * for SLOW (5 ms) is slow: what it has not begun is taken back and goes to the head of the queue. And when a
@@ -44,7 +45,6 @@
 #include "pool/dispatch_state.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- ends that are wanted ---- */
 
@@ -137,8 +137,10 @@ static void set_timer(struct oxi_dispatch *d, ox_time now)
 	for (unsigned i = 0; i < d->slots; i++)
 		at = oxi_min_time(at, next_event(d, &d->workers[i]));
 	at = oxi_min_time(at, d->delay_at);
-	if (d->waiting > 0 && d->rate_at > now)
+	if (d->queue.count > 0 && d->rate_at > now)
 		at = oxi_min_time(at, d->rate_at);
+	if (!oxi_list_empty(&d->late))
+		at = now;
 	if (d->timer_at > now && at >= d->timer_at && at - d->timer_at <= OXI_SLOW)
 		return;
 	d->timer_at = at;
@@ -166,8 +168,9 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 	d->slots = d->local + o->remote;
 	d->timer_at = OX_NEVER;
 	d->o.ageing = o->ageing == 0 ? OX_SEC(10) : oxi_min_time(o->ageing, OX_SEC(1000000000));
-	for (unsigned level = 0; level < OXI_LEVELS; level++)
-		oxi_list_init(&d->queue[level]);
+	oxi_dqueue_init(&d->queue);
+	oxi_list_init(&d->blocked);
+	oxi_list_init(&d->late);
 	for (unsigned slot = 0; slot < OXI_DELAY_SLOTS; slot++)
 		oxi_list_init(&d->delayed[slot]);
 	d->delay_at = OX_NEVER;
@@ -226,9 +229,9 @@ void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time n
 
 bool oxi_dispatch_eager(const struct oxi_dispatch *d)
 {
-	if (d->accepting == 0 || d->waiting == 0)
+	if (d->accepting == 0 || d->queue.count == 0)
 		return false;
-	return d->waiting * (ox_time)d->kinds[oxi_dispatch_next(d)->index].cost >= d->o.batch;
+	return d->queue.count * (ox_time)d->kinds[oxi_dqueue_next(d, &d->queue)->index].cost >= d->o.batch;
 }
 
 static void assign(struct oxi_dispatch *d, ox_time now)
@@ -262,6 +265,7 @@ void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now)
 	assign(d, now);
 	for (unsigned i = 0; i < d->slots; i++)
 		oxi_dworker_change(d, &d->workers[i], now);
+	oxi_dispatch_end_late(d);
 	set_timer(d, now);
 }
 
@@ -271,6 +275,7 @@ static void abandon_job(struct oxi_dispatch *d, struct oxi_djob *job)
 	struct oxi_dworker *w = &d->workers[job->slot];
 
 	oxi_lease_cell(w, job->lease)->job = NULL;
+	oxi_lease_cell(w, job->lease)->key = oxi_djob_pass_on(job);
 	w->abandoned = job->lease;
 	w->abandoned_timeout = job->timeout > 0 ? job->timeout + grace_of(d, job) : 0;
 	d->ops->tell(d->transport, job->slot, job->lease);
@@ -367,13 +372,7 @@ bool oxi_dispatch_returned(struct oxi_dispatch *d, unsigned slot, uint64_t lease
 
 	if (job == NULL)
 		return false;
-	oxi_lease_drop(d, job);
-	if (d->refuse < 0 && !job->doomed)
-		doom(job, OXI_END_LIMIT, d->refuse);
-	if (job->doomed)
-		oxi_djob_end(d, job, (enum oxi_end)(job->doomed - 1), job->doom);
-	else
-		oxi_djob_enqueue(d, job, OXI_FIRST, now);
+	oxi_dispatch_late(d, job, now);
 	set_timer(d, now);
 	return true;
 }
@@ -416,18 +415,26 @@ struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64
 	return NULL;
 }
 
+/* Its worker has done with it. */
+static void give_back(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now)
+{
+	struct oxi_dworker *w = &d->workers[job->slot];
+
+	OXI_CHECK(job->state == OXI_LEASED);
+	oxi_lease_drop(d, job);
+	w->progress_at = now;
+	w->fini_by = now + OXI_FINI;
+	w->settled = false;
+}
+
 /* Its worker has said how it went. */
 static void end_attempt(struct oxi_dispatch *d, struct oxi_djob *job, ox_time run_time, ox_time now)
 {
 	struct oxi_dworker *w = &d->workers[job->slot];
 
-	OXI_CHECK(job->state == OXI_LEASED);
 	w->ended++;
-	oxi_lease_drop(d, job);
+	give_back(d, job, now);
 	oxi_dkind_learn(d, job->index, run_time);
-	w->progress_at = now;
-	w->fini_by = now + OXI_FINI;
-	w->settled = false;
 	w->misfires = 0;
 	oxi_dworker_retire_if_due(d, w, now);
 }
@@ -445,6 +452,19 @@ bool oxi_dispatch_failed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time r
 	end_attempt(d, job, run_time, now);
 	oxi_djob_retry(d, job, now);
 	return true;
+}
+
+void oxi_dispatch_late(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now)
+{
+	give_back(d, job, now);
+	if (job->doomed)
+		oxi_djob_end(d, job, (enum oxi_end)(job->doomed - 1), job->doom);
+	else if (d->refuse < 0)
+		oxi_djob_end(d, job, OXI_END_LIMIT, d->refuse);
+	else if (d->ops->deadline(d->transport, job) <= now)
+		oxi_djob_end(d, job, OXI_END_CANCEL, OX_ECANCELED);
+	else
+		oxi_djob_enqueue(d, job, OXI_FIRST, now);
 }
 
 void oxi_dispatch_condemn(struct oxi_dispatch *d, unsigned slot, uint32_t generation, int status, ox_time now)
@@ -513,10 +533,10 @@ static void recover(struct oxi_dispatch *d, struct oxi_dworker *w, uint64_t culp
 			oxi_djob_enqueue(d, job, OXI_FIRST, now);
 		}
 	}
-	w->outstanding = 0;
+	for (unsigned i = 0; i < OXI_CLAIMS && w->outstanding > 0; i++)
+		if (w->cells[i].lease != 0)     /* abandoned */
+			oxi_lease_free_cell(d, w, &w->cells[i]);
 	oxi_dworker_yield_to_heir(d, w);
-	w->load = 0;
-	memset(w->cells, 0, sizeof(w->cells));
 	w->check_at = OX_NEVER;
 	w->shortest = 0;
 }

@@ -8,6 +8,8 @@
  *	QUEUED --send--> LEASED --claimed in the worker's slot--> STARTED --result--> DONE
  *	   ^                |  taken back, or lost: free              |  crash, timeout, failure --> FAILED, or DELAYED
  *	   '----------------'-----------------------------------------'  and QUEUED again
+ *
+ * BLOCKED is one whose turn has come while too many others of its key are with workers (dispatch_key.c).
  */
 #ifndef OXBOW_POOL_DISPATCH_H
 #define OXBOW_POOL_DISPATCH_H
@@ -17,9 +19,15 @@
 
 #include "include/private/list.h"
 
-enum oxi_job_state { OXI_QUEUED, OXI_DELAYED, OXI_LEASED, OXI_ENDED };
+enum oxi_job_state { OXI_QUEUED, OXI_BLOCKED, OXI_DELAYED, OXI_LEASED, OXI_ENDED };
 
 #define OXI_PRIORITY_MAX 3              /* from -3 to 3 */
+
+/* What few jobs have besides, in memory of the owner's; read until the job has ended. */
+struct oxi_dextra {
+	struct oxi_dkey *key;           /* from oxi_dispatch_key(), given back when the job ends; NULL: none */
+	bool holds;                     /* one of its places */
+};
 
 /* A job as the dispatcher sees it; embedded in the parent's job (which is a future). */
 struct oxi_djob {
@@ -27,6 +35,7 @@ struct oxi_djob {
 	uint64_t lease;                 /* LEASED: its number; else 0 */
 	ox_time at;                     /* DELAYED: until when; doomed: when to kill; else since when it is in the queue, for ageing */
 	ox_time timeout;                /* told to end when it has run that long; 0: none */
+	struct oxi_dextra *extra;       /* NULL: none */
 	uint32_t slot;                  /* LEASED: the worker */
 	uint16_t index;                 /* job function */
 	uint8_t state;                  /* enum oxi_job_state */
@@ -34,6 +43,7 @@ struct oxi_djob {
 	uint8_t retries;                /* allowed */
 	uint8_t doomed;                 /* a kill is wanted for it: enum oxi_end + 1, and the status is in doom; else 0 */
 	int8_t priority;                /* higher ones first */
+	bool dated;                     /* has a deadline: ops->deadline */
 	int doom;
 };
 
@@ -74,6 +84,8 @@ struct oxi_dispatch_ops {
 	void (*running)(void *t, unsigned slot, struct oxi_running *ret);
 	/* Tells a job that was sent, and may be running, that it should end. Telling it again changes nothing. */
 	void (*tell)(void *t, unsigned slot, uint64_t lease);
+	/* When a job that is dated must not begin any more; OX_NEVER: it may. Asked each time that matters, for it may be moved. */
+	ox_time (*deadline)(void *t, const struct oxi_djob *job);
 	/* The job has ended; how and with which status. For OXI_END_RESULT the transport has stored the value before. */
 	void (*end)(void *t, struct oxi_djob *job, enum oxi_end how, int status);
 	/* Wants oxi_dispatch_tick() at this time, in place of the one asked for before; OX_NEVER: not at all. */
@@ -124,7 +136,13 @@ void oxi_dispatch_free(struct oxi_dispatch *d);         /* every job has ended *
 /* Starts the workers. */
 void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now);
 /*
- * A new job, whose index, timeout, retries and priority are set: enters the queue; sent by the next flush. If the pool
+ * One more user of a key: jobs of one key are sent to workers until limit of them are there (of different limits, the one said
+ * last). For the extra of a job that is submitted then, or to be given back. NULL: no memory.
+ */
+struct oxi_dkey *oxi_dispatch_key(struct oxi_dispatch *d, uint64_t hash, unsigned limit);
+void oxi_dispatch_unkey(struct oxi_dispatch *d, struct oxi_dkey *key);
+/*
+ * A new job, whose index, timeout, retries, priority, extra and dated are set: enters the queue; sent by the next flush. If the pool
  * is broken it ends at once (OXI_END_LIMIT, OX_EINIT), if it is closed too (OX_ECLOSED).
  */
 void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
@@ -151,6 +169,8 @@ bool oxi_dispatch_returned(struct oxi_dispatch *d, unsigned slot, uint64_t lease
 /* A result for a lease: finds the live job, or NULL (late, counted). The caller stores the value, then calls done. */
 struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64_t lease);
 void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status, ox_time run_time, ox_time now);
+/* The worker has not begun a dated job, for it was too late: ends so, or is queued again if its deadline has been moved. */
+void oxi_dispatch_late(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
 /* Before a value is stored: the job's function has returned a failure. True: it will be run again, forget the result. */
 bool oxi_dispatch_failed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time run_time, ox_time now);
 /*

@@ -67,6 +67,7 @@ void oxi_djob_retry(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now)
 
 	if (d->delayed_count++ == 0)
 		d->delay_done = slot_at(d, now);
+	oxi_djob_let_go(d, job);
 	job->state = OXI_DELAYED;
 	job->at = time_of(d, slot);
 	oxi_list_append(&d->delayed[slot % OXI_DELAY_SLOTS], &job->link);

@@ -36,6 +36,7 @@ void oxi_dkind_learn(const struct oxi_dispatch *d, uint16_t index, ox_time run_t
 void oxi_djob_end(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status)
 {
 	job->state = OXI_ENDED;
+	oxi_djob_drop_key(d, job);
 	if (how == OXI_END_CANCEL)
 		d->counts.ended_cancelled++;
 	else if (how == OXI_END_RESULT && status >= 0)
@@ -45,38 +46,60 @@ void oxi_djob_end(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how
 	d->ops->end(d->transport, job, how, status);
 }
 
-/* ---- the queue ---- */
+/* ---- queues ---- */
+
+void oxi_dqueue_init(struct oxi_dqueue *q)
+{
+	q->levels = q->count = 0;
+	for (unsigned level = 0; level < OXI_LEVELS; level++)
+		oxi_list_init(&q->level[level]);
+}
 
 static unsigned level_of(const struct oxi_djob *job)
 {
 	return (unsigned)(job->priority + OXI_PRIORITY_MAX);
 }
 
+static void put(struct oxi_dispatch *d, struct oxi_dqueue *q, struct oxi_djob *job, enum oxi_end_of_queue where)
+{
+	struct oxi_list *level = &q->level[level_of(job)];
+
+	oxi_list_insert(where == OXI_LAST ? level->prev : level, &job->link);
+	q->levels |= 1u << level_of(job);
+	q->count++;
+	d->counts.queued++;
+}
+
 void oxi_djob_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end_of_queue where, ox_time now)
 {
-	struct oxi_list *queue = &d->queue[level_of(job)];
-
 	job->state = OXI_QUEUED;
 	if (where == OXI_LAST)
 		job->at = now;
-	oxi_list_insert(where == OXI_LAST ? queue->prev : queue, &job->link);
-	d->levels |= 1u << level_of(job);
-	d->waiting++;
-	d->counts.queued++;
+	put(d, &d->queue, job, where);
+}
+
+void oxi_djob_block(struct oxi_dispatch *d, struct oxi_djob *job)
+{
+	struct oxi_dkey *key = job->extra->key;
+
+	job->state = OXI_BLOCKED;
+	if (key->blocked.count == 0)
+		oxi_list_append(&d->blocked, &key->link);
+	put(d, &key->blocked, job, OXI_LAST);
 }
 
 /*
  * The job that is first in its queue and has waited longest, where each priority above the others counts as
  * d->o.ageing of waiting. So nothing starves, and all that is looked at is one job a priority.
  */
-struct oxi_djob *oxi_dispatch_next(const struct oxi_dispatch *d)
+struct oxi_djob *oxi_dqueue_next(const struct oxi_dispatch *d, const struct oxi_dqueue *q)
 {
 	struct oxi_djob *best = NULL;
 	ox_time best_key = OX_NEVER;
 
-	for (unsigned left = d->levels; left != 0;) {
+	for (unsigned left = q->levels; left != 0;) {
 		unsigned level = 31u - (unsigned)__builtin_clz(left);
-		struct oxi_djob *job = oxi_djob_of(d->queue[level].next);
+		struct oxi_djob *job = oxi_djob_of(q->level[level].next);
 		ox_time key = job->at - job->priority * d->o.ageing;
 
 		left ^= 1u << level;
@@ -92,15 +115,37 @@ struct oxi_djob *oxi_dispatch_next(const struct oxi_dispatch *d)
 
 void oxi_djob_dequeue(struct oxi_dispatch *d, struct oxi_djob *job)
 {
+	struct oxi_dqueue *q = job->state == OXI_BLOCKED ? &job->extra->key->blocked : &d->queue;
+
 	oxi_list_remove(&job->link);
 	d->counts.queued--;
 	if (job->state == OXI_DELAYED) {
 		d->delayed_count--;
 		return;
 	}
-	d->waiting--;
-	if (oxi_list_empty(&d->queue[level_of(job)]))
-		d->levels ^= 1u << level_of(job);
+	if (oxi_list_empty(&q->level[level_of(job)]))
+		q->levels ^= 1u << level_of(job);
+	if (--q->count == 0 && job->state == OXI_BLOCKED)
+		oxi_list_remove(&job->extra->key->link);
+}
+
+/* Its owner hears of it when the messages are sent; until then it counts as queued. */
+void oxi_dispatch_set_late(struct oxi_dispatch *d, struct oxi_djob *job)
+{
+	oxi_djob_dequeue(d, job);
+	job->state = OXI_ENDED;
+	oxi_list_append(&d->late, &job->link);
+	d->counts.queued++;
+}
+
+void oxi_dispatch_end_late(struct oxi_dispatch *d)
+{
+	struct oxi_list *e;
+
+	while ((e = oxi_list_shift(&d->late)) != NULL) {
+		d->counts.queued--;
+		oxi_djob_end(d, oxi_djob_of(e), OXI_END_CANCEL, OX_ECANCELED);
+	}
 }
 
 static void end_queue(struct oxi_dispatch *d, struct oxi_list *queue)
@@ -116,8 +161,15 @@ static void end_queue(struct oxi_dispatch *d, struct oxi_list *queue)
 void oxi_dispatch_refuse_all(struct oxi_dispatch *d, int status)
 {
 	d->refuse = status;
+	oxi_dispatch_end_late(d);
 	for (unsigned level = OXI_LEVELS; level-- > 0;)
-		end_queue(d, &d->queue[level]);
+		end_queue(d, &d->queue.level[level]);
+	while (!oxi_list_empty(&d->blocked)) {
+		struct oxi_djob *job = oxi_dqueue_next(d, &OXI_CONTAINER(d->blocked.next, struct oxi_dkey, link)->blocked);
+
+		oxi_djob_dequeue(d, job);
+		oxi_djob_end(d, job, OXI_END_LIMIT, status);
+	}
 	for (unsigned slot = 0; slot < OXI_DELAY_SLOTS; slot++)
 		end_queue(d, &d->delayed[slot]);
 }
@@ -146,6 +198,7 @@ void oxi_lease_take(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_dj
 	*c = (struct oxi_dcell){
 		.lease = (uint64_t)oxi_dworker_slot(d, w) << OXI_LEASE_BITS | w->counter, .job = job, .cost = d->kinds[job->index].cost,
 	};
+	oxi_djob_hold(job);
 	job->state = OXI_LEASED;
 	job->lease = c->lease;
 	job->slot = oxi_dworker_slot(d, w);
@@ -163,9 +216,13 @@ void oxi_lease_take(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_dj
 
 void oxi_lease_free_cell(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_dcell *c)
 {
+	struct oxi_dkey *key = c->key;
+
 	w->load -= c->cost;
 	w->outstanding--;
 	*c = (struct oxi_dcell){ .lease = 0 };
+	if (key != NULL)
+		oxi_dkey_leave(d, key);
 	if (w->outstanding == 0) {
 		w->check_at = OX_NEVER;
 		w->shortest = 0;

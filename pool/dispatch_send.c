@@ -46,16 +46,28 @@ static void count_sent(struct oxi_dispatch *d, ox_time now)
 		d->rate_at = oxi_max_time(d->rate_at, now - OXI_LUMP) + d->o.interval;
 }
 
+/* It is its turn. False: it is too late for it, or it has to wait for others of its key; it has left the queue. */
+static bool may_go(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now)
+{
+	if (job->dated && d->ops->deadline(d->transport, job) <= now) {
+		oxi_dispatch_set_late(d, job);
+		return false;
+	}
+	return !oxi_djob_step_aside(d, job);
+}
+
 /* Leases jobs whose turn it is, at most limit; gives how many. */
 static unsigned lease_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_djob **jobs, unsigned limit, ox_time now)
 {
 	ox_time before = w->load;
 	unsigned n = 0;
 
-	while (n < limit && d->waiting > 0 && d->rate_at <= now && !oxi_dworker_is_used_up(w)) {
-		struct oxi_djob *job = oxi_dispatch_next(d);
+	while (n < limit && d->queue.count > 0 && d->rate_at <= now && !oxi_dworker_is_used_up(w)) {
+		struct oxi_djob *job = oxi_dqueue_next(d, &d->queue);
 		ox_time load = w->load + d->kinds[job->index].cost;
 
+		if ((job->dated || job->extra != NULL) && !may_go(d, job, now))
+			continue;
 		if (w->outstanding > 0 && (load > oxi_dispatch_budget(d) || load - before > d->o.batch))
 			break;
 		oxi_djob_dequeue(d, job);
@@ -87,13 +99,13 @@ static bool send_round(struct oxi_dispatch *d, ox_time now)
 	unsigned takers, sent = 0;
 
 	d->round++;
-	while (d->waiting > 0) {
+	while (d->queue.count > 0) {
 		struct oxi_dworker *w = pick(d, &takers, now);
 		unsigned share, n;
 
 		if (w == NULL)
 			return sent > 0;
-		share = (d->waiting + takers - 1) / takers;
+		share = (d->queue.count + takers - 1) / takers;
 		n = lease_jobs(d, w, jobs, share < d->o.max_batch ? share : d->o.max_batch, now);
 		if (n == 0)
 			return false;   /* not yet, or it is a long job and nobody is free: it keeps its turn */
@@ -176,7 +188,7 @@ void oxi_dispatch_share_work(struct oxi_dispatch *d, ox_time now)
 	unsigned takers;
 	struct oxi_dworker *idle, *most;
 
-	while (d->waiting == 0 && d->accepting > 0 && d->rate_at <= now) {
+	while (d->queue.count == 0 && d->accepting > 0 && d->rate_at <= now) {
 		d->round++;
 		idle = pick(d, &takers, now);
 		if (idle == NULL || idle->outstanding > 0)

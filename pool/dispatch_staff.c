@@ -192,9 +192,9 @@ static unsigned count_coming(const struct oxi_dispatch *d)
 
 void oxi_dispatch_grow(struct oxi_dispatch *d, ox_time now)
 {
-	if (d->o.remote_only || d->staffed >= d->o.workers || d->waiting == 0 || d->accepting > 0 || d->refuse < 0)
+	if (d->o.remote_only || d->staffed >= d->o.workers || d->queue.count == 0 || d->accepting > 0 || d->refuse < 0)
 		return;
-	for (unsigned n = count_coming(d); n < d->waiting && d->staffed < d->o.workers; n++) {
+	for (unsigned n = count_coming(d); n < d->queue.count && d->staffed < d->o.workers; n++) {
 		struct oxi_dworker *w = empty_place(d);
 
 		if (w == NULL)

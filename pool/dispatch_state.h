@@ -6,6 +6,7 @@
 #include "include/private/check.h"
 #include "pool/dispatch.h"
 #include "pool/heritage.h"
+#include "pool/table.h"
 
 #define OXI_SLOW     OX_MS(5)
 #define OXI_SLOW_REMOTE OX_MS(200)  /* the same of a remote worker: more than networks take for a round trip */
@@ -18,11 +19,27 @@ enum { OXI_LEVELS = 2 * OXI_PRIORITY_MAX + 1 };
 
 enum { OXI_DELAY_SLOTS = 512 };
 
+/* Jobs that wait. */
+struct oxi_dqueue {
+	struct oxi_list level[OXI_LEVELS];      /* one a priority, the lowest first; each in order */
+	unsigned levels;                /* bit i: level[i] is not empty */
+	unsigned count;                 /* in all of them */
+};
+
+struct oxi_dkey {
+	struct oxi_entry entry;         /* in dispatch.keys */
+	struct oxi_list link;           /* in dispatch.blocked, while some are */
+	struct oxi_dqueue blocked;
+	unsigned users;                 /* jobs, and cells of abandoned ones */
+	unsigned held, limit;           /* places */
+};
+
 enum oxi_dworker_state { OXI_WORKER_DOWN, OXI_WORKER_STARTING, OXI_WORKER_READY };
 
 struct oxi_dcell {
 	uint64_t lease;                 /* 0: free */
 	struct oxi_djob *job;           /* NULL: abandoned, but it still runs */
+	struct oxi_dkey *key;           /* abandoned: of which it holds a place; else NULL */
 	uint32_t cost;
 };
 
@@ -80,9 +97,10 @@ struct oxi_dispatch {
 	unsigned turn;                  /* the worker looked at first, of equals */
 	unsigned round;                 /* of sends: each worker gets one message in it */
 	ox_time timer_at;               /* as told to ops->timer */
-	struct oxi_list queue[OXI_LEVELS];      /* one a priority, the lowest first; each in order */
-	unsigned levels;                /* bit i: queue[i] is not empty */
-	unsigned waiting;               /* in all of them */
+	struct oxi_dqueue queue;
+	struct oxi_table keys;
+	struct oxi_list blocked;        /* keys for which jobs wait */
+	struct oxi_list late;           /* jobs whose turn came too late: ended by the next tick */
 	ox_time rate_at;                /* no sends before */
 	/* jobs that are delayed (dispatch_delay.c) */
 	struct oxi_list delayed[OXI_DELAY_SLOTS];
@@ -149,7 +167,11 @@ enum oxi_end_of_queue { OXI_LAST, OXI_FIRST };
 /* LAST: it waits from now on. FIRST: it goes on waiting. */
 void oxi_djob_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end_of_queue where, ox_time now);
 void oxi_djob_dequeue(struct oxi_dispatch *d, struct oxi_djob *job);
-struct oxi_djob *oxi_dispatch_next(const struct oxi_dispatch *d);       /* whose turn it is; there is one */
+void oxi_djob_block(struct oxi_dispatch *d, struct oxi_djob *job);      /* into its key's queue, last */
+void oxi_dqueue_init(struct oxi_dqueue *q);
+struct oxi_djob *oxi_dqueue_next(const struct oxi_dispatch *d, const struct oxi_dqueue *q);     /* whose turn it is; there is one */
+void oxi_dispatch_set_late(struct oxi_dispatch *d, struct oxi_djob *job);       /* from the queue */
+void oxi_dispatch_end_late(struct oxi_dispatch *d);
 void oxi_dispatch_refuse_all(struct oxi_dispatch *d, int status);
 void oxi_dworker_set_accepting(struct oxi_dispatch *d, struct oxi_dworker *w);
 void oxi_lease_take(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_djob *job, ox_time now);
@@ -157,6 +179,15 @@ void oxi_lease_free_cell(struct oxi_dispatch *d, struct oxi_dworker *w, struct o
 void oxi_lease_drop(struct oxi_dispatch *d, struct oxi_djob *job);
 enum oxi_taken oxi_lease_take_back(struct oxi_dispatch *d, struct oxi_djob *job);
 unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n, ox_time now);
+
+/* ---- keys (dispatch_key.c) ---- */
+
+void oxi_djob_hold(struct oxi_djob *job);       /* takes a place of its key, if it has one and holds none */
+void oxi_djob_let_go(struct oxi_dispatch *d, struct oxi_djob *job);
+void oxi_djob_drop_key(struct oxi_dispatch *d, struct oxi_djob *job);
+struct oxi_dkey *oxi_djob_pass_on(struct oxi_djob *job);        /* its place is the caller's now; NULL: it held none */
+void oxi_dkey_leave(struct oxi_dispatch *d, struct oxi_dkey *key);      /* gives such a place back */
+bool oxi_djob_step_aside(struct oxi_dispatch *d, struct oxi_djob *job); /* it is its turn. True: it has no place, and is blocked */
 
 /* ---- delays (dispatch_delay.c) ---- */
 

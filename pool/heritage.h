@@ -33,6 +33,7 @@ struct oxi_job_entry {
 	ox_job_fn *fn;
 	uint64_t identity;              /* of the code at fn, in the main process */
 	size_t max_result;
+	ox_time timeout;                /* 0: none */
 };
 
 struct oxi_pool_page {

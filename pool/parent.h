@@ -5,7 +5,10 @@
  *	parent_spawner.c    the client of the spawner: the first fork, registering a pool, promoting the standby
  *	cpus.c              how many workers by default
  *	parent_memory.c     payloads in the arena; blobs
+ *	parent_place.c      how many jobs may be in the pool
  *	parent_job.c        a job is a future: submit, call, ends, stories
+ *	parent_after.c      jobs that wait for others, and get their results
+ *	parent_same.c       one job's work for all who ask for it
  *	parent_seat.c       a worker as the parent sees it: birth, death, what it wrote
  *	parent_checkup.c    memory and standstill of workers, looked at by the clock
  *	parent_transport.c  the dispatcher's wishes turned into messages, and messages into its events
@@ -25,6 +28,7 @@
 #include "loop/loop.h"
 #include "pool/dispatch.h"
 #include "pool/heritage.h"
+#include "pool/table.h"
 
 /* ---- the spawner (any thread) ---- */
 
@@ -50,14 +54,24 @@ struct oxi_story {
 	char host[OXI_HOST];            /* where that was; "": here */
 };
 
+/* What few jobs have besides. Made for those alone, freed when the job has ended. */
+struct oxi_job_extra {
+	struct oxi_dextra dispatch;     /* where the job's dispatch.extra points to */
+	const struct oxi_scope *scope;  /* of a call with a deadline: its caller's */
+	struct oxi_after *after;        /* NULL: it waits for none */
+	struct oxi_same *same;          /* NULL: its future is its submitter's own */
+};
+
 /* A job and its result: ox_result is this struct too. */
 struct ox_result {
 	ox_future future;
 	struct oxi_djob dispatch;
 	ox_pool *pool;
-	const uint8_t *input;           /* in room, or in the arena (then this job is one of its users) */
-	size_t input_len;               /* valid, as input, until it has ended */
-	ox_time run_time;
+	union {
+		const uint8_t *input;   /* until it has ended: in room, or in the arena (then this job is one of its users) */
+		ox_time run_time;       /* then; 0: it was not told */
+	};
+	size_t input_len;               /* until it has ended */
 	struct oxi_story *story;        /* NULL: none */
 	uint32_t cap;                   /* bytes at room; the result goes there too if it fits */
 	uint16_t limit;                 /* the status of its result is the library's, not the function's */
@@ -150,7 +164,11 @@ struct ox_pool {
 	/* admission */
 	struct oxi_list submitters;     /* struct submitter, FIFO */
 	size_t pending, pending_bytes;
-	uint64_t submitted, done, failed, cancelled, rejected;
+	uint64_t submitted, done, failed, cancelled, rejected, shared;
+	/* jobs that wait for others */
+	struct oxi_list waiting, ripe;  /* by dispatch.link; ripe: no longer, but the dispatcher has not got them yet */
+	size_t waiting_count;           /* in both */
+	struct oxi_table same;          /* struct oxi_same, while another submitter may join */
 	unsigned draining;
 	struct oxi_list drainers;       /* struct oxi_wait */
 	/* closing */
@@ -186,6 +204,54 @@ void oxi_memory_put(ox_pool *p, const void *data);
 int oxi_job_store(struct ox_result *job, const struct oxi_record *r, const void *data, bool in_arena,
                   struct oxi_output *output);
 void oxi_job_ended(void *t, struct oxi_djob *job, enum oxi_end how, int status);
+
+/* When a dated job must not begin any more, as things stand. */
+ox_time oxi_job_deadline(void *t, const struct oxi_djob *job);
+
+/* ---- jobs, for their own files ---- */
+
+static inline struct oxi_job_extra *oxi_job_extra(const struct oxi_djob *job)      /* NULL: none */
+{
+	return job->extra != NULL ? OXI_CONTAINER(job->extra, struct oxi_job_extra, dispatch) : NULL;
+}
+
+bool oxi_job_is(const ox_future *f, const ox_pool *p);          /* a job of this pool */
+void oxi_job_cancel(struct ox_result *job);
+void oxi_job_count(ox_pool *p, int status, ox_origin origin);   /* a future with this end */
+
+/* ---- admission ---- */
+
+bool oxi_place_try(ox_pool *p, size_t len);     /* takes a place if there is one that nobody waits for */
+int oxi_place_await(ox_pool *p, size_t len);    /* takes a place; parks until there is one. 0; OX_ECANCELED, OX_ECLOSED */
+void oxi_place_shrink(ox_pool *p, size_t len);  /* so many bytes of it are not needed */
+void oxi_place_leave(ox_pool *p, size_t len);
+void oxi_pool_hold(ox_pool *p);                 /* tells the loop whether something real is pending */
+
+/* ---- jobs that wait for others ---- */
+
+/* Takes note of the futures. 0; OX_EINVAL: not a job's of this pool; OX_ENOMEM. */
+int oxi_after_new(ox_pool *p, ox_future *const *fs, size_t count, bool any, struct oxi_after **ret);
+void oxi_after_free(ox_pool *p, struct oxi_after *a);           /* takes NULL */
+int oxi_after_verdict(const struct oxi_after *a);               /* negative: the job is not to begin */
+/* The job waits from now on. False: there is nothing to wait for any more. */
+bool oxi_after_wait(struct oxi_after *a, struct ox_result *job);
+bool oxi_after_leave(struct oxi_after *a);                      /* to end it. False: it does not wait (any more) */
+void oxi_after_settle(ox_pool *p);                              /* what is ripe goes to the dispatcher, or ends */
+void oxi_after_close(ox_pool *p);                               /* all that wait end */
+/* The records that take the results to the worker: how many, and their inline bytes; and them. */
+uint32_t oxi_after_size(const ox_pool *p, const struct oxi_after *a, size_t *ret_bytes);
+void oxi_after_put(const ox_pool *p, const struct oxi_after *a, uint64_t lease, struct oxi_body *b);
+
+/* ---- jobs whose work is shared ---- */
+
+struct oxi_same *oxi_same_find(const ox_pool *p, unsigned kind, ox_bytes key);
+/* A future in g for the work of a job that is about to be submitted, or is pending already. 0; OX_ENOMEM, OX_ESTATE. */
+int oxi_same_new(struct ox_result *work, ox_bytes key, ox_group *g, ox_future **ret);
+int oxi_same_join(struct oxi_same *s, ox_group *g, ox_future **ret);
+void oxi_same_ended(struct oxi_same *s);                        /* the work is done: so are all its futures */
+ox_time oxi_same_deadline(const struct oxi_same *s);            /* the last of them */
+struct ox_result *oxi_same_work(const ox_future *f);            /* that its end came from; NULL: none, or it is no such future */
+bool oxi_same_is(const ox_future *f, const ox_pool *p);
 
 /* ---- seats ---- */
 

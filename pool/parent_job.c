@@ -2,13 +2,15 @@
 /*
  * A job is a future, the dispatcher's record of it, and its input, in one piece of memory:
  *
- *	| ox_future | oxi_djob | pool, input, run time, story | room ... |
+ *	| ox_future | oxi_djob | pool, input or run time, story | room ... |
  *
  * An input of up to 4 KiB lies in the room, a larger one in the arena. The room takes the result when it
  * fits, for the input is needed no more by then. With nothing in the room a job is 200 bytes; jobs are
- * recycled through two free lists of the pool, so a million of them cost no million of allocations.
+ * recycled through two free lists of the pool, so a million of them cost no million of allocations. What few jobs have
+ * besides is in a struct of its own (oxi_job_extra).
  *
  *	submit: admission (parks, FIFO; or says busy) -> job made -> dispatcher -> sent by the hook at the end of the turn
+ *	                                                 '-> waits for others (parent_after.c) -^
  *	end:    told by the dispatcher exactly once -> counts, input given back, story attached -> future resolved
  *
  * A result lives as long as its future; so does what it needs of the pool, even when that is closed before.
@@ -25,9 +27,18 @@ static const struct oxi_future_ops job_ops = {
 	.kind = "job", .cancel = job_cancel, .release = job_release, .name = job_name,
 };
 
+_Static_assert(sizeof(struct ox_result) + OXI_ROOM_SMALL <= 200, "a queued job is small");
+
 static struct ox_result *job_of(const ox_future *f)
 {
 	return f != NULL && f->ops == &job_ops ? OXI_CONTAINER(f, struct ox_result, future) : NULL;
+}
+
+bool oxi_job_is(const ox_future *f, const ox_pool *p)
+{
+	const struct ox_result *j = job_of(f);
+
+	return j != NULL ? j->pool == p : oxi_same_is(f, p);
 }
 
 static const char *job_name(const ox_future *f)
@@ -94,7 +105,20 @@ static void drop_input(struct ox_result *j)
 {
 	if (j->input != j->room && j->input != NULL)
 		oxi_memory_put(j->pool, j->input);
-	j->input = NULL;
+	j->run_time = 0;
+}
+
+static void drop_extra(struct ox_result *j)
+{
+	struct oxi_job_extra *x = oxi_job_extra(&j->dispatch);
+
+	if (x == NULL)
+		return;
+	if (x->dispatch.key != NULL)    /* the dispatcher has not had the job */
+		oxi_dispatch_unkey(j->pool->dispatch, x->dispatch.key);
+	oxi_after_free(j->pool, x->after);
+	oxi_free(x);
+	j->dispatch.extra = NULL;
 }
 
 static void job_release(ox_future *f)
@@ -133,78 +157,6 @@ static int make_job(ox_pool *p, const void *in, size_t len, struct ox_result **r
 	return 0;
 }
 
-/* ---- admission ---- */
-
-/* One that waits to be let in. The place is its own from the moment it is woken. */
-struct submitter {
-	struct oxi_wait wait;
-	size_t len;
-};
-
-static bool has_room(const ox_pool *p, size_t len)
-{
-	return p->pending == 0 || (p->pending < p->options.max_pending &&
-	                           p->pending_bytes + len <= p->options.max_pending_bytes);
-}
-
-static void hold(ox_pool *p)
-{
-	bool real = p->watch != NULL && (p->pending > 0 || p->closing);
-
-	if (real != p->held)
-		oxi_loop_hold(real ? 1 : -1);
-	p->held = real;
-}
-
-static void take_place(ox_pool *p, size_t len)
-{
-	p->pending++;
-	p->pending_bytes += len;
-}
-
-static void leave_place(ox_pool *p, size_t len)
-{
-	p->pending--;
-	p->pending_bytes -= len;
-	while (!oxi_list_empty(&p->submitters)) {
-		struct submitter *s = OXI_CONTAINER(p->submitters.next, struct submitter, wait.link);
-		if (!has_room(p, s->len))
-			break;
-		take_place(p, s->len);
-		oxi_list_remove(&s->wait.link);
-		oxi_wake(&s->wait, 0);
-	}
-	for (struct oxi_list *e; p->pending == 0 && (e = oxi_list_shift(&p->drainers)) != NULL;)
-		oxi_wake(OXI_CONTAINER(e, struct oxi_wait, link), 0);
-}
-
-static oxi_abort_answer give_up(struct oxi_wait *w)
-{
-	oxi_list_remove(&w->link);
-	return OXI_ABORTED;
-}
-
-/* Takes a place if there is one that nobody waits for. */
-static bool try_place(ox_pool *p, size_t len)
-{
-	if (!oxi_list_empty(&p->submitters) || !has_room(p, len))
-		return false;
-	take_place(p, len);
-	return true;
-}
-
-/* Takes a place; parks until there is one. 0; OX_ECANCELED, OX_ECLOSED. */
-static int await_place(ox_pool *p, size_t len)
-{
-	struct submitter s = { .len = len };
-
-	if (try_place(p, len))
-		return 0;
-	oxi_wait_init(&s.wait, "submit", p, give_up);
-	oxi_list_append(&p->submitters, &s.wait.link);
-	return oxi_park(&s.wait);
-}
-
 /* ---- submit and call ---- */
 
 void ox_submit_options_init(ox_submit_options *o)
@@ -222,6 +174,15 @@ struct request {
 	const ox_submit_options *options;       /* NULL: all defaults */
 };
 
+/* What comes of it. */
+struct plan {
+	const struct oxi_kind *kind;
+	unsigned index;                 /* of the kind */
+	ox_submit_options options;      /* defaults filled in */
+	ox_time deadline;               /* of whom it is for; OX_NEVER: none */
+	struct oxi_after *after;        /* NULL: none, or the job's */
+};
+
 static const struct oxi_kind *find_kind(const ox_pool *p, const ox_job *job)
 {
 	for (unsigned i = 0; i < p->kind_count; i++)
@@ -233,6 +194,11 @@ static const struct oxi_kind *find_kind(const ox_pool *p, const ox_job *job)
 	return NULL;
 }
 
+static bool is_missing(ox_bytes b)
+{
+	return b.data == NULL && b.len > 0;
+}
+
 static int take_options(const ox_submit_options *o, ox_submit_options *ret)
 {
 	*ret = (ox_submit_options){ 0 };
@@ -241,11 +207,16 @@ static int take_options(const ox_submit_options *o, ox_submit_options *ret)
 	if (o->size == 0)
 		return OX_EINVAL;
 	memcpy(ret, o, o->size < sizeof *ret ? o->size : sizeof *ret);
-	return ret->priority < -OXI_PRIORITY_MAX || ret->priority > OXI_PRIORITY_MAX ? OX_EINVAL : 0;
+	if (ret->priority < -OXI_PRIORITY_MAX || ret->priority > OXI_PRIORITY_MAX || ret->timeout < 0 || is_missing(ret->key) ||
+	    is_missing(ret->same))
+		return OX_EINVAL;
+	if (ret->key_limit == 0)
+		ret->key_limit = 1;
+	return 0;
 }
 
-/* The checks that need no place. */
-static int may_submit(const struct request *q, const struct oxi_kind **ret_kind, ox_submit_options *ret_options)
+/* The checks that need no place. The futures that it is to come after may be gone when it has one, so they are noted here. */
+static int may_submit(const struct request *q, struct plan *ret)
 {
 	ox_pool *p = q->pool;
 	int r;
@@ -253,47 +224,113 @@ static int may_submit(const struct request *q, const struct oxi_kind **ret_kind,
 	if (p == NULL)
 		return OX_ENOMEM;
 	OXI_CHECK_OBJECT(p, OXI_POOL_MAGIC);
-	if (q->job == NULL || (q->in == NULL && q->len > 0) || (r = take_options(q->options, ret_options)) < 0)
+	if (q->job == NULL || (q->in == NULL && q->len > 0) || (r = take_options(q->options, &ret->options)) < 0)
 		return OX_EINVAL;
 	if (p->closing || p->draining > 0)
 		return OX_ECLOSED;
-	*ret_kind = find_kind(p, q->job);
-	if (*ret_kind == NULL)
+	ret->kind = find_kind(p, q->job);
+	if (ret->kind == NULL)
 		return OX_ENOJOB;
-	return q->len > p->arena.zone_size ? OX_ETOOBIG : oxi_pool_attach(p);
+	ret->index = (unsigned)(ret->kind - p->kinds);
+	if (q->len > p->arena.zone_size)
+		return OX_ETOOBIG;
+	r = oxi_pool_attach(p);
+	if (r == 0 && ret->options.after_count > 0)
+		r = oxi_after_new(p, ret->options.after, ret->options.after_count, ret->options.after_any, &ret->after);
+	return r;
 }
 
-/* Makes and submits the job. 0; a code: nothing was made. */
-static int submit(const struct request *q, bool wait, struct ox_result **ret)
+/* What few jobs have. 0; OX_ENOMEM: drop_extra() undoes what there is. */
+static int add_extra(struct ox_result *j, struct plan *plan, bool is_call)
+{
+	const ox_submit_options *o = &plan->options;
+	struct oxi_job_extra *x;
+
+	if (o->key.len == 0 && plan->after == NULL && o->same.len == 0 && !(is_call && plan->deadline != OX_NEVER))
+		return 0;
+	x = oxi_alloc(sizeof *x);
+	if (x == NULL)
+		return OX_ENOMEM;
+	j->dispatch.extra = &x->dispatch;
+	x->scope = is_call ? oxi_scope_here() : NULL;
+	x->after = plan->after;
+	plan->after = NULL;
+	if (o->key.len == 0)
+		return 0;
+	x->dispatch.key = oxi_dispatch_key(j->pool->dispatch, oxi_hash(o->key.data, o->key.len, 0), o->key_limit);
+	return x->dispatch.key != NULL ? 0 : OX_ENOMEM;
+}
+
+/* For its future is in no group if it is shared: *ret is its submitter's then. 0; a code: nothing was made. */
+static int make_future(struct ox_result *j, const struct request *q, const struct plan *plan, ox_future **ret)
+{
+	bool shared = plan->options.same.len > 0;
+	int r = oxi_future_init(&j->future, shared ? NULL : q->group, &job_ops);
+
+	if (shared)
+		return oxi_same_new(j, plan->options.same, q->group, ret);
+	if (r == 0)
+		j->pool->submitted++;
+	*ret = &j->future;
+	return r;
+}
+
+/* Makes the job, or has it share another's work, and gives it to the dispatcher. 0; a code: nothing was made. */
+static int enter(const struct request *q, struct plan *plan, ox_future **ret)
 {
 	ox_pool *p = q->pool;
-	const struct oxi_kind *kind;
-	ox_submit_options o;
+	const ox_submit_options *o = &plan->options;
+	struct oxi_same *same = o->same.len > 0 ? oxi_same_find(p, plan->index, o->same) : NULL;
 	struct ox_result *j;
-	int r = may_submit(q, &kind, &o);
+	int r;
 
-	if (r == 0)
-		r = wait ? await_place(p, q->len) : try_place(p, q->len) ? 0 : OX_EBUSY;
+	if (same != NULL) {
+		r = oxi_same_join(same, q->group, ret);
+		if (r == 0)
+			oxi_place_shrink(p, q->len);
+		return r;
+	}
+	if (plan->after != NULL && (r = oxi_after_verdict(plan->after)) < 0)
+		return r;
+	r = make_job(p, q->in, q->len, &j);
 	if (r < 0)
 		return r;
-	r = p->closing ? OX_ECLOSED : make_job(p, q->in, q->len, &j);
-	if (r == 0 && (r = oxi_future_init(&j->future, q->group, &job_ops)) < 0) {
+	j->dispatch.priority = (int8_t)o->priority;
+	j->dispatch.index = (uint16_t)plan->index;
+	j->dispatch.timeout = o->timeout == 0 ? plan->kind->copy.timeout : o->timeout <= OX_NEVER / 4 ? o->timeout : 0;
+	j->dispatch.retries = (uint8_t)(plan->kind->copy.retries < UINT8_MAX ? plan->kind->copy.retries : UINT8_MAX);
+	j->dispatch.dated = plan->deadline != OX_NEVER;
+	r = add_extra(j, plan, q->group == NULL);
+	if (r == 0)
+		r = make_future(j, q, plan, ret);
+	if (r < 0) {
+		drop_extra(j);
 		drop_input(j);
 		job_free(j);
-	}
-	if (r < 0) {
-		leave_place(p, q->len);
 		return r;
 	}
-	p->submitted++;
-	j->dispatch.priority = (int8_t)o.priority;
-	j->dispatch.index = (uint16_t)(kind - p->kinds);
-	j->dispatch.timeout = kind->copy.timeout;
-	j->dispatch.retries = (uint8_t)(kind->copy.retries < UINT8_MAX ? kind->copy.retries : UINT8_MAX);
-	hold(p);
-	*ret = j;
-	oxi_dispatch_submit(p->dispatch, &j->dispatch, oxi_pool_now());
+	oxi_pool_hold(p);
+	struct oxi_job_extra *x = oxi_job_extra(&j->dispatch);
+	if (x == NULL || x->after == NULL || !oxi_after_wait(x->after, j))
+		oxi_dispatch_submit(p->dispatch, &j->dispatch, oxi_pool_now());
 	return 0;
+}
+
+static int submit(const struct request *q, ox_time deadline, bool wait, ox_future **ret)
+{
+	ox_pool *p = q->pool;
+	struct plan plan = { .deadline = deadline };
+	int r = may_submit(q, &plan);
+
+	if (r == 0)
+		r = wait ? oxi_place_await(p, q->len) : oxi_place_try(p, q->len) ? 0 : OX_EBUSY;
+	if (r == 0) {
+		r = p->closing ? OX_ECLOSED : enter(q, &plan, ret);
+		if (r < 0)
+			oxi_place_leave(p, q->len);
+	}
+	oxi_after_free(p, plan.after);
+	return r;
 }
 
 /* Has what was submitted sent: once for the whole turn, at once when there is a message full of it. */
@@ -305,15 +342,16 @@ static void send_soon(ox_pool *p)
 }
 
 /* Into a group that may have been cancelled. */
-static int submit_to_group(const struct request *q, bool wait, struct ox_result **ret)
+static int submit_to_group(const struct request *q, bool wait, ox_future **ret)
 {
 	if (q->group == NULL)
 		return OX_ENOMEM;
-	if (oxi_group_deadline(q->group) == INT64_MIN)
+	ox_time deadline = oxi_group_deadline(q->group);
+	if (deadline == INT64_MIN)
 		return OX_ECANCELED;
 	int r = wait ? oxi_checkpoint() : 0;
 	if (r == 0)
-		r = submit(q, wait, ret);
+		r = submit(q, deadline, wait, ret);
 	if (r == 0)
 		send_soon(q->pool);
 	return r;
@@ -322,10 +360,10 @@ static int submit_to_group(const struct request *q, bool wait, struct ox_result 
 ox_future *ox_submit_with(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len,
                           const ox_submit_options *o)
 {
-	struct ox_result *j;
-	int r = oxi_forked() ? OX_EFORKED : submit_to_group(&(struct request){ g, p, job, in, len, o }, true, &j);
+	ox_future *f;
+	int r = oxi_forked() ? OX_EFORKED : submit_to_group(&(struct request){ g, p, job, in, len, o }, true, &f);
 
-	return r == 0 ? &j->future : oxi_future_failed(g, r);
+	return r == 0 ? f : oxi_future_failed(g, r);
 }
 
 ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len)
@@ -336,47 +374,66 @@ ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in,
 int ox_try_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len,
                   const ox_submit_options *o, ox_future **ret)
 {
-	struct ox_result *j;
-
 	if (oxi_forked())
 		return OX_EFORKED;
 	if (ox_loop_self() == NULL)
 		return OX_ESTATE;
-	int r = submit_to_group(&(struct request){ g, p, job, in, len, o }, false, &j);
-	if (r == 0)
-		*ret = &j->future;
-	return r;
+	return submit_to_group(&(struct request){ g, p, job, in, len, o }, false, ret);
 }
 
 int ox_call(ox_pool *p, const ox_job *job, const void *in, size_t len, ox_result **ret)
 {
-	struct ox_result *j;
+	ox_future *f;
 	int r = oxi_checkpoint();
 
 	if (r == 0)
-		r = submit(&(struct request){ .pool = p, .job = job, .in = in, .len = len }, true, &j);
+		r = submit(&(struct request){ .pool = p, .job = job, .in = in, .len = len }, ox_deadline(), true, &f);
 	if (r < 0)
 		return r;
 	send_soon(p);
-	r = ox_await(&j->future);
+	r = ox_await(f);
 	if (r >= 0 && ret != NULL)
-		*ret = j;
+		*ret = job_of(f);
 	else
-		oxi_future_release(&j->future);
+		oxi_future_release(f);
 	return r;
 }
 
 /* ---- the end ---- */
 
-static bool job_cancel(ox_future *f, ox_cause cause)
+void oxi_job_cancel(struct ox_result *j)
 {
-	struct ox_result *j = job_of(f);
 	ox_pool *p = j->pool;
+	const struct oxi_job_extra *x = oxi_job_extra(&j->dispatch);
 	bool abandon = p->kinds[j->dispatch.index].copy.on_cancel == OX_ABANDON;
 
-	(void)cause;
+	if (x != NULL && x->after != NULL && oxi_after_leave(x->after)) {
+		j->dispatch.state = OXI_ENDED;
+		oxi_job_ended(p, &j->dispatch, OXI_END_CANCEL, OX_ECANCELED);
+		return;
+	}
+	if (p->loop != NULL)
+		oxi_hook_arm(&p->flush);        /* others may have its place now */
 	oxi_dispatch_cancel(p->dispatch, &j->dispatch, OXI_END_CANCEL, OX_ECANCELED, abandon, oxi_pool_now());
+}
+
+static bool job_cancel(ox_future *f, ox_cause cause)
+{
+	(void)cause;
+	oxi_job_cancel(job_of(f));
 	return true;
+}
+
+ox_time oxi_job_deadline(void *t, const struct oxi_djob *dispatch)
+{
+	const struct ox_result *j = OXI_CONTAINER((struct oxi_djob *)dispatch, struct ox_result, dispatch);
+	const struct oxi_job_extra *x = oxi_job_extra(dispatch);
+
+	(void)t;
+	if (x != NULL && x->same != NULL)
+		return oxi_real_deadline(oxi_same_deadline(x->same));
+	return oxi_real_deadline(x != NULL && x->scope != NULL ? oxi_scope_effective_deadline(x->scope)
+	                                                       : oxi_group_deadline(j->future.group));
 }
 
 /* The job's own copy of a death; captured output goes to the first that asks. */
@@ -403,10 +460,10 @@ int oxi_job_store(struct ox_result *j, const struct oxi_record *r, const void *d
 {
 	size_t len = (size_t)r->length;
 
-	j->run_time = r->time;
 	j->limit = (r->flags & OXI_RECORD_LIMIT) != 0;
 	attach_output(j, output);
 	drop_input(j);
+	j->run_time = r->time;
 	if (in_arena) {
 		j->future.value = data;
 	} else if (len > 0) {
@@ -432,6 +489,16 @@ static ox_origin origin_of(const struct ox_result *j, enum oxi_end how)
 	}
 }
 
+void oxi_job_count(ox_pool *p, int status, ox_origin origin)
+{
+	if (origin == OX_ORIGIN_CANCEL)
+		p->cancelled++;
+	else if (status < 0)
+		p->failed++;
+	else
+		p->done++;
+}
+
 void oxi_job_ended(void *t, struct oxi_djob *dispatch, enum oxi_end how, int status)
 {
 	ox_pool *p = t;
@@ -441,21 +508,21 @@ void oxi_job_ended(void *t, struct oxi_djob *dispatch, enum oxi_end how, int sta
 		how = OXI_END_LIMIT;
 		status = OX_ECLOSED;
 	}
+	struct oxi_job_extra *x = oxi_job_extra(dispatch);
+	struct oxi_same *same = x != NULL ? x->same : NULL;
 	ox_origin origin = origin_of(j, how);
-	if (how == OXI_END_CANCEL)
-		p->cancelled++;
-	else if (status < 0)
-		p->failed++;
-	else
-		p->done++;
+	if (same == NULL)
+		oxi_job_count(p, status, origin);
 	bool died = how != OXI_END_RESULT && (how != OXI_END_LIMIT || status == OX_EOOM || status == OX_ESTUCK);
 	if (died && p->obituary != NULL)
 		attach_death(j, p->obituary);
 	if (how != OXI_END_RESULT)
 		drop_input(j);
-	leave_place(p, j->input_len);
-	hold(p);
+	drop_extra(j);
+	oxi_place_leave(p, j->input_len);
 	oxi_future_resolve(&j->future, status, origin);
+	if (same != NULL)
+		oxi_same_ended(same);
 }
 
 /* ---- asking ---- */
@@ -478,16 +545,24 @@ void ox_result_free(ox_result *r)
 	oxi_future_release(&r->future);
 }
 
-const ox_crash *ox_future_crash(const ox_future *f)
+/* The job that a future's end came from. NULL: none. */
+static const struct ox_result *work_of(const ox_future *f)
 {
 	const struct ox_result *j = job_of(f);
+
+	return j != NULL ? j : oxi_same_work(f);
+}
+
+const ox_crash *ox_future_crash(const ox_future *f)
+{
+	const struct ox_result *j = work_of(f);
 
 	return j != NULL && j->story != NULL && j->story->crashed ? &j->story->crash : NULL;
 }
 
 const char *ox_future_output(const ox_future *f, size_t *ret_len, bool *ret_truncated)
 {
-	const struct ox_result *j = job_of(f);
+	const struct ox_result *j = work_of(f);
 	const struct oxi_story *s = j != NULL ? j->story : NULL;
 
 	if (ret_len != NULL)
@@ -499,7 +574,7 @@ const char *ox_future_output(const ox_future *f, size_t *ret_len, bool *ret_trun
 
 ox_time ox_future_run_time(const ox_future *f)
 {
-	const struct ox_result *j = job_of(f);
+	const struct ox_result *j = work_of(f);
 
-	return j != NULL ? j->run_time : 0;
+	return j != NULL && j->future.origin != OX_ORIGIN_NONE ? j->run_time : 0;
 }

@@ -246,7 +246,7 @@ static void timer(void *t, ox_time at)
 
 const struct oxi_dispatch_ops oxi_remote_ops = {
 	.spawn = spawn, .kill = kill_worker, .stop = stop, .send = send_jobs, .take_back = take_back, .running = running,
-	.tell = tell, .end = oxi_job_ended, .timer = timer,
+	.tell = tell, .deadline = oxi_job_deadline, .end = oxi_job_ended, .timer = timer,
 };
 
 /* ---- a worker's life ---- */

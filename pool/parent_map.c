@@ -37,7 +37,9 @@ ox_map *ox_map_open(ox_pool *p, const ox_map_options *o)
 	memcpy(&mine, o, o->size < sizeof mine ? o->size : sizeof mine);
 	if (mine.in_flight == 0)
 		mine.in_flight = 4 * (size_t)p->options.workers;
-	ox_map *m = oxi_alloc(sizeof *m + mine.in_flight * sizeof *m->ring);
+	if (mine.in_flight > (SIZE_MAX - sizeof(ox_map)) / sizeof(ox_future *))
+		return NULL;
+	ox_map *m = oxi_alloc(sizeof *m + (mine.unordered ? 0 : mine.in_flight * sizeof *m->ring));
 	if (m == NULL)
 		return NULL;
 	m->group = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT, .name = "map"));
@@ -62,7 +64,11 @@ static void fill(ox_map *m)
 		if (m->ended != 1)
 			return;
 		ox_future *f = ox_submit(m->group, m->pool, m->options.job, in.data, in.len);
-		m->ring[(m->head + m->in_flight++) % m->options.in_flight] = f;
+		if (!m->options.unordered)
+			m->ring[(m->head + m->in_flight) % m->options.in_flight] = f;
+		else if (f->group == NULL)      /* not even a failed one could be made, so the group will not give it */
+			m->ended = f->status;
+		m->in_flight += m->ended == 1;
 	}
 }
 

@@ -146,6 +146,7 @@ void oxi_pool_settle(ox_pool *p)
 	oxi_transport_pump(p);
 	if (p->remote != NULL)
 		oxi_remote_turn(p);
+	oxi_after_settle(p);
 	oxi_dispatch_flush(p->dispatch, oxi_pool_now());
 	bool more = p->remote != NULL && oxi_remote_settle(p);
 	if (oxi_channel_pending(p->channel) || more) {
@@ -322,7 +323,7 @@ static int write_page(ox_pool *p)
 	for (unsigned i = 0; i < p->kind_count; i++) {
 		const ox_job *job = &p->kinds[i].copy;
 		page->job[i] = (struct oxi_job_entry){
-			.fn = job->fn, .identity = oxi_code_identity((const void *)job->fn),
+			.fn = job->fn, .identity = oxi_code_identity((const void *)job->fn), .timeout = job->timeout,
 			.max_result = job->max_result > 0 && job->max_result < p->options.max_result ? job->max_result
 			                                                                              : p->options.max_result,
 		};
@@ -514,6 +515,8 @@ int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
 	oxi_hook_init(&p->flush, on_flush);
 	oxi_hook_init(&p->at_end, on_loop_end);
 	oxi_list_init(&p->submitters);
+	oxi_list_init(&p->waiting);
+	oxi_list_init(&p->ripe);
 	oxi_list_init(&p->drainers);
 	oxi_list_init(&p->closer);
 	int r = build(p, o);
@@ -572,6 +575,7 @@ static void begin_close(ox_pool *p)
 	p->kill_at = oxi_pool_now() + GRACE;
 	while ((e = oxi_list_shift(&p->submitters)) != NULL)
 		oxi_wake(OXI_CONTAINER(e, struct oxi_wait, link), OX_ECLOSED);
+	oxi_after_close(p);
 	oxi_dispatch_close(p->dispatch, oxi_pool_now());
 }
 
@@ -635,7 +639,7 @@ int ox_pool_get_stats(const ox_pool *p, ox_pool_stats *ret)
 		.pending = p->submitted - p->done - p->failed - p->cancelled, .pending_bytes = p->pending_bytes,
 		.crashed = c.crashed, .killed = c.killed, .spawned = c.spawned, .retried = c.retried, .late = c.late,
 		.rejected = p->rejected + oxi_channel_malformed(p->channel),
-		.workers = c.ready, .busy = c.busy, .starting = c.starting,
+		.workers = c.ready, .busy = c.busy, .starting = c.starting, .shared = p->shared, .waiting = p->waiting_count,
 	};
 	for (unsigned i = 0; i < p->seat_count; i++)
 		s.stopped += oxi_seat_stopped(&p->seats[i]);

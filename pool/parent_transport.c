@@ -83,6 +83,32 @@ static unsigned grant_room(ox_pool *p, struct oxi_seat *s, struct oxi_djob *cons
 	return granted;
 }
 
+/* How many records a job has besides its own and its grant's, and their inline bytes. */
+static uint32_t more_records(const ox_pool *p, const struct oxi_djob *d, size_t *ret_bytes)
+{
+	const struct oxi_job_extra *x = oxi_job_extra(d);
+	uint32_t n = d->dated || d->timeout != p->kinds[d->index].copy.timeout;
+
+	*ret_bytes = 0;
+	return x != NULL && x->after != NULL ? n + oxi_after_size(p, x->after, ret_bytes) : n;
+}
+
+static void put_more(const ox_pool *p, struct oxi_body *b, const struct oxi_djob *d)
+{
+	const struct oxi_job_extra *x = oxi_job_extra(d);
+
+	if (d->dated || d->timeout != p->kinds[d->index].copy.timeout) {
+		ox_time deadline = d->dated ? oxi_job_deadline(NULL, d) : OX_NEVER;
+		struct oxi_record r = {
+			.lease = d->lease, .flags = OXI_RECORD_TERMS, .length = (uint64_t)d->timeout,
+			.time = deadline != OX_NEVER ? deadline : 0,
+		};
+		OXI_CHECK(oxi_body_put(b, &r, NULL) == 0);
+	}
+	if (x != NULL && x->after != NULL)
+		oxi_after_put(p, x->after, d->lease, b);
+}
+
 static void put_job(const ox_pool *p, const struct oxi_seat *s, struct oxi_body *b, const struct oxi_djob *d)
 {
 	const struct ox_result *j = job_of((struct oxi_djob *)d);
@@ -94,20 +120,27 @@ static void put_job(const ox_pool *p, const struct oxi_seat *s, struct oxi_body 
 	}
 	OXI_CHECK(oxi_body_put(b, &r, j->input) == 0);
 	const struct oxi_grant *g = oxi_grant_find(s, d->lease);
-	if (g == NULL)
-		return;
-	r = (struct oxi_record){ .lease = d->lease, .flags = OXI_RECORD_GRANT, .length = g->cap, .place = g->place };
-	OXI_CHECK(oxi_body_put(b, &r, NULL) == 0);
+	if (g != NULL) {
+		r = (struct oxi_record){ .lease = d->lease, .flags = OXI_RECORD_GRANT, .length = g->cap, .place = g->place };
+		OXI_CHECK(oxi_body_put(b, &r, NULL) == 0);
+	}
+	put_more(p, b, d);
 }
 
-static size_t body_size(struct oxi_djob *const *jobs, unsigned n, unsigned granted)
+/* The size of a body with these jobs and so many grants; and how many records that are. */
+static size_t body_size(const ox_pool *p, struct oxi_djob *const *jobs, unsigned n, unsigned granted, uint32_t *ret_records)
 {
-	size_t size = (size_t)(n + granted) * OXI_WIRE_RECORD;
+	uint32_t records = n + granted;
+	size_t size = 0, more;
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		if (is_inline(job_of(jobs[i])))
 			size += oxi_align16(job_of(jobs[i])->input_len);
-	return size;
+		records += more_records(p, jobs[i], &more);
+		size += more;
+	}
+	*ret_records = records;
+	return size + (size_t)records * OXI_WIRE_RECORD;
 }
 
 static void offer(struct oxi_seat *s, struct oxi_djob *const *jobs, unsigned n, enum oxi_claim state)
@@ -123,16 +156,17 @@ static int send_jobs(void *t, unsigned slot, struct oxi_djob *const *jobs, unsig
 	struct oxi_seat *s = &p->seats[slot];
 	struct oxi_header h = header(p, s, OXI_JOBS);
 	unsigned granted = grant_room(p, s, jobs, n);
-	size_t size = body_size(jobs, n, granted);
+	uint32_t records;
+	size_t size = body_size(p, jobs, n, granted, &records);
 	void *data = oxi_channel_body(p->channel, size);
 	struct oxi_body body;
 	int r = data != NULL ? 0 : OX_ENOMEM;
 
 	if (r == 0) {
-		oxi_body_init(&body, data, size, n + granted);
+		oxi_body_init(&body, data, size, records);
 		for (unsigned i = 0; i < n; i++)
 			put_job(p, s, &body, jobs[i]);
-		h.count = n + granted;
+		h.count = records;
 		h.length = body.len;
 		offer(s, jobs, n, OXI_CLAIM_OFFERED);
 		r = oxi_channel_send_body(p->channel, &s->peer, &h, body.len);
@@ -182,7 +216,7 @@ static void timer(void *t, ox_time at)
 
 const struct oxi_dispatch_ops oxi_transport_ops = {
 	.spawn = spawn, .kill = kill_worker, .stop = stop, .send = send_jobs, .take_back = take_back, .running = running,
-	.tell = tell, .end = oxi_job_ended, .timer = timer,
+	.tell = tell, .deadline = oxi_job_deadline, .end = oxi_job_ended, .timer = timer,
 };
 
 /* ---- results ---- */
@@ -201,6 +235,11 @@ static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, co
 	bool in_arena = (r->flags & OXI_RECORD_ARENA) != 0;
 	struct oxi_djob *d = oxi_dispatch_find(p->dispatch, s->slot, r->lease);
 
+	if (d != NULL && (r->flags & OXI_RECORD_LATE) != 0 && d->dated) {
+		oxi_grant_drop(p, s, r->lease);
+		oxi_dispatch_late(p->dispatch, d, oxi_pool_now());
+		return;
+	}
 	if (d != NULL && r->status < 0 && (r->flags & OXI_RECORD_LIMIT) == 0 &&
 	    oxi_dispatch_failed(p->dispatch, d, r->time, oxi_pool_now()))
 		d = NULL;

@@ -63,6 +63,10 @@ struct ox_reply {
 	bool in_arena;                  /* data is in the result zone; else in the outbox */
 	uint8_t *grant;                 /* room given with the job, not used yet; NULL: none */
 	size_t grant_cap;
+	int64_t deadline;               /* monotonic ns; until it begins, its submitter's alone */
+	int64_t timeout;                /* 0: none */
+	const struct oxi_mail *mail;    /* that it came in */
+	uint32_t after, afters;         /* there: the first AFTER record of it, and how many they are */
 };
 
 #endif

@@ -162,6 +162,48 @@ bool ox_job_cancelled(const ox_reply *out)
 	return atomic_load_explicit(&out->worker->slot->told, memory_order_relaxed) == out->lease;
 }
 
+ox_time ox_job_deadline(const ox_reply *out)
+{
+	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
+	return out->deadline;
+}
+
+size_t ox_job_dependencies(const ox_reply *out)
+{
+	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
+	return out->afters;
+}
+
+/* Where the payload of a record from our parent is. That it is there is still checked. */
+static const void *payload_at(const struct oxi_worker *w, const struct oxi_record *r, const void *in_message)
+{
+	const struct oxi_arena *a = &w->heritage->arena;
+
+	if ((r->flags & OXI_RECORD_ARENA) == 0)
+		return in_message;
+	OXI_CHECK(oxi_arena_contains(a, r->place, r->length));
+	return a->base + r->place;
+}
+
+static void read_record(const struct oxi_mail *m, uint32_t i, struct oxi_record *ret, const void **ret_payload)
+{
+	OXI_CHECK(oxi_body_record(m->body, (size_t)m->header.length, m->header.count, i, ret, ret_payload) == 0);
+}
+
+int ox_job_dependency(const ox_reply *out, size_t i, ox_bytes *ret)
+{
+	struct oxi_record r;
+	const void *payload;
+
+	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
+	if (i >= out->afters)
+		return OX_EINVAL;
+	read_record(out->mail, out->after + (uint32_t)i, &r, &payload);
+	if (ret != NULL)
+		*ret = (ox_bytes){ r.length > 0 ? payload_at(out->worker, &r, payload) : NULL, (size_t)r.length };
+	return r.status;
+}
+
 static bool claim(struct oxi_worker *w, uint64_t lease)
 {
 	uint64_t offered = oxi_claim(lease, OXI_CLAIM_OFFERED);
@@ -169,21 +211,16 @@ static bool claim(struct oxi_worker *w, uint64_t lease)
 	return atomic_compare_exchange_strong(&w->slot->claims[lease % OXI_CLAIMS], &offered, oxi_claim(lease, OXI_CLAIM_TAKEN));
 }
 
-static void run_job(struct oxi_worker *w, const struct oxi_record *job, const void *in, const struct oxi_record *grant,
-                    bool last)
+static void run_job(struct oxi_worker *w, const struct oxi_record *job, const void *in, ox_reply *out, bool last)
 {
-	const struct oxi_job_entry *entry = &w->page->job[job->index];
-	uint8_t *base = w->heritage->arena.base;
 	int64_t begun = now();
-	ox_reply out = {
-		.magic = OXI_REPLY_MAGIC, .worker = w, .lease = job->lease, .max = entry->max_result,
-		.data = w->outbox->body + outbox_len(w), .cap = OXI_INLINE,
-		.grant = grant != NULL ? base + grant->place : NULL, .grant_cap = grant != NULL ? (size_t)grant->length : 0,
-	};
 
+	out->data = w->outbox->body + outbox_len(w);
+	if (out->timeout > 0 && out->timeout < out->deadline - begun)
+		out->deadline = begun + out->timeout;
 	atomic_store_explicit(&w->slot->since, begun, memory_order_relaxed);
 	atomic_store_explicit(&w->slot->running, job->lease, memory_order_release);
-	int status = entry->fn(in, (size_t)job->length, &out);
+	int status = w->page->job[job->index].fn(in, (size_t)job->length, out);
 	if (!*w->original)
 		_exit(OXI_EXIT_OK);     /* a child that the job forked came back; the job's own process goes on */
 	int64_t ended = now();
@@ -191,12 +228,12 @@ static void run_job(struct oxi_worker *w, const struct oxi_record *job, const vo
 	if (send && !oxi_channel_intact(w->channel))
 		_exit(OXI_EXIT_CLOSED);         /* still running, as the slot says: this job's crash */
 
-	bool failed = status >= 0 && out.error != 0;
+	bool failed = status >= 0 && out->error != 0;
 	struct oxi_record r = {
 		.job = job->job, .lease = job->lease, .index = job->index, .time = ended - begun,
-		.status = failed ? out.error : status, .length = failed ? 0 : out.len,
-		.flags = (uint16_t)(failed ? OXI_RECORD_LIMIT : out.in_arena ? OXI_RECORD_ARENA : 0),
-		.place = out.in_arena ? (uint64_t)(out.data - base) : 0,
+		.status = failed ? out->error : status, .length = failed ? 0 : out->len,
+		.flags = (uint16_t)(failed ? OXI_RECORD_LIMIT : out->in_arena ? OXI_RECORD_ARENA : 0),
+		.place = out->in_arena ? (uint64_t)(out->data - w->heritage->arena.base) : 0,
 	};
 	publish(w, &r);
 	atomic_store_explicit(&w->slot->running, 0, memory_order_release);
@@ -204,39 +241,67 @@ static void run_job(struct oxi_worker *w, const struct oxi_record *job, const vo
 		send_results(w);
 }
 
-/* The i-th record: a job and where its input is. Our parent wrote it; that it did is still checked. */
-static bool read_job(struct oxi_worker *w, const struct oxi_mail *m, uint32_t i, struct oxi_record *ret, const void **ret_in)
+/* Says that a job whose deadline has passed was not begun. */
+static void leave_out(struct oxi_worker *w, const struct oxi_record *job)
 {
-	const struct oxi_arena *a = &w->heritage->arena;
+	struct oxi_record r = {
+		.job = job->job, .lease = job->lease, .index = job->index, .status = OX_ECANCELED,
+		.flags = OXI_RECORD_LIMIT | OXI_RECORD_LATE,
+	};
 
-	OXI_CHECK(oxi_body_record(m->body, (size_t)m->header.length, m->header.count, i, ret, ret_in) == 0);
-	if ((ret->flags & OXI_RECORD_GRANT) != 0)
-		return false;
-	OXI_CHECK(ret->index < w->page->jobs);
-	if ((ret->flags & OXI_RECORD_ARENA) != 0) {
-		OXI_CHECK(oxi_arena_contains(a, ret->place, ret->length));
-		*ret_in = a->base + ret->place;
+	publish(w, &r);
+}
+
+/* The reply of the job whose record is the i-th, with what the records behind it say. Returns the number of the next job's. */
+static uint32_t begin_reply(struct oxi_worker *w, const struct oxi_mail *m, uint32_t i, const struct oxi_record *job, ox_reply *ret)
+{
+	const struct oxi_job_entry *entry = &w->page->job[job->index];
+	struct oxi_record r;
+	const void *payload;
+
+	*ret = (ox_reply){
+		.magic = OXI_REPLY_MAGIC, .worker = w, .lease = job->lease, .max = entry->max_result, .cap = OXI_INLINE,
+		.deadline = OX_NEVER, .timeout = entry->timeout, .mail = m,
+	};
+	while (++i < m->header.count) {
+		read_record(m, i, &r, &payload);
+		if ((r.flags & OXI_RECORD_GRANT) != 0) {
+			ret->grant = w->heritage->arena.base + r.place;
+			ret->grant_cap = (size_t)r.length;
+		} else if ((r.flags & OXI_RECORD_TERMS) != 0) {
+			ret->deadline = r.time != 0 ? r.time : OX_NEVER;
+			ret->timeout = (int64_t)r.length;
+		} else if ((r.flags & OXI_RECORD_AFTER) == 0) {
+			break;
+		} else if (ret->afters++ == 0) {
+			ret->after = i;
+		}
 	}
-	return true;
+	return i;
 }
 
 static void run_batch(struct oxi_worker *w, const struct oxi_mail *m)
 {
 	uint32_t count = m->header.count;
-	struct oxi_record job, next;
-	const void *in, *none;
+	struct oxi_record job;
+	ox_reply out;
+	const void *in;
 
 	w->sent_at = now();
-	open_outbox(w, count);
-	for (uint32_t i = 0; i < count; i++) {
-		if (!read_job(w, m, i, &job, &in) || !claim(w, job.lease))
+	for (uint32_t i = 0, next; i < count; i = next) {
+		read_record(m, i, &job, &in);
+		OXI_CHECK(job.index < w->page->jobs);
+		next = begin_reply(w, m, i, &job, &out);
+		if (!claim(w, job.lease))
 			continue;
-		bool granted = i + 1 < count && !read_job(w, m, i + 1, &next, &none);
 		if (w->outbox != NULL && outbox_len(w) + OXI_INLINE > OXI_OUTBOX)
 			send_results(w);
 		if (w->outbox == NULL)
-			open_outbox(w, count - i);
-		run_job(w, &job, in, granted ? &next : NULL, i + 1 + granted == count);
+			open_outbox(w, count - i < OXI_BATCH ? count - i : OXI_BATCH);
+		if (out.deadline != OX_NEVER && now() >= out.deadline)
+			leave_out(w, &job);
+		else
+			run_job(w, &job, payload_at(w, &job, in), &out, next == count);
 	}
 	if (w->outbox != NULL)
 		send_results(w);

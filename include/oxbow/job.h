@@ -90,6 +90,25 @@ OX_API size_t ox_reply_len(const ox_reply *out);
  */
 OX_API bool ox_job_cancelled(const ox_reply *out);
 
+/**
+ * The time at which the job should have ended, on the clock of ox_now(): the nearer one of its timeout, from its beginning,
+ * and the deadline that its submitter was bound to when it was sent. Its grace comes after that.
+ *
+ * @out: the job's. Returns: OX_NEVER if there is none. Process: a worker. Since: 0.1
+ */
+OX_API ox_time ox_job_deadline(const ox_reply *out);
+
+/** How many jobs it was submitted to come after: see .after of ox_submit_with(). Process: a worker. Since: 0.1 */
+OX_API size_t ox_job_dependencies(const ox_reply *out);
+
+/**
+ * What the i-th of these jobs returned and replied. A large reply lies there as that job's worker has written it.
+ *
+ * @ret: its bytes, read-only, 16-byte aligned, valid until the job's function returns; NULL if not wanted.
+ * Returns: its status; OX_EINVAL, with nothing written, if there is no i-th. Process: a worker. Since: 0.1
+ */
+OX_API int ox_job_dependency(const ox_reply *out, size_t i, ox_bytes *ret);
+
 OX_END
 
 #endif

@@ -125,15 +125,32 @@ OX_API OX_YIELDS ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job
 typedef struct ox_submit_options {
 	size_t size;
 	int priority;                   /* -3 to 3: jobs of a higher one begin first, but see ageing of the pool */
+	ox_time timeout;                /* in place of the job's own; OX_NEVER: none. 0: the job's */
+	ox_bytes key;                   /* of the jobs in the pool that have this key, at most key_limit run at a time; none: {NULL, 0} */
+	unsigned key_limit;             /* of different ones, the last said counts. 0: 1 */
+	ox_future *const *after;        /* jobs of this pool: it begins when they are done, and gets what they replied. OX_AFTER_JOBS(a, b) */
+	size_t after_count;             /* at most 65,535 */
+	bool after_any;                 /* also if some of them have failed; else it fails then, without having begun */
+	ox_bytes same;                  /* while a job of this kind with the same bytes here is pending, it is waited for, and no
+	                                 * other one is made: of options and input, the first one's count */
 } ox_submit_options;
 #define OX_SUBMIT_OPTIONS(...) (&(ox_submit_options){ .size = sizeof(ox_submit_options), __VA_ARGS__ })
+#define OX_AFTER_JOBS(...)                                                                      \
+	.after = (ox_future *const[]){ __VA_ARGS__ },                                           \
+	.after_count = sizeof((ox_future *const[]){ __VA_ARGS__ }) / sizeof(ox_future *)
 OX_API void ox_submit_options_init(ox_submit_options *o);
 
 /**
  * Submits a job with options: as ox_submit(), where NULL is all defaults. The priority orders jobs in the pool; who waits
  * to be let in by max_pending waits in turn.
  *
- * Returns: as ox_submit(), also a future failed with OX_EINVAL: no such priority.
+ * A job with .after ends without having begun when one of those has failed: with OX_EDEPENDENCY, or with OX_ECANCELED if that
+ * was cancelled. Those futures may be freed as soon as they are done.
+ * With .same the result is shared: each submitter has a future of its own with the one value, and the work is cancelled
+ * when the last of them is.
+ *
+ * Returns: as ox_submit(), also a future failed with OX_EINVAL: no such priority or timeout, or a future in .after that belongs
+ * to no job of this pool (one that has failed from the start may be there, and counts as failed).
  * Yields: as ox_submit(). Since: 0.1
  */
 OX_API OX_YIELDS ox_future *ox_submit_with(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len,
@@ -252,6 +269,8 @@ typedef struct ox_pool_stats {
 	unsigned busy;                  /* running a job now */
 	unsigned starting;              /* forked, not yet ready */
 	unsigned stopped;               /* stopped by a signal now */
+	uint64_t shared;                /* of those submitted, that waited for another's work (.same) */
+	uint64_t waiting;               /* of those pending, that wait for others to be done (.after) */
 	unsigned remote;                /* of workers: those on other hosts */
 	unsigned hosts;                 /* that have joined */
 } ox_pool_stats;

@@ -35,7 +35,7 @@ static void random_record(uint64_t *seed, struct oxi_record *r, uint8_t payload[
 		.flags = kinds[random_below(seed, 6)], .status = (int32_t)random_next(seed),
 		.time = (int64_t)random_next(seed), .place = random_next(seed),
 	};
-	r->length = (r->flags & 11) != 0 ? random_next(seed) : random_below(seed, MAX_PAYLOAD + 1);
+	r->length = (r->flags & (OXI_RECORD_ARENA | OXI_RECORD_GRANT | OXI_RECORD_TERMS | OXI_RECORD_CHUNKS)) != 0 ? random_next(seed) : random_below(seed, MAX_PAYLOAD + 1);
 	for (size_t i = 0; i < MAX_PAYLOAD; i++)
 		payload[i] = (uint8_t)random_next(seed);
 }

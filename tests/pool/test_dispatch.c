@@ -1248,7 +1248,7 @@ static void random_faults(struct sim *sim, uint64_t *seed)
 	sim->gap = (ox_time)random_below(seed, OX_US(500));
 }
 
-static struct sim_job random_job(uint64_t *seed)
+static struct sim_job random_job(uint64_t *seed, ox_time now)
 {
 	static const ox_time runs[KINDS] = { OX_US(20), OX_MS(10), OX_US(700) };
 	uint16_t index = (uint16_t)random_below(seed, KINDS);
@@ -1264,6 +1264,12 @@ static struct sim_job random_job(uint64_t *seed)
 	job.d.retries = (uint8_t)random_below(seed, MAX_RETRIES + 1);
 	if (random_below(seed, 5) == 0)
 		job.fails = 1 + (unsigned)random_below(seed, 3);
+	if (random_below(seed, 3) == 0) {
+		job.key = 1 + (unsigned)random_below(seed, SIM_KEYS);
+		job.key_limit = (job.key + 1) / 2;
+	}
+	if (random_below(seed, 5) == 0)
+		job.deadline = now + 1 + (ox_time)random_below(seed, OX_MS(50));
 	if (random_below(seed, 2) == 0)
 		job.heeds = 1 + (ox_time)random_below(seed, OX_MS(20));
 	return job;
@@ -1329,13 +1335,18 @@ static uint64_t chaos(uint64_t seed, ox_time start)
 	sim_start(&s);
 	while (n < CHAOS_JOBS) {
 		for (uint64_t k = random_below(&seed, 40); k > 0 && n < CHAOS_JOBS; k--) {
-			jobs[n] = random_job(&seed);
+			jobs[n] = random_job(&seed, s.now);
 			sim_submit(&s, &jobs[n++]);
 		}
 		for (uint64_t k = random_below(&seed, 30); k > 0; k--)
 			sim_step(&s);
 		for (uint64_t k = random_below(&seed, 5); k > 0 && n > 0; k--)
 			sim_cancel(&s, &jobs[random_below(&seed, n)], random_below(&seed, 3) == 0);
+		for (uint64_t k = random_below(&seed, 5); k > 0 && n > 0; k--) {
+			struct sim_job *job = &jobs[random_below(&seed, n)];
+			if (job->deadline > 0)
+				job->deadline += (ox_time)random_below(&seed, OX_MS(50));
+		}
 		if (random_below(&seed, 20) == 0)
 			sim_die(&s, (unsigned)random_below(&seed, o.workers));
 		sim_check(&s);

@@ -626,6 +626,55 @@ START_TEST(a_map_is_lazy_and_bounded_in_order_or_not)
 }
 END_TEST
 
+/* The codes of the jobs, or of the end. Each input has its end, or the map has. */
+static int map_short_of_memory(void *arg)
+{
+	struct numbers n = { .end = 5 };
+	ox_future *f;
+	int error = 0, count = 0, r;
+	OX_AUTO_MAP *m = ox_map_open(pool, OX_MAP_OPTIONS(.job = &echo_job, .next = next_number, .arg = &n,
+	                                                  .unordered = *(bool *)arg, .in_flight = 2));
+	if (m == NULL)
+		return OX_ENOMEM;
+	while ((r = ox_map_next(m, &f)) == 1) {
+		int status = ox_future_status(f);
+		count++;
+		error = status < 0 ? status : error;
+	}
+	EXPECT(r < 0 || count == 5);
+	return r < 0 ? r : error;
+}
+
+static int warm_up(void *arg)
+{
+	(void)arg;
+	return ox_call(pool, &echo_job, NULL, 0, NULL);
+}
+
+START_TEST(each_allocation_of_a_map_may_fail)
+{
+	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 1), &pool), 0);
+	run_real(warm_up, NULL);        /* the worker has its descriptors */
+	fails_cleanly_real(map_short_of_memory, &(bool){ false });
+	fails_cleanly_real(map_short_of_memory, &(bool){ true });
+	close_pool(pool);
+}
+END_TEST
+
+static int map_too_wide(void *arg)
+{
+	(void)arg;
+	for (size_t n = SIZE_MAX; n > SIZE_MAX / 16; n /= 2)
+		EXPECT(ox_map_open(pool, OX_MAP_OPTIONS(.job = &echo_job, .next = next_number, .in_flight = n)) == NULL);
+	return 0;
+}
+
+START_TEST(a_map_cannot_be_wider_than_memory)
+{
+	with_pool(map_too_wide, POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 1));
+}
+END_TEST
+
 static int fails_after_three(void *arg, ox_bytes *ret_in)
 {
 	struct numbers *n = arg;
@@ -1082,6 +1131,8 @@ int main(int argc, char **argv)
 	c = new_pool_case(s, "map", 30);
 	tcase_add_test(c, a_map_is_lazy_and_bounded_in_order_or_not);
 	tcase_add_test(c, a_map_gives_the_results_before_its_inputs_error);
+	tcase_add_test(c, each_allocation_of_a_map_may_fail);
+	tcase_add_test(c, a_map_cannot_be_wider_than_memory);
 	c = new_pool_case(s, "cancel", 60);
 	tcase_add_test(c, f07_a_job_that_blocks_all_signals_is_killed_at_its_timeout);
 	tcase_add_test(c, a_job_with_grace_is_told_to_end_before_it_is_killed);

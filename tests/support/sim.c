@@ -80,6 +80,12 @@ static struct sim_job *job_of(struct sim_worker *w, uint64_t lease)
 	return w->jobs[lease % OXI_CLAIMS];
 }
 
+static void stop_running(struct sim *s, struct sim_job *job)
+{
+	job->running--;
+	s->running[job->key]--;
+}
+
 void sim_die(struct sim *s, unsigned slot)
 {
 	struct sim_worker *w = &s->w[slot];
@@ -88,7 +94,7 @@ void sim_die(struct sim *s, unsigned slot)
 		return;
 	w->culprit = w->running;
 	if (w->running != 0)
-		job_of(w, w->running)->running--;
+		stop_running(s, job_of(w, w->running));
 	w->state = SIM_DEAD;
 	push(s, s->now + OX_US(100), LOST, slot, 0);
 }
@@ -123,18 +129,40 @@ static void arrive(struct sim *s, unsigned slot)
 		claim_next(s, slot);
 }
 
+/* Done with a job: that lies in the outbox, and the next one is claimed. */
+static void hand_in(struct sim *s, unsigned slot, uint64_t lease)
+{
+	struct sim_worker *w = &s->w[slot];
+
+	w->outbox[RING(w->outbox_tail++)] = lease;
+	if (chance(s, s->faults.dies_finished)) {
+		sim_die(s, slot);
+		return;
+	}
+	push(s, s->now + s->latency, RESULT, slot, lease);
+	claim_next(s, slot);
+}
+
 static void begin(struct sim *s, unsigned slot, uint64_t lease)
 {
 	struct sim_worker *w = &s->w[slot];
 	struct sim_job *job = job_of(w, lease);
 
 	w->claimed = 0;
+	if (job->deadline > 0 && s->now >= job->deadline) {
+		job->too_late = true;
+		hand_in(s, slot, lease);
+		return;
+	}
+	job->too_late = false;
 	w->running = lease;
 	w->since = s->now;
 	job->begun++;
 	job->begun_at = s->now;
 	job->slot = slot;
 	OXI_CHECK(++job->running == 1);
+	s->running[job->key]++;
+	OXI_CHECK(job->key == 0 || s->running[job->key] <= job->key_limit);
 	if (job->crashes || chance(s, s->faults.dies_running)) {
 		push(s, s->now + job->run / 2, CRASH, slot, lease);
 		return;
@@ -152,15 +180,9 @@ static void finish(struct sim *s, unsigned slot, uint64_t lease)
 {
 	struct sim_worker *w = &s->w[slot];
 
-	job_of(w, lease)->running--;
+	stop_running(s, job_of(w, lease));
 	w->running = 0;
-	w->outbox[RING(w->outbox_tail++)] = lease;
-	if (chance(s, s->faults.dies_finished)) {
-		sim_die(s, slot);
-		return;
-	}
-	push(s, s->now + s->latency, RESULT, slot, lease);
-	claim_next(s, slot);
+	hand_in(s, slot, lease);
 }
 
 /* The oldest finished result reaches the parent. */
@@ -173,9 +195,12 @@ static void deliver(struct sim *s, unsigned slot)
 	int status = job->begun <= job->fails ? -1 : job->status;
 
 	OXI_CHECK(d == NULL || d == &job->d);
+	OXI_CHECK(!job->too_late || job->deadline > 0);
 	if (chance(s, s->faults.stale))
 		push(s, s->now + OX_MS(50), STALE, slot, lease);
-	if (d != NULL && (status >= 0 || !oxi_dispatch_failed(s->d, d, job->run, s->now)))
+	if (d != NULL && job->too_late)
+		oxi_dispatch_late(s->d, d, s->now);
+	else if (d != NULL && (status >= 0 || !oxi_dispatch_failed(s->d, d, job->run, s->now)))
 		oxi_dispatch_done(s->d, d, status, job->run, s->now);
 	if (chance(s, s->faults.duplicate))
 		OXI_CHECK(oxi_dispatch_find(s->d, slot, lease) == NULL);
@@ -363,6 +388,15 @@ static void op_end(void *t, struct oxi_djob *d, enum oxi_end how, int status)
 		s->on_end(s, job);
 }
 
+static ox_time op_deadline(void *t, const struct oxi_djob *d)
+{
+	const struct sim_job *job = OXI_CONTAINER((struct oxi_djob *)d, struct sim_job, d);
+
+	(void)t;
+	OXI_CHECK(d->dated);
+	return job->deadline;
+}
+
 static void op_timer(void *t, ox_time at)
 {
 	struct sim *s = t;
@@ -372,7 +406,7 @@ static void op_timer(void *t, ox_time at)
 
 static const struct oxi_dispatch_ops ops = {
 	.spawn = op_spawn, .kill = op_kill, .stop = op_stop, .send = op_send, .take_back = op_take_back,
-	.running = op_running, .tell = op_tell, .end = op_end, .timer = op_timer,
+	.running = op_running, .tell = op_tell, .deadline = op_deadline, .end = op_end, .timer = op_timer,
 };
 
 /* ---- the calls ---- */
@@ -415,6 +449,12 @@ void sim_close(struct sim *s)
 void sim_submit(struct sim *s, struct sim_job *job)
 {
 	s->submitted++;
+	job->d.dated = job->deadline > 0;
+	if (job->key > 0) {
+		job->d.extra = &job->extra;
+		job->extra.key = oxi_dispatch_key(s->d, job->key, job->key_limit);
+		OXI_CHECK(job->extra.key != NULL);
+	}
 	oxi_dispatch_submit(s->d, &job->d, s->now);
 }
 

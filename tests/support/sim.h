@@ -11,12 +11,19 @@
 #include "pool/dispatch.h"
 #include "pool/heritage.h"
 
+#define SIM_KEYS 8u
+
 struct sim_job {
 	struct oxi_djob d;
 	ox_time run;                    /* how long it runs */
 	int status;                     /* what it returns */
 	bool crashes;                   /* its worker dies in the middle */
 	ox_time heeds;                  /* told to end, it does so after that long; 0: it does not */
+	unsigned key;                   /* 1 to SIM_KEYS, and with it goes key_limit; 0: none */
+	unsigned key_limit;
+	ox_time deadline;               /* 0: none; may be moved, not made */
+	struct oxi_dextra extra;
+	bool too_late;                  /* its worker has not begun it */
 	unsigned fails;                 /* so many attempts return -1 first */
 	unsigned begun;                 /* how often it was run */
 	unsigned running;               /* where: at most one worker at a time */
@@ -73,6 +80,7 @@ struct sim {
 	struct sim_event *events;       /* a heap */
 	size_t event_count, event_cap;
 	uint64_t sequence;
+	unsigned running[SIM_KEYS + 1]; /* jobs of a key, at this moment */
 	unsigned submitted, ended, spawns, kills, sends, taken_back, told;
 	void (*on_end)(struct sim *s, struct sim_job *job);     /* may submit and cancel; NULL: nothing */
 	void *arg;
