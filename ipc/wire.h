@@ -62,11 +62,13 @@ struct oxi_header {
 
 #define OXI_RECORD_ARENA 1u             /* the payload lies in the arena at place; else inline, place counts from the body's start */
 #define OXI_RECORD_GRANT 2u             /* no job: result room of length bytes at place, for the job record before it */
-#define OXI_RECORD_TERMS 8u             /* JOBS, no job: for the job record before it, time is its deadline, length its timeout; 0: none */
+#define OXI_RECORD_TERMS 8u             /* JOBS, no job: for the job record before it, time is its deadline, length its timeout; 0: none.
+                                         * To a host, whose clock is another: time is what is left until the deadline */
 #define OXI_RECORD_AFTER 16u            /* JOBS, no job: status and payload of a job which the job record before it comes after */
 #define OXI_RECORD_LATE  32u            /* RESULTS: not begun, its deadline had passed */
 #define OXI_RECORD_LIMIT 4u             /* RESULTS: the status is the library's (reply too big, no memory), not the function's */
 #define OXI_RECORD_CHUNKS 64u           /* the payload, length bytes, comes in CHUNK messages. GRANT: the result shall go so */
+#define OXI_RECORD_BUNDLE 256u          /* JOBS to a host: the payload is a body of `job` records, the input and what it comes after */
 #define OXI_RECORD_OUTPUT 128u          /* no job: what the job before it wrote to its standard output; status: there was more */
 
 struct oxi_record {

@@ -48,6 +48,9 @@ struct oxi_piece {
 	uint64_t lease;
 	uint16_t kind;                  /* ours */
 	bool whole;                     /* its input is there */
+	uint32_t records;               /* of a bundle; 0: the payload is the input */
+	ox_time deadline;               /* on this host's clock; OX_NEVER */
+	ox_time timeout;                /* 0: none */
 	int refused;                    /* no room for its input: what becomes of it */
 	size_t len;
 	ox_blob *blob;                  /* a large input */
@@ -84,6 +87,7 @@ void oxi_bench_take(struct oxi_bench *b, const struct oxi_record *r);
 void oxi_bench_give_back(struct oxi_bench *b, uint64_t lease);    /* 0: all; what has begun stays */
 void oxi_bench_tell(struct oxi_bench *b, uint64_t lease);
 void oxi_bench_kill(struct oxi_bench *b, uint32_t generation);
+void oxi_bench_stop(struct oxi_bench *b);               /* the session is over: kills what runs */
 bool oxi_bench_idle(const struct oxi_bench *b);
 void oxi_bench_free(struct oxi_bench *b);
 

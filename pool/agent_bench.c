@@ -10,7 +10,8 @@
  * end of the bench's worker (LOST), as the pool knows it from its own. What else the bench has is then the pool's
  * again; so everything of that generation is dropped here, also what comes later.
  *
- * Timeouts, graces and retries are decided by the pool alone: it says CANCEL to have a job told, KILL to have it killed.
+ * Timeouts, graces and retries are decided by the pool alone: it says CANCEL to have a job told, KILL to have it killed. The
+ * local pool knows the time that a job has, for ox_job_deadline(), and a grace without end, so that it never kills for it.
  */
 #include <string.h>
 
@@ -75,7 +76,8 @@ static int add_piece(struct oxi_bench *b, const struct oxi_record *r, const void
 	struct oxi_session *s = b->session;
 	bool small = (r->flags & OXI_RECORD_CHUNKS) == 0;
 
-	if (r->index >= s->map_count || (small && payload == NULL) || r->lease == 0)
+	if (r->index >= s->map_count || (small && payload == NULL) || r->lease == 0 ||
+	    ((r->flags & OXI_RECORD_BUNDLE) != 0 && (r->job == 0 || r->job > UINT16_MAX + 1)))
 		return OX_EPROTO;
 	struct oxi_piece *w = oxi_alloc(sizeof *w + (small ? (size_t)r->length : 0));
 	if (w == NULL)
@@ -83,6 +85,8 @@ static int add_piece(struct oxi_bench *b, const struct oxi_record *r, const void
 	w->lease = r->lease;
 	w->kind = s->map[r->index];
 	w->len = (size_t)r->length;
+	w->records = (r->flags & OXI_RECORD_BUNDLE) != 0 ? (uint32_t)r->job : 0;
+	w->deadline = OX_NEVER;
 	oxi_list_append(&b->pieces, &w->link);
 	if (!small) {
 		expect(b, w, r->length);
@@ -91,6 +95,19 @@ static int add_piece(struct oxi_bench *b, const struct oxi_record *r, const void
 	if (w->len > 0)
 		memcpy(w->data, payload, w->len);
 	w->whole = true;
+	return 0;
+}
+
+/* For the piece that came last. */
+static int add_terms(struct oxi_bench *b, const struct oxi_record *r)
+{
+	struct oxi_piece *w = !oxi_list_empty(&b->pieces) ? piece_of(b->pieces.prev) : NULL;
+
+	if (w == NULL || w->lease != r->lease || r->time < 0 || r->length > OX_NEVER / 4)
+		return OX_EPROTO;
+	w->timeout = (ox_time)r->length;
+	if (r->time > 0)
+		w->deadline = r->time < OX_NEVER / 4 ? oxi_pool_now() + r->time : OX_NEVER;
 	return 0;
 }
 
@@ -106,7 +123,7 @@ int oxi_bench_jobs(struct oxi_bench *b, const struct oxi_received *m)
 	for (uint32_t i = 0; i < m->header.count && status == 0; i++) {
 		status = oxi_body_record(m->body, m->len, m->header.count, i, &r, &payload);
 		if (status == 0)
-			status = add_piece(b, &r, payload);
+			status = (r.flags & OXI_RECORD_TERMS) != 0 ? add_terms(b, &r) : add_piece(b, &r, payload);
 	}
 	if (b->session->leaving)
 		oxi_bench_give_back(b, 0);
@@ -271,18 +288,76 @@ static int await_process(struct oxi_session *s)
 	}
 }
 
+/* Stands for a job that is done, with its result. */
+static ox_future *done_before(ox_group *g, const struct oxi_record *r, const void *payload)
+{
+	ox_future *f = ox_promise(g);
+
+	if (ox_promise_resolve(f, r->status, r->length > 0 ? payload : NULL, (size_t)r->length) == 0)
+		f->flags |= OXI_FUTURE_STILLBORN;       /* what a job may come after, beside jobs */
+	return f;
+}
+
+/* Has the local pool run it. A bundle is taken apart; one that is none fails. */
+static ox_future *submit(struct oxi_bench *b, const struct oxi_piece *w, ox_group *g)
+{
+	const void *in = w->blob != NULL ? ox_blob_data(w->blob) : w->data, *payload;
+	ox_time left = w->deadline == OX_NEVER ? OX_NEVER : w->deadline - oxi_pool_now();
+	ox_time timeout = w->timeout > 0 && w->timeout < left ? w->timeout : left;
+	ox_submit_options o = {
+		.size = sizeof o, .timeout = timeout > 0 ? timeout : 1, .after_any = true,
+		.after_count = w->records > 1 ? w->records - 1 : 0,
+	};
+	ox_pool *pool = b->session->pool;
+	const ox_job *job = b->session->agent->table[w->kind];
+	struct oxi_record r;
+
+	if (w->refused < 0)
+		return oxi_future_failed(g, w->refused);
+	if (w->records == 0)
+		return ox_submit_with(g, pool, job, in, w->len, &o);
+	ox_future **after = oxi_alloc(w->records * sizeof *after);
+	ox_future *f = after == NULL ? oxi_future_failed(g, OX_ENOMEM) : NULL;
+	for (uint32_t i = 1; i < w->records && f == NULL; i++) {
+		if (oxi_body_record(in, w->len, w->records, i, &r, &payload) < 0 || payload == NULL)
+			f = oxi_future_failed(g, OX_EPROTO);
+		else
+			after[i - 1] = done_before(g, &r, payload);
+	}
+	if (f == NULL && (oxi_body_record(in, w->len, w->records, 0, &r, &payload) < 0 || payload == NULL))
+		f = oxi_future_failed(g, OX_EPROTO);
+	o.after = after;
+	if (f == NULL)
+		f = ox_submit_with(g, pool, job, payload, (size_t)r.length, &o);
+	oxi_free(after);
+	return f;
+}
+
+/* At once, whatever grace the local pool would give. */
+static void kill_job(struct oxi_bench *b)
+{
+	struct oxi_djob *d;
+
+	ox_future_cancel(b->future);
+	if (ox_future_done(b->future))
+		return;
+	d = &OXI_CONTAINER(b->future, struct ox_result, future)->dispatch;
+	if (d->state == OXI_LEASED)
+		oxi_transport_ops.kill(b->session->pool, d->slot);
+}
+
 static void run(struct oxi_bench *b, struct oxi_piece *w)
 {
 	struct oxi_session *s = b->session;
 	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
-	const void *in = w->blob != NULL ? ox_blob_data(w->blob) : w->data;
 
 	b->lease = w->lease;
 	b->killed = false;
 	oxi_session_say(s, header(b, OXI_START), &(struct oxi_record){ .lease = w->lease }, NULL);
-	ox_future *f = w->refused < 0 ? oxi_future_failed(g, w->refused)
-	                              : ox_submit(g, s->pool, s->agent->table[w->kind], in, w->len);
+	ox_future *f = submit(b, w, g);
 	b->future = f;
+	if (b->killed && !ox_future_done(f))
+		kill_job(b);            /* while it was being submitted */
 	ox_await(f);
 	b->future = NULL;
 	s->agent->busy_at = oxi_pool_now();
@@ -320,6 +395,10 @@ int oxi_bench_main(void *arg)
 		w = r == 0 ? next_piece(b) : NULL;      /* it may have been given back meanwhile */
 		if (w == NULL)
 			continue;
+		if (w->deadline <= oxi_pool_now()) {
+			give_back(b, w);        /* the pool knows what becomes of it */
+			continue;
+		}
 		oxi_list_remove(&w->link);
 		oxi_list_init(&w->link);
 		run(b, w);
@@ -357,9 +436,16 @@ void oxi_bench_kill(struct oxi_bench *b, uint32_t generation)
 	b->generation = generation;
 	b->killed = true;
 	if (b->future != NULL)
-		ox_future_cancel(b->future);
+		kill_job(b);
 	else if (b->lease == 0)
 		report_lost(b, NULL);
+	ox_event_set(b->wake);
+}
+
+void oxi_bench_stop(struct oxi_bench *b)
+{
+	if (b->future != NULL && !ox_future_done(b->future))
+		kill_job(b);
 	ox_event_set(b->wake);
 }
 

@@ -346,6 +346,8 @@ static int serve(struct oxi_session *s, ox_time beat)
 	int r = work(s, beat);
 	s->agent->session = NULL;
 	oxi_session_end(s, r);
+	for (unsigned i = 0; i < s->bench_count; i++)
+		oxi_bench_stop(&s->benches[i]);
 	ox_group_cancel(g);
 	return r;
 }

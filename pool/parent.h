@@ -241,6 +241,9 @@ void oxi_after_close(ox_pool *p);                               /* all that wait
 /* The records that take the results to the worker: how many, and their inline bytes; and them. */
 uint32_t oxi_after_size(const ox_pool *p, const struct oxi_after *a, size_t *ret_bytes);
 void oxi_after_put(const ox_pool *p, const struct oxi_after *a, uint64_t lease, struct oxi_body *b);
+/* The same for a host, with all payloads inline. */
+uint32_t oxi_after_size_inline(const struct oxi_after *a, size_t *ret_bytes);
+void oxi_after_put_inline(const struct oxi_after *a, struct oxi_body *b);
 
 /* ---- jobs whose work is shared ---- */
 

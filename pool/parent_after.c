@@ -234,3 +234,21 @@ void oxi_after_put(const ox_pool *p, const struct oxi_after *a, uint64_t lease, 
 		OXI_CHECK(oxi_body_put(b, &r, d->data) == 0);
 	}
 }
+
+uint32_t oxi_after_size_inline(const struct oxi_after *a, size_t *ret_bytes)
+{
+	*ret_bytes = 0;
+	for (size_t i = 0; i < a->count; i++)
+		*ret_bytes += oxi_align16(a->dependency[i].len);
+	return (uint32_t)a->count;
+}
+
+void oxi_after_put_inline(const struct oxi_after *a, struct oxi_body *b)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		const struct dependency *d = &a->dependency[i];
+		struct oxi_record r = { .status = d->status, .length = d->len };
+
+		OXI_CHECK(oxi_body_put(b, &r, d->data) == 0);
+	}
+}

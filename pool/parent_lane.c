@@ -12,6 +12,9 @@
  * A result that does not fit into a message comes in chunks; the job counts as ended from then on (no timeout hits it any
  * more), and its memory is made before the first chunk is asked for. Inputs go the same way.
  *
+ * A job that comes after others brings their results along: its payload is then a body of its own (BUNDLE), the input
+ * first, made when it is sent.
+ *
  * Local slots are handed through to parent_transport.c; a pool without remote workers does not come here at all.
  */
 #include <string.h>
@@ -58,28 +61,73 @@ static void drop_upload(struct oxi_upload *u)
 	if (u == NULL)
 		return;
 	oxi_list_remove(&u->link);
+	oxi_free(u->bundle);
 	oxi_free(u);
 }
 
-static bool is_small(const struct ox_result *j)
+/* What is sent for a job: its input, or a bundle. */
+struct payload {
+	const void *data;
+	size_t len;
+	uint32_t records;               /* of a bundle; 0: it is none */
+};
+
+static const struct oxi_after *after_of(const struct oxi_djob *d)
 {
-	return j->input_len <= OXI_REMOTE_INLINE;
+	const struct oxi_job_extra *x = oxi_job_extra(d);
+
+	return x != NULL ? x->after : NULL;
+}
+
+/* Its data is NULL for a bundle. */
+static struct payload payload_of(struct oxi_djob *d)
+{
+	const struct ox_result *j = job_of(d);
+	const struct oxi_after *a = after_of(d);
+	size_t more;
+
+	if (a == NULL)
+		return (struct payload){ .data = j->input, .len = j->input_len };
+	uint32_t n = 1 + oxi_after_size_inline(a, &more);
+	return (struct payload){ .len = (size_t)n * OXI_WIRE_RECORD + oxi_align16(j->input_len) + more, .records = n };
+}
+
+/* A bundle goes in chunks, whatever its length: it has to be made somewhere. */
+static bool is_small(const struct payload *p)
+{
+	return p->records == 0 && p->len <= OXI_REMOTE_INLINE;
+}
+
+/* A bundle, written to memory of its length. */
+static void bundle(struct oxi_djob *d, const struct payload *p, void *to)
+{
+	const struct ox_result *j = job_of(d);
+	struct oxi_body b;
+
+	oxi_body_init(&b, to, p->len, p->records);
+	OXI_CHECK(oxi_body_put(&b, &(struct oxi_record){ .length = j->input_len }, j->input) == 0);
+	oxi_after_put_inline(after_of(d), &b);
 }
 
 /* 0 with an upload for each job that needs one; OX_ENOMEM: none. */
 static int add_uploads(struct oxi_lane *l, struct oxi_djob *const *jobs, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		const struct ox_result *j = job_of(jobs[i]);
-		if (is_small(j))
+		struct payload what = payload_of(jobs[i]);
+		if (is_small(&what))
 			continue;
 		struct oxi_upload *u = oxi_alloc(sizeof *u);
-		if (u == NULL) {
+		if (u != NULL && what.records > 0)
+			what.data = u->bundle = oxi_alloc(what.len);
+		if (u == NULL || what.data == NULL) {
+			oxi_free(u);
 			while (i-- > 0)
 				drop_upload(find_upload(l, jobs[i]->lease));
 			return OX_ENOMEM;
 		}
-		oxi_sending_init(&u->sending, jobs[i]->lease, j->input, j->input_len, 0);
+		if (what.records > 0)
+			bundle(jobs[i], &what, u->bundle);
+		oxi_sending_init(&u->sending, jobs[i]->lease, what.data, what.len, 0);
 		oxi_list_append(&l->uploads, &u->link);
 	}
 	return 0;
@@ -129,33 +177,54 @@ static void stop(void *t, unsigned slot)
 		oxi_transport_ops.stop(t, slot);
 }
 
-static size_t job_size(const struct oxi_djob *d)
+static bool has_terms(const struct oxi_djob *d)
 {
-	const struct ox_result *j = job_of((struct oxi_djob *)d);
+	return d->timeout > 0 || d->dated;
+}
 
-	return OXI_WIRE_RECORD + (is_small(j) ? oxi_align16(j->input_len) : 0);
+static size_t job_size(struct oxi_djob *d)
+{
+	struct payload what = payload_of(d);
+
+	return (1 + has_terms(d)) * OXI_WIRE_RECORD + (is_small(&what) ? oxi_align16(what.len) : 0);
+}
+
+static void put_job(struct oxi_body *b, struct oxi_djob *d)
+{
+	struct payload what = payload_of(d);
+	struct oxi_record r = {
+		.lease = d->lease, .index = d->index, .job = what.records, .length = what.len,
+		.flags = (is_small(&what) ? 0 : OXI_RECORD_CHUNKS) | (what.records > 0 ? OXI_RECORD_BUNDLE : 0),
+	};
+
+	OXI_CHECK(oxi_body_put(b, &r, what.data) == 0);
+	if (!has_terms(d))
+		return;
+	ox_time deadline = d->dated ? oxi_job_deadline(NULL, d) : OX_NEVER, now = oxi_pool_now();
+	r = (struct oxi_record){
+		.lease = d->lease, .flags = OXI_RECORD_TERMS, .length = (uint64_t)d->timeout,
+		.time = deadline == OX_NEVER ? 0 : deadline > now ? deadline - now : 1,
+	};
+	OXI_CHECK(oxi_body_put(b, &r, NULL) == 0);
 }
 
 /* One message of n jobs. 0; a code: it was not sent. */
 static int send_message(ox_pool *p, struct oxi_lane *l, struct oxi_djob *const *jobs, unsigned n, size_t size)
 {
+	uint32_t records = n;
 	struct oxi_header h = lane_header(l, OXI_JOBS);
 	void *data = oxi_channel_body(p->remote->channel, size);
 	struct oxi_body body;
 
 	if (data == NULL)
 		return OX_ENOMEM;
-	oxi_body_init(&body, data, size, n);
-	for (unsigned i = 0; i < n; i++) {
-		const struct ox_result *j = job_of(jobs[i]);
-		struct oxi_record r = {
-			.lease = jobs[i]->lease, .index = jobs[i]->index, .length = j->input_len,
-			.flags = is_small(j) ? 0 : OXI_RECORD_CHUNKS,
-		};
-		OXI_CHECK(oxi_body_put(&body, &r, j->input) == 0);
-	}
+	for (unsigned i = 0; i < n; i++)
+		records += has_terms(jobs[i]);
+	oxi_body_init(&body, data, size, records);
+	for (unsigned i = 0; i < n; i++)
+		put_job(&body, jobs[i]);
 	h.epoch = p->remote->join.epoch;
-	h.count = n;
+	h.count = records;
 	h.length = body.len;
 	return oxi_channel_send_body(p->remote->channel, &l->host->peer, &h, body.len);
 }
@@ -209,14 +278,18 @@ void oxi_lane_ask_back(ox_pool *p)
 {
 	struct oxi_remote *m = p->remote;
 	struct oxi_header h = { .type = OXI_STEALBACK, .count = m->asked_count, .length = m->asked_count * OXI_WIRE_RECORD };
-	uint8_t body[OXI_BATCH * OXI_WIRE_RECORD];
 
 	if (m->asked_count == 0)
 		return;
-	for (unsigned i = 0; i < m->asked_count; i++)
+	uint8_t *body = oxi_channel_body(m->channel, (size_t)h.length);
+	for (unsigned i = 0; body != NULL && i < m->asked_count; i++)
 		oxi_record_encode(body + i * OXI_WIRE_RECORD, &(struct oxi_record){ .lease = m->asked[i], .place = h.length });
 	m->asked_count = 0;
-	oxi_host_send(p, m->asked_host, &h, body);
+	h.epoch = m->join.epoch;
+	if (m->asked_host->state == OXI_HOST_GONE)
+		return;
+	if (body == NULL || oxi_channel_send_body(m->channel, &m->asked_host->peer, &h, (size_t)h.length) < 0)
+		oxi_host_lose(m->asked_host, "it cannot be reached");
 }
 
 static void running(void *t, unsigned slot, struct oxi_running *ret)

@@ -43,13 +43,6 @@ void oxi_host_lose(struct oxi_host *host, const char *why)
 	host->why = why;
 }
 
-void oxi_host_send(ox_pool *p, struct oxi_host *host, struct oxi_header *h, const void *body)
-{
-	h->epoch = p->remote->join.epoch;
-	if (host->state != OXI_HOST_GONE && oxi_channel_send(p->remote->channel, &host->peer, h, body) < 0)
-		oxi_host_lose(host, "it cannot be reached");
-}
-
 /* To whoever it is. */
 static int say(ox_pool *p, const struct oxi_peer *peer, struct oxi_header h, const struct oxi_record *r, const void *payload)
 {
@@ -533,6 +526,7 @@ static int write_file(ox_pool *p)
 		return -errno;
 	m->file_dev = st.st_dev;
 	m->file_ino = st.st_ino;
+	m->file_time = st.st_ctim;
 	return 0;
 }
 
@@ -565,7 +559,8 @@ static void remove_file(const struct oxi_remote *m)
 {
 	struct stat st;
 
-	if (m->path != NULL && stat(m->path, &st) == 0 && st.st_dev == m->file_dev && st.st_ino == m->file_ino)
+	if (m->path != NULL && stat(m->path, &st) == 0 && st.st_dev == m->file_dev && st.st_ino == m->file_ino &&
+	    st.st_ctim.tv_sec == m->file_time.tv_sec && st.st_ctim.tv_nsec == m->file_time.tv_nsec)
 		unlink(m->path);
 }
 

@@ -55,6 +55,7 @@ struct oxi_host {
 /* An input on its way. */
 struct oxi_upload {
 	struct oxi_list link;
+	uint8_t *bundle;                /* what is sent, if it was made for that; NULL: the job's input */
 	struct oxi_sending sending;
 };
 
@@ -82,6 +83,7 @@ struct oxi_remote {
 	char *path;                     /* of the join file, absolute, once it is written; and which file that is */
 	dev_t file_dev;
 	ino_t file_ino;
+	struct timespec file_time;      /* for numbers of files come again */
 	struct oxi_list hosts;
 	struct oxi_lane *lanes;
 	unsigned lane_count;
@@ -94,9 +96,7 @@ struct oxi_remote {
 	unsigned asked_count;
 };
 
-/* To a host; a failure is the host's end. Body: h->length bytes. */
-void oxi_host_send(ox_pool *p, struct oxi_host *host, struct oxi_header *h, const void *body);
-/* A message of one record; payload: r->length bytes, inline. */
+/* A message of one record (NULL: none) to a host; a failure is the host's end. payload: r->length bytes, inline. */
 void oxi_host_say(ox_pool *p, struct oxi_host *host, struct oxi_header h, const struct oxi_record *r, const void *payload);
 void oxi_host_lose(struct oxi_host *host, const char *why);     /* takes effect later in the turn */
 
