@@ -38,6 +38,7 @@ struct oxi_command {
 	int (*run)(int argc, char **argv);      /* argv[0] is the command's name; returns the exit code */
 };
 
+extern const struct oxi_command oxi_command_replay;
 extern const struct oxi_command oxi_command_run;
 extern const struct oxi_command oxi_command_crawl;
 extern const struct oxi_command oxi_command_worker;

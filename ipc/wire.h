@@ -72,7 +72,7 @@ struct oxi_header {
 #define OXI_RECORD_OUTPUT 128u          /* no job: what the job before it wrote to its standard output; status: there was more */
 
 struct oxi_record {
-	uint64_t job;                   /* the job's number */
+	uint64_t job;                   /* JOBS: the actor that it is for; RESULTS: when it began, monotonic ns of the worker's machine; else 0 */
 	uint64_t lease;                 /* (job, attempt, worker generation) in one: only the live one completes a job */
 	uint16_t index;                 /* of the job function in the pool's table */
 	uint16_t flags;

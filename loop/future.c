@@ -131,7 +131,6 @@ void oxi_future_release(ox_future *f)
 
 /* ---- promises, and futures that have failed from the start ---- */
 
-
 static bool promise_cancel(ox_future *f, ox_cause cause)
 {
 	(void)cause;

@@ -288,15 +288,38 @@ static int await_process(struct oxi_session *s)
 	}
 }
 
-/* Stands for a job that is done, with its result. */
+/* ---- jobs of the pool that were done before ---- */
+
+static bool cannot_cancel(ox_future *f, ox_cause cause)
+{
+	(void)f, (void)cause;
+	return false;
+}
+
+static void release(ox_future *f)
+{
+	oxi_free(f);
+}
+
+const struct oxi_future_ops oxi_host_result_ops = { .kind = "result", .cancel = cannot_cancel, .release = release };
+
+/* Stands for one, with its result, which lies in the piece. */
 static ox_future *done_before(ox_group *g, const struct oxi_record *r, const void *payload)
 {
-	ox_future *f = ox_promise(g);
+	ox_future *f = oxi_alloc(sizeof *f);
 
-	if (ox_promise_resolve(f, r->status, r->length > 0 ? payload : NULL, (size_t)r->length) == 0)
-		f->flags |= OXI_FUTURE_STILLBORN;       /* what a job may come after, beside jobs */
+	if (f == NULL || oxi_future_init(f, g, &oxi_host_result_ops) < 0) {
+		oxi_free(f);
+		return oxi_future_failed(g, OX_ENOMEM);
+	}
+	f->value = r->length > 0 ? payload : NULL;
+	f->value_len = (size_t)r->length;
+	oxi_future_resolve(f, r->status, OX_ORIGIN_JOB);
+	oxi_future_heard(f);
 	return f;
 }
+
+/* ---- running ---- */
 
 /* Has the local pool run it. A bundle is taken apart; one that is none fails. */
 static ox_future *submit(struct oxi_bench *b, const struct oxi_piece *w, ox_group *g)

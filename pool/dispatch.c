@@ -27,6 +27,10 @@
  * here it is only known that no job ends its time sooner than its timeout after it was sent, so the slot is
  * looked at then. A job whose kind has a grace is told first that it should end, and killed so much later.
  *
+ * A few jobs may go to one worker only (dispatch_pin.c), or wait for one a short while (dispatch_affinity.c). They are in
+ * queues of their own, so nobody stands behind them; when their worker has room the one who has waited longest is next,
+ * they and the others alike.
+ *
  * Which workers there are is decided in dispatch_staff.c.
  *
  * When a worker is started again. At once, unless it died before it was ready or without having ended any job
@@ -122,6 +126,8 @@ static ox_time next_event(const struct oxi_dispatch *d, const struct oxi_dworker
 	if (w->state != OXI_WORKER_READY || w->killed)
 		return OX_NEVER;
 	at = oxi_min_time(w->check_at, oxi_dworker_next_change(d, w));
+	if (!oxi_list_empty(&w->fond))
+		at = oxi_min_time(at, oxi_djob_of(w->fond.next)->extra->until);
 	if (w->retry_at > 0)
 		at = oxi_min_time(at, w->retry_at);
 	if (w->outstanding > 0 && !w->settled && d->refuse == 0 && d->slots > 1)
@@ -137,7 +143,7 @@ static void set_timer(struct oxi_dispatch *d, ox_time now)
 	for (unsigned i = 0; i < d->slots; i++)
 		at = oxi_min_time(at, next_event(d, &d->workers[i]));
 	at = oxi_min_time(at, d->delay_at);
-	if (d->queue.count > 0 && d->rate_at > now)
+	if (d->queue.count + d->apart > 0 && d->rate_at > now)
 		at = oxi_min_time(at, d->rate_at);
 	if (!oxi_list_empty(&d->late))
 		at = now;
@@ -189,6 +195,9 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 	d->o.policy = NULL;
 	for (unsigned i = 0; i < d->slots; i++) {
 		oxi_list_init(&d->workers[i].leases);
+		oxi_list_init(&d->workers[i].pins);
+		oxi_list_init(&d->workers[i].hungry);
+		oxi_list_init(&d->workers[i].fond);
 		d->workers[i].check_at = d->workers[i].spawn_at = OX_NEVER;
 		d->workers[i].remote = i >= d->local;
 		d->workers[i].slow = i >= d->local ? OXI_SLOW_REMOTE : OXI_SLOW;
@@ -203,6 +212,7 @@ void oxi_dispatch_free(struct oxi_dispatch *d)
 	OXI_CHECK(d->counts.queued == 0 && d->counts.leased == 0);
 	free(d->workers);
 	free(d->kinds);
+	free(d->homes);
 	free(d);
 }
 
@@ -259,6 +269,7 @@ void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now)
 			check_timeouts(d, w, now);
 		if (w->retry_at <= now)
 			w->retry_at = 0;
+		oxi_affinity_give_up(d, w, now);
 	}
 	oxi_dispatch_end_delays(d, now);
 	oxi_dispatch_relieve_slow(d, now);
@@ -339,6 +350,7 @@ void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generati
 	d->start_failures = 0;
 	w->looked_at = w->retry_at = 0;
 	oxi_dworker_begin_life(d, w, now);
+	oxi_pins_bind(w);
 	oxi_dworker_set_accepting(d, w);
 	if (d->refuse < 0)
 		oxi_dworker_stop(d, w, now);
@@ -396,6 +408,14 @@ void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t ge
 	set_timer(d, now);
 }
 
+void oxi_dispatch_excuse(struct oxi_dispatch *d, unsigned slot, uint32_t generation)
+{
+	struct oxi_dworker *w = worker_of(d, slot, generation);
+
+	if (w != NULL)
+		w->failed_start = true;         /* counted already, as it were */
+}
+
 struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64_t lease)
 {
 	struct oxi_dworker *w;
@@ -413,6 +433,13 @@ struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64
 		oxi_lease_free_cell(d, w, c);
 	}
 	return NULL;
+}
+
+const struct oxi_djob *oxi_dispatch_look(struct oxi_dispatch *d, unsigned slot, uint64_t lease)
+{
+	const struct oxi_dcell *c = oxi_lease_cell(&d->workers[slot], lease);
+
+	return lease != 0 && c->lease == lease ? c->job : NULL;
 }
 
 /* Its worker has done with it. */
@@ -461,7 +488,7 @@ void oxi_dispatch_late(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now
 		oxi_djob_end(d, job, (enum oxi_end)(job->doomed - 1), job->doom);
 	else if (d->refuse < 0)
 		oxi_djob_end(d, job, OXI_END_LIMIT, d->refuse);
-	else if (d->ops->deadline(d->transport, job) <= now)
+	else if (d->ops->deadline(d->transport, job) <= now || oxi_djob_is_pinned(job))         /* those behind it go on */
 		oxi_djob_end(d, job, OXI_END_CANCEL, OX_ECANCELED);
 	else
 		oxi_djob_enqueue(d, job, OXI_FIRST, now);
@@ -511,18 +538,20 @@ static unsigned retry_cause(const struct oxi_dworker *w, const struct oxi_djob *
 static void recover(struct oxi_dispatch *d, struct oxi_dworker *w, uint64_t culprit, int status, struct oxi_list *ended,
 		    ox_time now)
 {
+	oxi_affinity_give_up(d, w, OX_NEVER);
 	while (!oxi_list_empty(&w->leases)) {
 		struct oxi_djob *job = oxi_djob_of(w->leases.prev);
 		unsigned cause = retry_cause(w, job, job->lease == culprit);
 
+		int refused = cause == OX_RETRY_CRASH && d->ops->crashed != NULL ? d->ops->crashed(d->transport, job) : 0;
 		oxi_lease_drop(d, job);
-		if (cause != 0 && oxi_djob_may_retry(d, job, cause)) {
+		if (refused == 0 && cause != 0 && oxi_djob_may_retry(d, job, cause)) {
 			job->doomed = 0;
 			oxi_djob_retry(d, job, now);
 			continue;
 		}
 		if (cause == OX_RETRY_CRASH) {
-			doom(job, OXI_END_CRASH, status);
+			doom(job, OXI_END_CRASH, refused < 0 ? refused : status);
 		} else if (!job->doomed && d->refuse < 0) {
 			doom(job, OXI_END_LIMIT, d->refuse);
 		}
@@ -578,6 +607,7 @@ void oxi_dispatch_lost(struct oxi_dispatch *d, unsigned slot, uint32_t generatio
 
 		oxi_djob_end(d, job, (enum oxi_end)(job->doomed - 1), job->doom);
 	}
+	oxi_pins_lose(d, w, generation);
 	set_timer(d, now);
 }
 
@@ -590,7 +620,7 @@ void oxi_dispatch_close(struct oxi_dispatch *d, ox_time now)
 
 		if (w->state != OXI_WORKER_READY || w->stopped || w->killed)
 			continue;
-		oxi_lease_take_back_last(d, w, w->outstanding, now);
+		oxi_lease_take_back_last(d, w, w->outstanding, true, now);
 		oxi_dworker_stop(d, w, now);
 	}
 	oxi_dispatch_refuse_all(d, d->refuse);

@@ -23,10 +23,28 @@ enum oxi_job_state { OXI_QUEUED, OXI_BLOCKED, OXI_DELAYED, OXI_LEASED, OXI_ENDED
 
 #define OXI_PRIORITY_MAX 3              /* from -3 to 3 */
 
+/*
+ * A pin: its jobs may go to one worker only, the one in a slot with a generation, where they begin in the order in which
+ * they were submitted. When that worker dies the owner is told, and what was not begun stays queued: for the next worker
+ * in the slot, unless the owner ends it.
+ */
+struct oxi_pin {
+	struct oxi_list link;           /* of the worker's pins */
+	struct oxi_list hungry;         /* of those of them that have jobs in queue */
+	struct oxi_list queue;          /* jobs, in order */
+	uint32_t slot;
+	uint32_t generation;            /* of the worker that its jobs go to; 0: the next one that is ready in the slot */
+};
+
 /* What few jobs have besides, in memory of the owner's; read until the job has ended. */
 struct oxi_dextra {
 	struct oxi_dkey *key;           /* from oxi_dispatch_key(), given back when the job ends; NULL: none */
-	bool holds;                     /* one of its places */
+	struct oxi_pin *pin;            /* NULL: it may go anywhere */
+	uint64_t affinity;              /* goes rather to the worker that had this last; 0: none */
+	ox_time until;                  /* waits for that worker, until then; 0: it does not */
+	bool anywhere;                  /* has waited for it, or was there: goes to whoever is free */
+	bool first;                     /* submitted to the head of its pin's queue */
+	bool holds;                     /* one of its key's places */
 };
 
 /* A job as the dispatcher sees it; embedded in the parent's job (which is a future). */
@@ -71,7 +89,7 @@ enum oxi_taken {
 };
 
 struct oxi_dispatch_ops {
-	/* Starts a worker in a slot. 0; a negative code: not now (the dispatcher tries again with backoff). */
+	/* Starts a worker in a slot. 0; OX_EINIT: nor will another: the pool breaks; any other code: not now (tried again with backoff). */
 	int (*spawn)(void *t, unsigned slot, uint32_t generation);
 	/* Kills the worker in a slot; its end is reported by oxi_dispatch_lost(). */
 	void (*kill)(void *t, unsigned slot);
@@ -84,12 +102,16 @@ struct oxi_dispatch_ops {
 	void (*running)(void *t, unsigned slot, struct oxi_running *ret);
 	/* Tells a job that was sent, and may be running, that it should end. Telling it again changes nothing. */
 	void (*tell)(void *t, unsigned slot, uint64_t lease);
+	/* The job's worker has crashed while it ran. 0; a code: it ends with that, also if it has retries left. NULL: as if 0. */
+	int (*crashed)(void *t, struct oxi_djob *job);
 	/* When a job that is dated must not begin any more; OX_NEVER: it may. Asked each time that matters, for it may be moved. */
 	ox_time (*deadline)(void *t, const struct oxi_djob *job);
 	/* The job has ended; how and with which status. For OXI_END_RESULT the transport has stored the value before. */
 	void (*end)(void *t, struct oxi_djob *job, enum oxi_end how, int status);
 	/* Wants oxi_dispatch_tick() at this time, in place of the one asked for before; OX_NEVER: not at all. */
 	void (*timer)(void *t, ox_time at);
+	/* The worker of a pin has died, and the jobs that ended by that have ended. The owner may clear, submit and unpin. */
+	void (*pin_lost)(void *t, struct oxi_pin *pin);
 };
 
 struct oxi_dispatch_options {
@@ -142,8 +164,8 @@ void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now);
 struct oxi_dkey *oxi_dispatch_key(struct oxi_dispatch *d, uint64_t hash, unsigned limit);
 void oxi_dispatch_unkey(struct oxi_dispatch *d, struct oxi_dkey *key);
 /*
- * A new job, whose index, timeout, retries, priority, extra and dated are set: enters the queue; sent by the next flush. If the pool
- * is broken it ends at once (OXI_END_LIMIT, OX_EINIT), if it is closed too (OX_ECLOSED).
+ * A new job, whose index, timeout, retries, priority, extra and dated are set: enters the queue; sent by the next flush.
+ * If the pool is broken it ends at once (OXI_END_LIMIT, OX_EINIT), if it is closed too (OX_ECLOSED).
  */
 void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
 /* Sends what can be sent, and takes back what would wait too long. Called once a turn, after the turn's events. */
@@ -157,6 +179,17 @@ bool oxi_dispatch_eager(const struct oxi_dispatch *d);
  */
 void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status, bool abandon, ox_time now);
 
+/*
+ * Gives a pin a place: the worker that has the fewest, or a new one where there are fewer than there may be. A worker
+ * with pins is not recycled. dedicated: one that has no other pin and gets no other jobs. 0; OX_EBUSY: there is none such;
+ * OX_ECLOSED, OX_EINIT.
+ */
+int oxi_dispatch_pin(struct oxi_dispatch *d, struct oxi_pin *pin, bool dedicated, ox_time now);
+/* Ends the jobs of a pin that have not begun. */
+void oxi_dispatch_clear(struct oxi_dispatch *d, struct oxi_pin *pin, enum oxi_end how, int status, ox_time now);
+/* It has no jobs any more. */
+void oxi_dispatch_unpin(struct oxi_dispatch *d, struct oxi_pin *pin, ox_time now);
+
 /* Events from the transport. generation: of the worker that it is about; an old one is ignored (late counted). */
 void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now);
 void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t generation, int status, ox_time now);
@@ -168,11 +201,15 @@ void oxi_dispatch_leave(struct oxi_dispatch *d, unsigned slot, uint32_t generati
 bool oxi_dispatch_returned(struct oxi_dispatch *d, unsigned slot, uint64_t lease, ox_time now);
 /* A result for a lease: finds the live job, or NULL (late, counted). The caller stores the value, then calls done. */
 struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64_t lease);
+/* The same without counting, to look at: NULL: none. */
+const struct oxi_djob *oxi_dispatch_look(struct oxi_dispatch *d, unsigned slot, uint64_t lease);
 void oxi_dispatch_done(struct oxi_dispatch *d, struct oxi_djob *job, int status, ox_time run_time, ox_time now);
 /* The worker has not begun a dated job, for it was too late: ends so, or is queued again if its deadline has been moved. */
 void oxi_dispatch_late(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now);
 /* Before a value is stored: the job's function has returned a failure. True: it will be run again, forget the result. */
 bool oxi_dispatch_failed(struct oxi_dispatch *d, struct oxi_djob *job, ox_time run_time, ox_time now);
+/* The death that is told next is nobody's fault: if the worker was starting, it has not failed to. */
+void oxi_dispatch_excuse(struct oxi_dispatch *d, unsigned slot, uint32_t generation);
 /*
  * The worker in a slot has died, and all that it had sent was handed in before. culprit: the lease it was
  * running, as its slot said; 0: none. The culprit's job ends with OXI_END_CRASH and status, or is retried; so

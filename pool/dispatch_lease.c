@@ -75,7 +75,12 @@ void oxi_djob_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end
 	job->state = OXI_QUEUED;
 	if (where == OXI_LAST)
 		job->at = now;
-	put(d, &d->queue, job, where);
+	if (job->extra != NULL)
+		job->extra->anywhere = where == OXI_FIRST;
+	if (oxi_djob_is_pinned(job))
+		oxi_pin_enqueue(d, job, where);
+	else
+		put(d, &d->queue, job, where);
 }
 
 void oxi_djob_block(struct oxi_dispatch *d, struct oxi_djob *job)
@@ -100,7 +105,7 @@ struct oxi_djob *oxi_dqueue_next(const struct oxi_dispatch *d, const struct oxi_
 	for (unsigned left = q->levels; left != 0;) {
 		unsigned level = 31u - (unsigned)__builtin_clz(left);
 		struct oxi_djob *job = oxi_djob_of(q->level[level].next);
-		ox_time key = job->at - job->priority * d->o.ageing;
+		ox_time key = oxi_djob_turn(d, job);
 
 		left ^= 1u << level;
 		if (best == NULL && left == 0)
@@ -113,6 +118,17 @@ struct oxi_djob *oxi_dqueue_next(const struct oxi_dispatch *d, const struct oxi_
 	return best;
 }
 
+/* In a queue of one worker: it has just left that one. */
+static bool was_apart(struct oxi_dextra *x)
+{
+	bool apart = x->pin != NULL || x->until > 0;
+
+	if (x->pin != NULL && oxi_list_empty(&x->pin->queue))
+		oxi_list_remove(&x->pin->hungry);
+	x->until = 0;
+	return apart;
+}
+
 void oxi_djob_dequeue(struct oxi_dispatch *d, struct oxi_djob *job)
 {
 	struct oxi_dqueue *q = job->state == OXI_BLOCKED ? &job->extra->key->blocked : &d->queue;
@@ -121,6 +137,10 @@ void oxi_djob_dequeue(struct oxi_dispatch *d, struct oxi_djob *job)
 	d->counts.queued--;
 	if (job->state == OXI_DELAYED) {
 		d->delayed_count--;
+		return;
+	}
+	if (job->extra != NULL && was_apart(job->extra)) {
+		d->apart--;
 		return;
 	}
 	if (oxi_list_empty(&q->level[level_of(job)]))
@@ -172,6 +192,13 @@ void oxi_dispatch_refuse_all(struct oxi_dispatch *d, int status)
 	}
 	for (unsigned slot = 0; slot < OXI_DELAY_SLOTS; slot++)
 		end_queue(d, &d->delayed[slot]);
+	for (unsigned i = 0; i < d->slots; i++) {
+		struct oxi_dworker *w = &d->workers[i];
+
+		while (!oxi_list_empty(&w->hungry))
+			end_queue(d, &OXI_CONTAINER(w->hungry.next, struct oxi_pin, hungry)->queue);
+		end_queue(d, &w->fond);
+	}
 }
 
 /* ---- leases ---- */
@@ -179,8 +206,7 @@ void oxi_dispatch_refuse_all(struct oxi_dispatch *d, int status)
 /* To be called when anything has changed that it depends on. */
 void oxi_dworker_set_accepting(struct oxi_dispatch *d, struct oxi_dworker *w)
 {
-	bool accepting = oxi_dworker_takes_jobs(d, w) && w->load <= d->o.batch && w->outstanding <= d->o.max_batch &&
-	                 !oxi_dworker_is_used_up(w);
+	bool accepting = oxi_dworker_has_room(d, w) && !w->dedicated;
 
 	if (accepting == w->accepting)
 		return;
@@ -199,6 +225,8 @@ void oxi_lease_take(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_dj
 		.lease = (uint64_t)oxi_dworker_slot(d, w) << OXI_LEASE_BITS | w->counter, .job = job, .cost = d->kinds[job->index].cost,
 	};
 	oxi_djob_hold(job);
+	if (job->extra != NULL && job->extra->affinity != 0)
+		oxi_affinity_note(d, job, w);
 	job->state = OXI_LEASED;
 	job->lease = c->lease;
 	job->slot = oxi_dworker_slot(d, w);
@@ -255,17 +283,21 @@ enum oxi_taken oxi_lease_take_back(struct oxi_dispatch *d, struct oxi_djob *job)
  * Takes back at most n jobs that have not begun, the last ones first, which then stand first in their queues, in order. Those
  * that are asked back come later, one by one.
  */
-unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n, ox_time now)
+unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n, bool pinned, ox_time now)
 {
-	unsigned taken = 0;
+	unsigned taken = 0, asked = 0;
 
-	for (struct oxi_list *e = w->leases.prev, *before; e != &w->leases && n-- > 0; e = before) {
+	for (struct oxi_list *e = w->leases.prev, *before; e != &w->leases && taken + asked < n; e = before) {
 		before = e->prev;
+		if (oxi_djob_is_pinned(oxi_djob_of(e)) && !pinned)
+			continue;
 		enum oxi_taken how = oxi_lease_take_back(d, oxi_djob_of(e));
 		if (how == OXI_TAKEN_NOT)
 			break;
-		if (how == OXI_TAKEN_ASKED)
+		if (how == OXI_TAKEN_ASKED) {
+			asked++;
 			continue;
+		}
 		oxi_djob_enqueue(d, oxi_djob_of(e), OXI_FIRST, now);
 		taken++;
 	}

@@ -56,14 +56,48 @@ static bool may_go(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now)
 	return !oxi_djob_step_aside(d, job);
 }
 
+/* Whose turn it is of those that may go to any worker, if this one takes it; NULL: nobody's. */
+static struct oxi_djob *next_of_all(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
+{
+	while (d->queue.count > 0) {
+		struct oxi_djob *job = oxi_dqueue_next(d, &d->queue);
+
+		if (OXI_LIKELY(job->extra == NULL) || !oxi_affinity_waits(d, job, w, now))
+			return job;
+	}
+	return NULL;
+}
+
+/* The same of those that wait for this worker alone. NULL too if it is the turn of one that does not, and w would take it. */
+static struct oxi_djob *next_of_its_own(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
+{
+	struct oxi_djob *best = oxi_list_empty(&w->fond) ? NULL : oxi_djob_of(w->fond.next);
+
+	(void)now;
+	OXI_LIST_EACH(e, &w->hungry) {
+		const struct oxi_pin *pin = OXI_CONTAINER(e, struct oxi_pin, hungry);
+		struct oxi_djob *job = oxi_djob_of(pin->queue.next);
+
+		if (pin->generation == w->generation && (best == NULL || oxi_djob_turn(d, job) < oxi_djob_turn(d, best)))
+			best = job;
+	}
+	if (best != NULL && w->accepting && d->queue.count > 0 &&
+	    oxi_djob_turn(d, oxi_dqueue_next(d, &d->queue)) < oxi_djob_turn(d, best))
+		return NULL;
+	return best;
+}
+
+typedef struct oxi_djob *next_fn(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);
+
 /* Leases jobs whose turn it is, at most limit; gives how many. */
-static unsigned lease_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_djob **jobs, unsigned limit, ox_time now)
+static unsigned lease_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, next_fn *next, struct oxi_djob **jobs, unsigned limit,
+			   ox_time now)
 {
 	ox_time before = w->load;
+	struct oxi_djob *job;
 	unsigned n = 0;
 
-	while (n < limit && d->queue.count > 0 && d->rate_at <= now && !oxi_dworker_is_used_up(w)) {
-		struct oxi_djob *job = oxi_dqueue_next(d, &d->queue);
+	while (n < limit && d->rate_at <= now && !oxi_dworker_is_used_up(w) && (job = next(d, w, now)) != NULL) {
 		ox_time load = w->load + d->kinds[job->index].cost;
 
 		if ((job->dated || job->extra != NULL) && !may_go(d, job, now))
@@ -106,7 +140,7 @@ static bool send_round(struct oxi_dispatch *d, ox_time now)
 		if (w == NULL)
 			return sent > 0;
 		share = (d->queue.count + takers - 1) / takers;
-		n = lease_jobs(d, w, jobs, share < d->o.max_batch ? share : d->o.max_batch, now);
+		n = lease_jobs(d, w, next_of_all, jobs, share < d->o.max_batch ? share : d->o.max_batch, now);
 		if (n == 0)
 			return false;   /* not yet, or it is a long job and nobody is free: it keeps its turn */
 		w->round = d->round;
@@ -118,10 +152,27 @@ static bool send_round(struct oxi_dispatch *d, ox_time now)
 	return false;
 }
 
+/* Messages for workers that jobs wait for and that have room. */
+static void send_apart(struct oxi_dispatch *d, ox_time now)
+{
+	struct oxi_djob *jobs[OXI_CLAIMS / 4];
+
+	for (unsigned i = 0; i < d->slots && d->apart > 0; i++) {
+		struct oxi_dworker *w = &d->workers[i];
+		unsigned n;
+
+		while (oxi_dworker_has_room(d, w) && w->retry_at == 0 && !oxi_dworker_is_slow(w, now) &&
+		       (n = lease_jobs(d, w, next_of_its_own, jobs, d->o.max_batch, now)) > 0)
+			send_jobs(d, w, jobs, n, now);
+	}
+}
+
 void oxi_dispatch_send_queue(struct oxi_dispatch *d, ox_time now)
 {
+	send_apart(d, now);
 	while (d->accepting > 0 && send_round(d, now))
 		;
+	send_apart(d, now);             /* what the rounds have put aside */
 }
 
 /* ---- taking back ---- */
@@ -132,7 +183,7 @@ static bool others_move(const struct oxi_dispatch *d, const struct oxi_dworker *
 	for (unsigned i = 0; i < d->slots; i++) {
 		const struct oxi_dworker *w = &d->workers[i];
 
-		if (w != slow && oxi_dworker_takes_jobs(d, w) && w->retry_at == 0 && !oxi_dworker_is_slow(w, now))
+		if (w != slow && oxi_dworker_takes_jobs(d, w) && !w->dedicated && w->retry_at == 0 && !oxi_dworker_is_slow(w, now))
 			return true;
 	}
 	return false;
@@ -150,7 +201,7 @@ static void relieve(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
 	w->looked_at = now;
 	if (others_move(d, w, now)) {
 		w->settled = true;
-		if (oxi_lease_take_back_last(d, w, w->outstanding, now) > 0 && w->outstanding == 0)
+		if (oxi_lease_take_back_last(d, w, w->outstanding, false, now) > 0 && w->outstanding == 0)
 			w->retry_at = now + OXI_RETRY;
 	} else if (w->outstanding == 1) {
 		d->ops->running(d->transport, oxi_dworker_slot(d, w), &r);
@@ -194,7 +245,7 @@ void oxi_dispatch_share_work(struct oxi_dispatch *d, ox_time now)
 		if (idle == NULL || idle->outstanding > 0)
 			return;
 		most = most_loaded(d);
-		if (most == NULL || oxi_lease_take_back_last(d, most, most->outstanding / 2, now) == 0)
+		if (most == NULL || oxi_lease_take_back_last(d, most, most->outstanding / 2, false, now) == 0)
 			return;
 		oxi_dispatch_send_queue(d, now);
 	}

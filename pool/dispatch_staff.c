@@ -39,12 +39,15 @@ void oxi_dworker_enter(struct oxi_dispatch *d, struct oxi_dworker *w)
 void oxi_dworker_start(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
 {
 	oxi_dworker_enter(d, w);
-	if (d->ops->spawn(d->transport, oxi_dworker_slot(d, w), w->generation) >= 0)
+	int r = d->ops->spawn(d->transport, oxi_dworker_slot(d, w), w->generation);
+	if (r >= 0)
 		return;
 	w->state = OXI_WORKER_DOWN;
 	d->counts.starting--;
 	d->counts.spawned--;
 	w->spawn_at = now + oxi_dworker_backoff(++w->misfires);
+	if (r == OX_EINIT && d->refuse == 0)
+		oxi_dispatch_refuse_all(d, OX_EINIT);
 }
 
 void oxi_dworker_kill(struct oxi_dispatch *d, struct oxi_dworker *w)
@@ -53,6 +56,7 @@ void oxi_dworker_kill(struct oxi_dispatch *d, struct oxi_dworker *w)
 		return;
 	w->killed = true;
 	d->counts.killed++;
+	oxi_affinity_give_up(d, w, OX_NEVER);
 	oxi_dworker_set_accepting(d, w);
 	d->ops->kill(d->transport, oxi_dworker_slot(d, w));
 }
@@ -61,6 +65,7 @@ void oxi_dworker_stop(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now
 {
 	w->stopped = true;
 	w->fini_by = now + OXI_FINI;
+	oxi_affinity_give_up(d, w, OX_NEVER);
 	oxi_dworker_set_accepting(d, w);
 	d->ops->stop(d->transport, oxi_dworker_slot(d, w));
 }
@@ -90,11 +95,6 @@ void oxi_dworker_begin_life(struct oxi_dispatch *d, struct oxi_dworker *w, ox_ti
 	w->retire_at = d->o.max_age > 0 ? now + spread(d, w, d->o.max_age) : OX_NEVER;
 }
 
-static bool is_empty(const struct oxi_dworker *w)
-{
-	return w == NULL || (w->state == OXI_WORKER_DOWN && w->spawn_at == OX_NEVER);
-}
-
 /* The other slot of a worker's place. NULL: it has none. */
 static struct oxi_dworker *partner(struct oxi_dispatch *d, const struct oxi_dworker *w)
 {
@@ -107,7 +107,7 @@ static struct oxi_dworker *partner(struct oxi_dispatch *d, const struct oxi_dwor
 static struct oxi_dworker *empty_place(struct oxi_dispatch *d)
 {
 	for (unsigned i = 0; i < d->o.workers; i++)
-		if (is_empty(&d->workers[i]) && is_empty(partner(d, &d->workers[i])))
+		if (oxi_dworker_is_empty(&d->workers[i]) && oxi_dworker_is_empty(partner(d, &d->workers[i])))
 			return &d->workers[i];
 	return NULL;
 }
@@ -116,7 +116,7 @@ static void retire(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
 {
 	struct oxi_dworker *heir = partner(d, w);
 
-	if (heir != NULL && is_empty(heir)) {
+	if (heir != NULL && oxi_dworker_is_empty(heir)) {
 		w->parting = true;
 		if (w->outstanding > 0) {
 			w->heir = oxi_dworker_slot(d, heir) + 1;
@@ -129,7 +129,7 @@ static void retire(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
 
 void oxi_dworker_retire_if_due(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
 {
-	if (oxi_dworker_takes_jobs(d, w) && (oxi_dworker_is_used_up(w) || now >= w->retire_at))
+	if (oxi_dworker_takes_jobs(d, w) && w->pin_count == 0 && (oxi_dworker_is_used_up(w) || now >= w->retire_at))
 		retire(d, w, now);
 }
 
@@ -146,7 +146,7 @@ void oxi_dworker_yield_to_heir(struct oxi_dispatch *d, struct oxi_dworker *w)
 
 static bool is_surplus(const struct oxi_dispatch *d, const struct oxi_dworker *w)
 {
-	return !w->remote && d->staffed > d->o.min_workers && oxi_dworker_takes_jobs(d, w) && w->outstanding == 0;
+	return !w->remote && d->staffed > d->o.min_workers && oxi_dworker_takes_jobs(d, w) && w->outstanding == 0 && w->pin_count == 0;
 }
 
 ox_time oxi_dworker_next_change(const struct oxi_dispatch *d, const struct oxi_dworker *w)
@@ -155,7 +155,7 @@ ox_time oxi_dworker_next_change(const struct oxi_dispatch *d, const struct oxi_d
 		return OX_NEVER;
 	if (w->stopped)
 		return w->fini_by;
-	if (w->elder != 0)
+	if (w->elder != 0 || w->pin_count > 0)
 		return OX_NEVER;
 	return oxi_min_time(w->retire_at, is_surplus(d, w) ? w->progress_at + d->o.idle : OX_NEVER);
 }
@@ -190,16 +190,21 @@ static unsigned count_coming(const struct oxi_dispatch *d)
 	return n;
 }
 
+struct oxi_dworker *oxi_dispatch_hire(struct oxi_dispatch *d, ox_time now)
+{
+	struct oxi_dworker *w = !d->o.remote_only && d->staffed < d->o.workers ? empty_place(d) : NULL;
+
+	if (w == NULL)
+		return NULL;
+	d->staffed++;
+	oxi_dworker_start(d, w, now);
+	return w;
+}
+
 void oxi_dispatch_grow(struct oxi_dispatch *d, ox_time now)
 {
 	if (d->o.remote_only || d->staffed >= d->o.workers || d->queue.count == 0 || d->accepting > 0 || d->refuse < 0)
 		return;
-	for (unsigned n = count_coming(d); n < d->queue.count && d->staffed < d->o.workers; n++) {
-		struct oxi_dworker *w = empty_place(d);
-
-		if (w == NULL)
-			return;
-		d->staffed++;
-		oxi_dworker_start(d, w, now);
-	}
+	for (unsigned n = count_coming(d); n < d->queue.count && oxi_dispatch_hire(d, now) != NULL; n++)
+		;
 }

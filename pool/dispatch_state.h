@@ -14,10 +14,13 @@
 #define OXI_LUMP     OX_MS(10)      /* of jobs that a limited rate lets go at once */
 #define OXI_BRAKE    OX_SEC(5)      /* the longest of these delays */
 #define OXI_FINI     OX_SEC(5)      /* for a worker that was told to end, from its last result */
+#define OXI_PATIENCE OX_MS(10)      /* of a job with an affinity */
 
 enum { OXI_LEVELS = 2 * OXI_PRIORITY_MAX + 1 };
 
 enum { OXI_DELAY_SLOTS = 512 };
+
+enum { OXI_HOME_BITS = 12 };
 
 /* Jobs that wait. */
 struct oxi_dqueue {
@@ -73,8 +76,18 @@ struct oxi_dworker {
 	uint64_t abandoned;             /* its lease */
 	uint64_t counter;               /* of leases */
 	unsigned round;                 /* of sends, in which it last got a message */
+	struct oxi_list pins, hungry;   /* all of it; those with jobs to send */
+	unsigned pin_count;
+	bool dedicated;                 /* to its one pin */
+	struct oxi_list fond;           /* jobs that wait for it a while, by the time until when */
 	struct oxi_list leases;         /* of live jobs, in order of sending */
 	struct oxi_dcell cells[OXI_CLAIMS];
+};
+
+/* Which worker had an affinity last. */
+struct oxi_home {
+	uint64_t affinity;
+	uint32_t slot, generation;
 };
 
 struct oxi_dkind {
@@ -98,6 +111,8 @@ struct oxi_dispatch {
 	unsigned round;                 /* of sends: each worker gets one message in it */
 	ox_time timer_at;               /* as told to ops->timer */
 	struct oxi_dqueue queue;
+	unsigned apart;                 /* jobs that wait elsewhere: for one worker */
+	struct oxi_home *homes;         /* a table that forgets; NULL: no affinity was seen yet */
 	struct oxi_table keys;
 	struct oxi_list blocked;        /* keys for which jobs wait */
 	struct oxi_list late;           /* jobs whose turn came too late: ended by the next tick */
@@ -142,9 +157,27 @@ static inline bool oxi_dworker_takes_jobs(const struct oxi_dispatch *d, const st
 	return d->refuse == 0 && w->state == OXI_WORKER_READY && !w->killed && !w->stopped && w->elder == 0;
 }
 
+/* What would have it replaced waits until the last pin has gone. */
+
 static inline bool oxi_dworker_is_used_up(const struct oxi_dworker *w)
 {
-	return w->ended + w->outstanding >= w->quota;
+	return w->ended + w->outstanding >= w->quota && w->pin_count == 0;
+}
+
+static inline bool oxi_dworker_has_room(const struct oxi_dispatch *d, const struct oxi_dworker *w)
+{
+	return oxi_dworker_takes_jobs(d, w) && w->load <= d->o.batch && w->outstanding <= d->o.max_batch && !oxi_dworker_is_used_up(w);
+}
+
+static inline bool oxi_djob_is_pinned(const struct oxi_djob *job)
+{
+	return job->extra != NULL && job->extra->pin != NULL;
+}
+
+/* Whose turn it is: the one with the least. A priority counts as so long a wait. */
+static inline ox_time oxi_djob_turn(const struct oxi_dispatch *d, const struct oxi_djob *job)
+{
+	return job->at - job->priority * d->o.ageing;
 }
 
 static inline struct oxi_dcell *oxi_lease_cell(struct oxi_dworker *w, uint64_t lease)
@@ -178,7 +211,22 @@ void oxi_lease_take(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_dj
 void oxi_lease_free_cell(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_dcell *c);
 void oxi_lease_drop(struct oxi_dispatch *d, struct oxi_djob *job);
 enum oxi_taken oxi_lease_take_back(struct oxi_dispatch *d, struct oxi_djob *job);
-unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n, ox_time now);
+/* pinned: also jobs that can go nowhere else. */
+unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n, bool pinned, ox_time now);
+
+/* ---- pins (dispatch_pin.c) ---- */
+
+void oxi_pin_enqueue(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end_of_queue where);
+void oxi_pins_bind(struct oxi_dworker *w);                                      /* it is ready */
+void oxi_pins_lose(struct oxi_dispatch *d, struct oxi_dworker *w, uint32_t generation);
+
+/* ---- affinity (dispatch_affinity.c) ---- */
+
+void oxi_affinity_note(struct oxi_dispatch *d, const struct oxi_djob *job, const struct oxi_dworker *w);
+/* It is the job's turn, and w would take it: true if it waits for another worker from now on. */
+bool oxi_affinity_waits(struct oxi_dispatch *d, struct oxi_djob *job, const struct oxi_dworker *w, ox_time now);
+/* Jobs that have waited for w long enough are queued for all; with OX_NEVER all of them. */
+void oxi_affinity_give_up(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);
 
 /* ---- keys (dispatch_key.c) ---- */
 
@@ -210,6 +258,11 @@ void oxi_dworker_yield_to_heir(struct oxi_dispatch *d, struct oxi_dworker *w);  
 ox_time oxi_dworker_next_change(const struct oxi_dispatch *d, const struct oxi_dworker *w);
 void oxi_dworker_change(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);    /* what that time has brought */
 void oxi_dispatch_grow(struct oxi_dispatch *d, ox_time now);
+struct oxi_dworker *oxi_dispatch_hire(struct oxi_dispatch *d, ox_time now);     /* one more; NULL: there are as many as may be */
+static inline bool oxi_dworker_is_empty(const struct oxi_dworker *w)            /* and stays so */
+{
+	return w == NULL || (w->state == OXI_WORKER_DOWN && w->spawn_at == OX_NEVER);
+}
 
 /* ---- sending and taking back (dispatch_send.c) ---- */
 

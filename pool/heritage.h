@@ -15,10 +15,12 @@
 
 #include <stdatomic.h>
 
+#include <oxbow/actor.h>
 #include <oxbow/job.h>
 
 #include "ipc/arena.h"
 #include "ipc/channel.h"
+#include "pool/chaos.h"
 
 #define OXI_CLAIMS      1024u           /* leases a worker can hold, power of two */
 #define OXI_INLINE      OX_KIB(4)       /* payloads up to this travel in the message */
@@ -28,10 +30,23 @@
 #define OXI_FRAMES      64u             /* of a crash's backtrace */
 #define OXI_SECRET      16u             /* bytes */
 
+/* An actor's type is a row of kinds: its constructor, its destructor, its methods. */
+enum oxi_role { OXI_ROLE_JOB, OXI_ROLE_CONSTRUCT, OXI_ROLE_DESTRUCT, OXI_ROLE_METHOD };
+
+typedef void oxi_code(void);            /* a function of any type */
+
 /* What the pool's workers know of a job. */
 struct oxi_job_entry {
-	ox_job_fn *fn;
-	uint64_t identity;              /* of the code at fn, in the main process */
+	union {
+		oxi_code *code;
+		ox_job_fn *fn;
+		ox_construct_fn *construct;
+		ox_destruct_fn *destruct;       /* may be NULL */
+		ox_method_fn *method;
+	};
+	uint64_t identity;              /* of the code, in the main process */
+	enum oxi_role role;
+	uint32_t type;                  /* of an actor: the index of its constructor */
 	size_t max_result;
 	ox_time timeout;                /* 0: none */
 };
@@ -49,6 +64,7 @@ struct oxi_pool_page {
 	void (*worker_fini)(void *arg);
 	void *worker_arg;
 	uint64_t init_identity, fini_identity;          /* oxi_code_identity() of the two; 0 for NULL */
+	struct oxi_chaos chaos;
 	struct oxi_job_entry job[];
 };
 

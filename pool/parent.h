@@ -11,11 +11,14 @@
  *	parent_same.c       one job's work for all who ask for it
  *	parent_seat.c       a worker as the parent sees it: birth, death, what it wrote
  *	parent_checkup.c    memory and standstill of workers, looked at by the clock
+ *	parent_measure.c    times of jobs; parent_prometheus.c, parent_trace.c: for others to look at
+ *	parent_quarantine.c which inputs have crashed workers, and how often
  *	parent_transport.c  the dispatcher's wishes turned into messages, and messages into its events
  *	parent_remote.c     hosts of remote workers: who listens, who is there
  *	parent_lane.c       a slot of such a host, as the dispatcher sees it
  *	parent_pool.c       open, turn, close, stats
  *	parent_map.c        a job over a sequence
+ *	parent_actor.c      objects in workers: their lives, calls, restarts
  */
 #ifndef OXBOW_POOL_PARENT_H
 #define OXBOW_POOL_PARENT_H
@@ -33,7 +36,10 @@
 /* ---- the spawner (any thread) ---- */
 
 int oxi_spawner_prepare(void);
-/* Makes a pool known to the spawner: its arena, and a socket of its own. 0; OX_ENOJOB, OX_ESTATE (none), -EEXIST, -errno. */
+/*
+ * Makes a pool known to the spawner: its arena, and a socket of its own. 0; OX_ENOJOB, OX_ESTATE (none), OX_EINIT (none
+ * any more), -EEXIST, -errno.
+ */
 int oxi_spawner_register(const struct oxi_arena *a, int *ret_socket);
 
 
@@ -50,6 +56,7 @@ struct oxi_story {
 	char *output;                   /* of this struct */
 	size_t output_len;
 	bool output_truncated;
+	char *saved;                    /* of this struct: crash.saved */
 	void *frames[OXI_FRAMES];
 	char host[OXI_HOST];            /* where that was; "": here */
 };
@@ -115,6 +122,7 @@ struct oxi_seat {
 	uint8_t secret[OXI_SECRET];
 	char channel[OXI_CHANNEL_NAME];
 	struct oxi_slot *shared;
+	bool orphaned;                  /* the spawner is gone, with which it dies: no fault of its job */
 	ox_time stopped_at;             /* when it was first seen stopped by a signal; 0: it moves */
 	size_t memory_limit;            /* that it went over; 0 */
 	uint32_t received;              /* RESULTS messages handled */
@@ -129,7 +137,11 @@ struct oxi_seat {
 
 struct oxi_kind {
 	const ox_job *job;              /* as the user names it */
-	ox_job copy;                    /* what it said when the pool was opened */
+	const ox_method *method;        /* the same of a method, of an actor's type */
+	const ox_actor_type *actor;
+	ox_job copy;                    /* what it said when the pool was opened; fn: of its role's type */
+	enum oxi_role role;
+	uint32_t type;                  /* of an actor: index of the constructor */
 	size_t expect;                  /* room to send along for a result; 0: they are small */
 };
 
@@ -138,7 +150,7 @@ struct ox_pool {
 	/* constants */
 	ox_pool_options options;        /* defaults filled in; .jobs is not used */
 	struct oxi_kind *kinds;
-	unsigned kind_count;
+	unsigned kind_count, job_count; /* jobs come first, then actors */
 	/* what jobs, results and blobs hold on to: lives until the last of them is freed */
 	struct oxi_arena arena;
 	struct oxi_zone **zones;        /* inputs, then one a worker */
@@ -152,7 +164,13 @@ struct ox_pool {
 	int spawner;                    /* the pool's socket; -1: no spawner */
 	struct oxi_remote *remote;      /* who listens for remote workers; NULL: nobody */
 	struct oxi_story *obituary;             /* while the dispatcher is told of a death */
+	bool blameless;                 /* that one was not of the job's making */
+	struct oxi_quarantine *quarantine;      /* NULL: nothing has crashed that is counted */
+	struct oxi_measured *measured;          /* one a kind; NULL: not asked for */
+	struct oxi_trace *trace;                /* NULL: none */
 	/* events: all descriptors of the pool are in one epoll instance */
+	struct oxi_chaos chaos;         /* as the pool's page has it */
+	uint64_t dice;                  /* times that it was asked here */
 	int epoll, timer;
 	ox_time timer_at, timer_set;    /* wanted, and what the kernel has */
 	ox_time checkup_at;             /* the next look at the workers */
@@ -175,8 +193,12 @@ struct ox_pool {
 	bool closing, killed, shut;     /* killed: workers that had not ended; shut: the spawner has been told */
 	ox_time kill_at;                /* when to kill what has not ended */
 	struct oxi_list closer;         /* struct oxi_wait, at most one */
+	/* actors that are not closed yet */
+	struct oxi_list actors;
+	uint64_t last_actor;            /* its number */
 };
 
+bool oxi_pool_chaos(ox_pool *p, enum oxi_chaos_what what);
 ox_time oxi_pool_now(void);             /* real time, also under the test clock: workers do not live in virtual time */
 int oxi_pool_attach(ox_pool *p);        /* to the running loop. 0; OX_ESTATE: belongs to another; OX_ENOMEM */
 void oxi_pool_turn(ox_pool *p);         /* handles all events */
@@ -186,6 +208,14 @@ int oxi_pool_find_spawner(ox_pool *p);  /* 0; -errno, OX_ESTATE */
 enum oxi_event { OXI_EVENT_CHANNEL, OXI_EVENT_SPAWNER, OXI_EVENT_TIMER, OXI_EVENT_OUTPUT, OXI_EVENT_DEATH };
 int oxi_pool_listen(ox_pool *p, int fd, enum oxi_event what, unsigned slot);
 void oxi_pool_unlisten(const ox_pool *p, int *fd);      /* closes it; a fork of the program may have a copy, so it is taken out first */
+
+const struct oxi_kind *oxi_pool_find_kind(const ox_pool *p, const ox_job *job);         /* NULL: it has none such */
+
+/* ---- inputs that crash workers ---- */
+
+int oxi_quarantine_crashed(void *t, struct oxi_djob *job);      /* for the dispatcher: counts; OX_EQUARANTINED: enough */
+bool oxi_quarantine_holds(const ox_pool *p, const struct oxi_kind *kind, const void *in, size_t len);
+void oxi_quarantine_free(struct oxi_quarantine *q);
 
 /* ---- memory ---- */
 
@@ -219,10 +249,44 @@ bool oxi_job_is(const ox_future *f, const ox_pool *p);          /* a job of this
 void oxi_job_cancel(struct ox_result *job);
 void oxi_job_count(ox_pool *p, int status, ox_origin origin);   /* a future with this end */
 
+/* What a call to submit asks for. */
+struct oxi_request {
+	ox_group *group;                /* NULL: none */
+	ox_pool *pool;
+	const ox_job *job;
+	const void *in;
+	size_t len;
+	const ox_submit_options *options;       /* NULL: all defaults */
+	struct ox_actor *actor;         /* NULL: none; else there is a kind in place of a job */
+	const struct oxi_kind *kind;
+};
+
+/* 0 with the future of a job that may have ended already; a code: none was made. The first one parks for a place. */
+int oxi_job_submit_to_group(const struct oxi_request *q, bool wait, ox_future **ret);
+int oxi_job_submit_call(const struct oxi_request *q, ox_future **ret);
+int oxi_job_await(ox_future *f, ox_result **ret);       /* ret: NULL, or written if the status is 0 or more */
+/* An actor's job in no group, for later: it enters when there is need, without waiting for a place. */
+int oxi_job_make(const struct oxi_request *q, struct ox_result **ret);
+void oxi_job_enter(struct ox_result *j);
+void oxi_job_discard(struct ox_result *j);      /* one that did not enter; takes NULL */
+
+/* ---- actors ---- */
+
+unsigned oxi_actor_kinds(const ox_actor_type *const *types);    /* how many kinds they are; types may be NULL */
+int oxi_actor_take_types(ox_pool *p);           /* into the kinds behind the jobs. 0; OX_EINVAL */
+bool oxi_kind_makes_sense(struct oxi_kind *k);
+int oxi_actor_status(const struct ox_actor *a); /* 0: it takes calls */
+struct oxi_pin *oxi_actor_pin(struct ox_actor *a);
+uint64_t oxi_actor_number(const struct oxi_djob *job);          /* of the one that a job is for; 0: none */
+void oxi_actor_advance(struct oxi_pin *pin, struct ox_result *j);       /* its constructor or destructor has ended */
+void oxi_actor_lost(void *t, struct oxi_pin *pin);
+void oxi_actors_leave(ox_pool *p);              /* all workers are gone */
+
 /* ---- admission ---- */
 
 bool oxi_place_try(ox_pool *p, size_t len);     /* takes a place if there is one that nobody waits for */
 int oxi_place_await(ox_pool *p, size_t len);    /* takes a place; parks until there is one. 0; OX_ECANCELED, OX_ECLOSED */
+void oxi_place_take(ox_pool *p, size_t len);    /* takes a place, whether there is one or not */
 void oxi_place_shrink(ox_pool *p, size_t len);  /* so many bytes of it are not needed */
 void oxi_place_leave(ox_pool *p, size_t len);
 void oxi_pool_hold(ox_pool *p);                 /* tells the loop whether something real is pending */
@@ -241,6 +305,7 @@ void oxi_after_close(ox_pool *p);                               /* all that wait
 /* The records that take the results to the worker: how many, and their inline bytes; and them. */
 uint32_t oxi_after_size(const ox_pool *p, const struct oxi_after *a, size_t *ret_bytes);
 void oxi_after_put(const ox_pool *p, const struct oxi_after *a, uint64_t lease, struct oxi_body *b);
+extern const struct oxi_future_ops oxi_host_result_ops;        /* of a future that stands for another pool's job, done before */
 /* The same for a host, with all payloads inline. */
 uint32_t oxi_after_size_inline(const struct oxi_after *a, size_t *ret_bytes);
 void oxi_after_put_inline(const struct oxi_after *a, struct oxi_body *b);

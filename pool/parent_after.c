@@ -96,7 +96,7 @@ static bool may_be_awaited(const ox_pool *p, const ox_future *f)
 	if (f == NULL)
 		return true;
 	OXI_CHECK_OBJECT(f, OXI_FUTURE_MAGIC);
-	return (f->flags & (OXI_FUTURE_STATIC | OXI_FUTURE_STILLBORN)) != 0 || oxi_job_is(f, p);
+	return oxi_job_is(f, p) || f->ops == &oxi_host_result_ops || (f->status < 0 && (f->flags & (OXI_FUTURE_STATIC | OXI_FUTURE_STILLBORN)) != 0);
 }
 
 int oxi_after_new(ox_pool *p, ox_future *const *fs, size_t count, bool any, struct oxi_after **ret)

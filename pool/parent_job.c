@@ -17,6 +17,7 @@
  */
 #include <string.h>
 
+#include "pool/measure.h"
 #include "pool/parent.h"
 
 static bool job_cancel(ox_future *f, ox_cause cause);
@@ -128,6 +129,7 @@ static void job_release(ox_future *f)
 	drop_value(j);
 	if (j->story != NULL) {
 		oxi_free(j->story->output);
+		oxi_free(j->story->saved);
 		oxi_free(j->story);
 	}
 	job_free(j);
@@ -164,17 +166,7 @@ void ox_submit_options_init(ox_submit_options *o)
 	*o = (ox_submit_options){ .size = sizeof *o };
 }
 
-/* What a call to submit asks for. */
-struct request {
-	ox_group *group;                /* NULL: none */
-	ox_pool *pool;
-	const ox_job *job;
-	const void *in;
-	size_t len;
-	const ox_submit_options *options;       /* NULL: all defaults */
-};
-
-/* What comes of it. */
+/* What comes of a request. */
 struct plan {
 	const struct oxi_kind *kind;
 	unsigned index;                 /* of the kind */
@@ -183,12 +175,12 @@ struct plan {
 	struct oxi_after *after;        /* NULL: none, or the job's */
 };
 
-static const struct oxi_kind *find_kind(const ox_pool *p, const ox_job *job)
+const struct oxi_kind *oxi_pool_find_kind(const ox_pool *p, const ox_job *job)
 {
-	for (unsigned i = 0; i < p->kind_count; i++)
+	for (unsigned i = 0; i < p->job_count; i++)
 		if (p->kinds[i].job == job)
 			return &p->kinds[i];
-	for (unsigned i = 0; i < p->kind_count; i++)    /* a static in a header: each source file has its own */
+	for (unsigned i = 0; i < p->job_count; i++)     /* a static in a header: each source file has its own */
 		if (p->kinds[i].copy.fn == job->fn && strcmp(p->kinds[i].copy.name, job->name) == 0)
 			return &p->kinds[i];
 	return NULL;
@@ -216,7 +208,7 @@ static int take_options(const ox_submit_options *o, ox_submit_options *ret)
 }
 
 /* The checks that need no place. The futures that it is to come after may be gone when it has one, so they are noted here. */
-static int may_submit(const struct request *q, struct plan *ret)
+static int may_submit(const struct oxi_request *q, struct plan *ret)
 {
 	ox_pool *p = q->pool;
 	int r;
@@ -224,14 +216,16 @@ static int may_submit(const struct request *q, struct plan *ret)
 	if (p == NULL)
 		return OX_ENOMEM;
 	OXI_CHECK_OBJECT(p, OXI_POOL_MAGIC);
-	if (q->job == NULL || (q->in == NULL && q->len > 0) || (r = take_options(q->options, &ret->options)) < 0)
+	if ((q->job == NULL && q->actor == NULL) || (q->in == NULL && q->len > 0) || (r = take_options(q->options, &ret->options)) < 0)
 		return OX_EINVAL;
 	if (p->closing || p->draining > 0)
 		return OX_ECLOSED;
-	ret->kind = find_kind(p, q->job);
+	ret->kind = q->actor != NULL ? q->kind : oxi_pool_find_kind(p, q->job);
 	if (ret->kind == NULL)
 		return OX_ENOJOB;
 	ret->index = (unsigned)(ret->kind - p->kinds);
+	if (OXI_UNLIKELY(p->quarantine != NULL) && oxi_quarantine_holds(p, ret->kind, q->in, q->len))
+		return OX_EQUARANTINED;
 	if (q->len > p->arena.zone_size)
 		return OX_ETOOBIG;
 	r = oxi_pool_attach(p);
@@ -241,18 +235,21 @@ static int may_submit(const struct request *q, struct plan *ret)
 }
 
 /* What few jobs have. 0; OX_ENOMEM: drop_extra() undoes what there is. */
-static int add_extra(struct ox_result *j, struct plan *plan, bool is_call)
+static int add_extra(struct ox_result *j, const struct oxi_request *q, struct plan *plan)
 {
 	const ox_submit_options *o = &plan->options;
+	bool is_call = q->group == NULL && plan->deadline != OX_NEVER;
 	struct oxi_job_extra *x;
 
-	if (o->key.len == 0 && plan->after == NULL && o->same.len == 0 && !(is_call && plan->deadline != OX_NEVER))
+	if (o->key.len == 0 && plan->after == NULL && o->same.len == 0 && !is_call && o->affinity == 0 && q->actor == NULL)
 		return 0;
 	x = oxi_alloc(sizeof *x);
 	if (x == NULL)
 		return OX_ENOMEM;
 	j->dispatch.extra = &x->dispatch;
 	x->scope = is_call ? oxi_scope_here() : NULL;
+	x->dispatch.affinity = o->affinity;
+	x->dispatch.pin = q->actor != NULL ? oxi_actor_pin(q->actor) : NULL;
 	x->after = plan->after;
 	plan->after = NULL;
 	if (o->key.len == 0)
@@ -262,7 +259,7 @@ static int add_extra(struct ox_result *j, struct plan *plan, bool is_call)
 }
 
 /* For its future is in no group if it is shared: *ret is its submitter's then. 0; a code: nothing was made. */
-static int make_future(struct ox_result *j, const struct request *q, const struct plan *plan, ox_future **ret)
+static int make_future(struct ox_result *j, const struct oxi_request *q, const struct plan *plan, ox_future **ret)
 {
 	bool shared = plan->options.same.len > 0;
 	int r = oxi_future_init(&j->future, shared ? NULL : q->group, &job_ops);
@@ -275,8 +272,40 @@ static int make_future(struct ox_result *j, const struct request *q, const struc
 	return r;
 }
 
+void oxi_job_discard(struct ox_result *j)
+{
+	if (j == NULL)
+		return;
+	drop_extra(j);
+	drop_input(j);
+	job_free(j);
+}
+
+/* The job without its future. 0; OX_ENOMEM. */
+static int make_planned(const struct oxi_request *q, struct plan *plan, struct ox_result **ret)
+{
+	const ox_submit_options *o = &plan->options;
+	struct ox_result *j;
+	int r = make_job(q->pool, q->in, q->len, &j);
+
+	if (r < 0)
+		return r;
+	j->dispatch.priority = (int8_t)o->priority;
+	j->dispatch.index = (uint16_t)plan->index;
+	j->dispatch.timeout = o->timeout == 0 ? plan->kind->copy.timeout : o->timeout <= OX_NEVER / 4 ? o->timeout : 0;
+	j->dispatch.retries = (uint8_t)(plan->kind->copy.retries < UINT8_MAX ? plan->kind->copy.retries : UINT8_MAX);
+	j->dispatch.dated = plan->deadline != OX_NEVER;
+	r = add_extra(j, q, plan);
+	if (r < 0) {
+		oxi_job_discard(j);
+		return r;
+	}
+	*ret = j;
+	return 0;
+}
+
 /* Makes the job, or has it share another's work, and gives it to the dispatcher. 0; a code: nothing was made. */
-static int enter(const struct request *q, struct plan *plan, ox_future **ret)
+static int enter(const struct oxi_request *q, struct plan *plan, ox_future **ret)
 {
 	ox_pool *p = q->pool;
 	const ox_submit_options *o = &plan->options;
@@ -292,21 +321,12 @@ static int enter(const struct request *q, struct plan *plan, ox_future **ret)
 	}
 	if (plan->after != NULL && (r = oxi_after_verdict(plan->after)) < 0)
 		return r;
-	r = make_job(p, q->in, q->len, &j);
+	r = make_planned(q, plan, &j);
 	if (r < 0)
 		return r;
-	j->dispatch.priority = (int8_t)o->priority;
-	j->dispatch.index = (uint16_t)plan->index;
-	j->dispatch.timeout = o->timeout == 0 ? plan->kind->copy.timeout : o->timeout <= OX_NEVER / 4 ? o->timeout : 0;
-	j->dispatch.retries = (uint8_t)(plan->kind->copy.retries < UINT8_MAX ? plan->kind->copy.retries : UINT8_MAX);
-	j->dispatch.dated = plan->deadline != OX_NEVER;
-	r = add_extra(j, plan, q->group == NULL);
-	if (r == 0)
-		r = make_future(j, q, plan, ret);
+	r = make_future(j, q, plan, ret);
 	if (r < 0) {
-		drop_extra(j);
-		drop_input(j);
-		job_free(j);
+		oxi_job_discard(j);
 		return r;
 	}
 	oxi_pool_hold(p);
@@ -316,7 +336,15 @@ static int enter(const struct request *q, struct plan *plan, ox_future **ret)
 	return 0;
 }
 
-static int submit(const struct request *q, ox_time deadline, bool wait, ox_future **ret)
+/* What was asked for may have ended while a place was waited for. */
+static int may_still_submit(const struct oxi_request *q)
+{
+	if (q->pool->closing)
+		return OX_ECLOSED;
+	return q->actor != NULL ? oxi_actor_status(q->actor) : 0;
+}
+
+static int submit(const struct oxi_request *q, ox_time deadline, bool wait, ox_future **ret)
 {
 	ox_pool *p = q->pool;
 	struct plan plan = { .deadline = deadline };
@@ -325,7 +353,9 @@ static int submit(const struct request *q, ox_time deadline, bool wait, ox_futur
 	if (r == 0)
 		r = wait ? oxi_place_await(p, q->len) : oxi_place_try(p, q->len) ? 0 : OX_EBUSY;
 	if (r == 0) {
-		r = p->closing ? OX_ECLOSED : enter(q, &plan, ret);
+		r = may_still_submit(q);
+		if (r == 0)
+			r = enter(q, &plan, ret);
 		if (r < 0)
 			oxi_place_leave(p, q->len);
 	}
@@ -342,7 +372,7 @@ static void send_soon(ox_pool *p)
 }
 
 /* Into a group that may have been cancelled. */
-static int submit_to_group(const struct request *q, bool wait, ox_future **ret)
+int oxi_job_submit_to_group(const struct oxi_request *q, bool wait, ox_future **ret)
 {
 	if (q->group == NULL)
 		return OX_ENOMEM;
@@ -360,8 +390,9 @@ static int submit_to_group(const struct request *q, bool wait, ox_future **ret)
 ox_future *ox_submit_with(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len,
                           const ox_submit_options *o)
 {
+	struct oxi_request q = { .group = g, .pool = p, .job = job, .in = in, .len = len, .options = o };
 	ox_future *f;
-	int r = oxi_forked() ? OX_EFORKED : submit_to_group(&(struct request){ g, p, job, in, len, o }, true, &f);
+	int r = oxi_forked() ? OX_EFORKED : oxi_job_submit_to_group(&q, true, &f);
 
 	return r == 0 ? f : oxi_future_failed(g, r);
 }
@@ -374,29 +405,64 @@ ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in,
 int ox_try_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len,
                   const ox_submit_options *o, ox_future **ret)
 {
+	struct oxi_request q = { .group = g, .pool = p, .job = job, .in = in, .len = len, .options = o };
+
 	if (oxi_forked())
 		return OX_EFORKED;
 	if (ox_loop_self() == NULL)
 		return OX_ESTATE;
-	return submit_to_group(&(struct request){ g, p, job, in, len, o }, false, ret);
+	return oxi_job_submit_to_group(&q, false, ret);
 }
 
-int ox_call(ox_pool *p, const ox_job *job, const void *in, size_t len, ox_result **ret)
+/* Outside of any group: for its caller, who waits. */
+int oxi_job_submit_call(const struct oxi_request *q, ox_future **ret)
 {
-	ox_future *f;
 	int r = oxi_checkpoint();
 
 	if (r == 0)
-		r = submit(&(struct request){ .pool = p, .job = job, .in = in, .len = len }, ox_deadline(), true, &f);
-	if (r < 0)
-		return r;
-	send_soon(p);
-	r = ox_await(f);
+		r = submit(q, ox_deadline(), true, ret);
+	if (r == 0)
+		send_soon(q->pool);
+	return r;
+}
+
+int oxi_job_await(ox_future *f, ox_result **ret)
+{
+	int r = ox_await(f);
+
 	if (r >= 0 && ret != NULL)
 		*ret = job_of(f);
 	else
 		oxi_future_release(f);
 	return r;
+}
+
+int ox_call(ox_pool *p, const ox_job *job, const void *in, size_t len, ox_result **ret)
+{
+	ox_future *f;
+	int r = oxi_job_submit_call(&(struct oxi_request){ .pool = p, .job = job, .in = in, .len = len }, &f);
+
+	return r == 0 ? oxi_job_await(f, ret) : r;
+}
+
+int oxi_job_make(const struct oxi_request *q, struct ox_result **ret)
+{
+	struct plan plan = { .kind = q->kind, .index = (unsigned)(q->kind - q->pool->kinds), .deadline = OX_NEVER };
+	int r = make_planned(q, &plan, ret);
+
+	if (r == 0)
+		oxi_future_init(&(*ret)->future, NULL, &job_ops);
+	return r;
+}
+
+void oxi_job_enter(struct ox_result *j)
+{
+	ox_pool *p = j->pool;
+
+	oxi_place_take(p, j->input_len);
+	p->submitted++;
+	oxi_pool_hold(p);
+	oxi_dispatch_submit(p->dispatch, &j->dispatch, oxi_pool_now());
 }
 
 /* ---- the end ---- */
@@ -444,7 +510,7 @@ static void attach_death(struct ox_result *j, struct oxi_story *death)
 	*j->story = *death;
 	j->story->crash.backtrace = death->crash.backtrace_len > 0 ? j->story->frames : NULL;
 	j->story->crash.host = death->host[0] != '\0' ? j->story->host : NULL;
-	death->output = NULL;
+	death->output = death->saved = NULL;
 	death->crash.output = NULL;
 	death->output_len = death->crash.output_len = 0;
 }
@@ -489,6 +555,18 @@ static ox_origin origin_of(const struct ox_result *j, enum oxi_end how)
 	}
 }
 
+static void count_end(ox_pool *p, const struct ox_result *j, enum oxi_end how, int status)
+{
+	struct oxi_measured *m = &p->measured[j->dispatch.index];
+
+	if (how == OXI_END_CANCEL)
+		m->cancelled++;
+	else if (status < 0)
+		m->failed++;
+	else
+		m->done++;
+}
+
 void oxi_job_count(ox_pool *p, int status, ox_origin origin)
 {
 	if (origin == OX_ORIGIN_CANCEL)
@@ -497,6 +575,14 @@ void oxi_job_count(ox_pool *p, int status, ox_origin origin)
 		p->failed++;
 	else
 		p->done++;
+}
+
+/* Of an actor's life. */
+static bool is_step(const ox_pool *p, const struct oxi_djob *dispatch)
+{
+	enum oxi_role role = p->kinds[dispatch->index].role;
+
+	return role == OXI_ROLE_CONSTRUCT || role == OXI_ROLE_DESTRUCT;
 }
 
 void oxi_job_ended(void *t, struct oxi_djob *dispatch, enum oxi_end how, int status)
@@ -510,9 +596,12 @@ void oxi_job_ended(void *t, struct oxi_djob *dispatch, enum oxi_end how, int sta
 	}
 	struct oxi_job_extra *x = oxi_job_extra(dispatch);
 	struct oxi_same *same = x != NULL ? x->same : NULL;
+	struct oxi_pin *pin = is_step(p, dispatch) ? dispatch->extra->pin : NULL;
 	ox_origin origin = origin_of(j, how);
 	if (same == NULL)
 		oxi_job_count(p, status, origin);
+	if (OXI_UNLIKELY(p->measured != NULL))
+		count_end(p, j, how, status);
 	bool died = how != OXI_END_RESULT && (how != OXI_END_LIMIT || status == OX_EOOM || status == OX_ESTUCK);
 	if (died && p->obituary != NULL)
 		attach_death(j, p->obituary);
@@ -523,6 +612,8 @@ void oxi_job_ended(void *t, struct oxi_djob *dispatch, enum oxi_end how, int sta
 	oxi_future_resolve(&j->future, status, origin);
 	if (same != NULL)
 		oxi_same_ended(same);
+	if (pin != NULL)
+		oxi_actor_advance(pin, j);
 }
 
 /* ---- asking ---- */

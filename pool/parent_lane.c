@@ -319,7 +319,8 @@ static void timer(void *t, ox_time at)
 
 const struct oxi_dispatch_ops oxi_remote_ops = {
 	.spawn = spawn, .kill = kill_worker, .stop = stop, .send = send_jobs, .take_back = take_back, .running = running,
-	.tell = tell, .deadline = oxi_job_deadline, .end = oxi_job_ended, .timer = timer,
+	.tell = tell, .deadline = oxi_job_deadline, .crashed = oxi_quarantine_crashed, .end = oxi_job_ended, .timer = timer,
+	.pin_lost = oxi_actor_lost,
 };
 
 /* ---- a worker's life ---- */

@@ -25,7 +25,7 @@ static struct oxi_zone *zone_of(const ox_pool *p, const void *data, size_t *ret_
 
 uint8_t *oxi_memory_get(ox_pool *p, size_t len)
 {
-	size_t cap, place = oxi_zone_get(p->zones[0], len, &cap);
+	size_t cap, place = oxi_pool_chaos(p, OXI_CHAOS_ARENA) ? 0 : oxi_zone_get(p->zones[0], len, &cap);
 
 	return place != 0 ? p->arena.base + place : NULL;
 }

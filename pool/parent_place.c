@@ -26,7 +26,7 @@ void oxi_pool_hold(ox_pool *p)
 	p->held = real;
 }
 
-static void take_place(ox_pool *p, size_t len)
+void oxi_place_take(ox_pool *p, size_t len)
 {
 	p->pending++;
 	p->pending_bytes += len;
@@ -39,7 +39,7 @@ void oxi_place_shrink(ox_pool *p, size_t len)
 		struct submitter *s = OXI_CONTAINER(p->submitters.next, struct submitter, wait.link);
 		if (!has_room(p, s->len))
 			break;
-		take_place(p, s->len);
+		oxi_place_take(p, s->len);
 		oxi_list_remove(&s->wait.link);
 		oxi_wake(&s->wait, 0);
 	}
@@ -64,7 +64,7 @@ bool oxi_place_try(ox_pool *p, size_t len)
 {
 	if (!oxi_list_empty(&p->submitters) || !has_room(p, len))
 		return false;
-	take_place(p, len);
+	oxi_place_take(p, len);
 	return true;
 }
 

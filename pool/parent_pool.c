@@ -24,7 +24,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pool/measure.h"
 #include "pool/remote.h"
+#include "pool/saved.h"
 
 #define GRACE       OX_SEC(1)           /* for workers that are told to end */
 #define WARM        OX_MIB(64)          /* of free memory kept in each zone */
@@ -109,6 +111,7 @@ static void on_timer(ox_pool *p)
 static void on_event(ox_pool *p, enum oxi_event what, struct oxi_seat *s)
 {
 	static const struct rusage none;
+	int signal_number;
 
 	switch (what) {
 	case OXI_EVENT_TIMER:
@@ -118,8 +121,9 @@ static void on_event(ox_pool *p, enum oxi_event what, struct oxi_seat *s)
 		oxi_output_drain(p, &s->output);
 		break;
 	case OXI_EVENT_DEATH:
+		signal_number = atomic_load(&s->shared->signal);        /* the spawner would have known */
 		if (s->state != OXI_SEAT_EMPTY)
-			oxi_seat_died(p, s, SIGKILL, &none);
+			oxi_seat_died(p, s, signal_number > 0 && signal_number < NSIG ? signal_number : SIGKILL, &none);
 		break;
 	case OXI_EVENT_CHANNEL:
 	case OXI_EVENT_SPAWNER:
@@ -239,7 +243,7 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	if (o == NULL || o->size == 0)
 		return OX_EINVAL;
 	memcpy(mine, o, o->size < sizeof *mine ? o->size : sizeof *mine);
-	if (mine->jobs == NULL || mine->jobs[0] == NULL || mine->workers > MAX_WORKERS || mine->max_age < 0 ||
+	if (mine->workers > MAX_WORKERS || mine->max_age < 0 ||
 	    mine->idle_time < 0 || mine->stall < 0 || mine->ageing < 0 || mine->interval < 0 ||
 	    mine->interval > OX_NEVER / 4 || (mine->remote_only && mine->listen == NULL))
 		return OX_EINVAL;
@@ -265,37 +269,63 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	return 0;
 }
 
-static bool makes_sense(const ox_job *job)
+static int take_chaos(ox_pool *p)
+{
+	const char *text = secure_getenv("OX_CHAOS");
+
+	if (text == NULL)
+		return 0;
+	int r = oxi_chaos_parse(text, &p->chaos);
+	if (r < 0)
+		oxi_log(OX_LOG_ERROR, "OX_CHAOS=%s: give SEED or SEED:what=rate,... with rates in a thousand", text);
+	else
+		oxi_log(OX_LOG_WARNING, "chaos is on, by OX_CHAOS=%s: workers will die, and more", text);
+	return r;
+}
+
+bool oxi_pool_chaos(ox_pool *p, enum oxi_chaos_what what)
+{
+	return OXI_UNLIKELY(p->chaos.on) && oxi_chaos_hits(&p->chaos, what, UINT64_MAX, ++p->dice);
+}
+
+bool oxi_kind_makes_sense(struct oxi_kind *k)
 {
 	static const unsigned causes = OX_RETRY_CRASH | OX_RETRY_TIMEOUT | OX_RETRY_FAILURE;
+	ox_job *job = &k->copy;
 
-	return job->timeout >= 0 && job->grace >= 0 && job->grace <= OX_NEVER / 4 && job->retry_delay >= 0 && job->retry_max >= 0 && (job->retry_on & ~causes) == 0;
+	if (job->timeout > OX_NEVER / 4)
+		job->timeout = 0;
+	return job->name != NULL && job->timeout >= 0 && job->grace >= 0 && job->grace <= OX_NEVER / 4 && job->retry_delay >= 0 && job->retry_max >= 0 && (job->retry_on & ~causes) == 0;
 }
 
 static int take_kinds(ox_pool *p)
 {
 	const ox_job *const *jobs = p->options.jobs;
 
-	while (jobs[p->kind_count] != NULL)
-		if (p->kind_count++ == MAX_KINDS)
+	while (jobs != NULL && jobs[p->job_count] != NULL)
+		if (p->job_count++ == MAX_KINDS)
 			return OX_EINVAL;
+	p->kind_count = p->job_count + oxi_actor_kinds(p->options.actors);
+	if (p->kind_count == 0 || p->kind_count > MAX_KINDS)
+		return OX_EINVAL;
 	p->kinds = oxi_alloc(p->kind_count * sizeof *p->kinds);
 	if (p->kinds == NULL)
 		return OX_ENOMEM;
-	for (unsigned i = 0; i < p->kind_count; i++) {
+	for (unsigned i = 0; i < p->job_count; i++) {
 		struct oxi_kind *k = &p->kinds[i];
 		k->job = jobs[i];
 		memcpy(&k->copy, jobs[i], jobs[i]->size < sizeof k->copy ? jobs[i]->size : sizeof k->copy);
-		if (k->copy.fn == NULL || k->copy.name == NULL || !makes_sense(&k->copy))
+		if (k->copy.fn == NULL || !oxi_kind_makes_sense(k))
 			return OX_EINVAL;
-		if (k->copy.timeout > OX_NEVER / 4)
-			k->copy.timeout = 0;
 		for (unsigned e = 0; e < i; e++)
 			if (strcmp(p->kinds[e].copy.name, k->copy.name) == 0)
 				return OX_EINVAL;
 	}
 	p->options.jobs = NULL;
-	return 0;
+	int r = oxi_actor_take_types(p);
+	if (r == 0 && p->options.measure && (p->measured = oxi_measured_new(p->kind_count)) == NULL)
+		r = OX_ENOMEM;
+	return r;
 }
 
 static int write_page(ox_pool *p)
@@ -313,6 +343,7 @@ static int write_page(ox_pool *p)
 		.init_identity = p->options.worker_init != NULL ? oxi_code_identity((const void *)p->options.worker_init) : 0,
 		.fini_identity = p->options.worker_fini != NULL ? oxi_code_identity((const void *)p->options.worker_fini) : 0,
 	};
+	page->chaos = p->chaos;
 	page->places = p->options.workers;
 	page->pin = p->options.pin;
 	page->nice = p->options.nice;
@@ -324,10 +355,11 @@ static int write_page(ox_pool *p)
 		const ox_job *job = &p->kinds[i].copy;
 		page->job[i] = (struct oxi_job_entry){
 			.fn = job->fn, .identity = oxi_code_identity((const void *)job->fn), .timeout = job->timeout,
+			.role = p->kinds[i].role, .type = p->kinds[i].type,
 			.max_result = job->max_result > 0 && job->max_result < p->options.max_result ? job->max_result
 			                                                                              : p->options.max_result,
 		};
-		if (page->job[i].identity == 0)
+		if (page->job[i].identity == 0 && job->fn != NULL)
 			return OX_ENOJOB;
 	}
 	return 0;
@@ -436,6 +468,8 @@ static int build(ox_pool *p, const ox_pool_options *o)
 	int r = take_options(p, o);
 
 	if (r == 0)
+		r = take_chaos(p);
+	if (r == 0)
 		r = take_kinds(p);
 	if (r == 0)
 		r = oxi_spawner_prepare();      /* before there is a thread of ZeroMQ's */
@@ -457,6 +491,8 @@ static int build(ox_pool *p, const ox_pool_options *o)
 /* Frees all that is not needed by results and blobs; also what was half built. */
 static void dismantle(ox_pool *p)
 {
+	oxi_trace_close(p->trace);
+	p->trace = NULL;
 	oxi_dispatch_free(p->dispatch);
 	oxi_remote_close(p);
 	oxi_channel_free(p->channel);
@@ -489,6 +525,8 @@ void oxi_pool_unref(ox_pool *p)
 	if (p->arena.base != NULL)
 		oxi_arena_destroy(&p->arena);
 	oxi_free(p->kinds);
+	oxi_quarantine_free(p->quarantine);
+	oxi_free(p->measured);
 	p->magic = 0;
 	oxi_free(p);
 }
@@ -504,6 +542,9 @@ int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
 	oxi_fork_mark();
 	if (oxi_forked())
 		return OX_EFORKED;
+	int r = oxi_replay_if_asked(o);
+	if (r < 0)
+		return r;
 	ox_pool *p = oxi_alloc(sizeof *p);
 	if (p == NULL)
 		return OX_ENOMEM;
@@ -519,7 +560,8 @@ int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
 	oxi_list_init(&p->ripe);
 	oxi_list_init(&p->drainers);
 	oxi_list_init(&p->closer);
-	int r = build(p, o);
+	oxi_list_init(&p->actors);
+	r = build(p, o);
 	if (r < 0) {
 		dismantle(p);
 		oxi_pool_unref(p);
@@ -616,6 +658,7 @@ int ox_pool_close(ox_pool *p)
 		block_until_end(p);
 	if (p->loop != NULL)
 		detach(p);
+	oxi_actors_leave(p);
 	dismantle(p);
 	oxi_pool_unref(p);
 	return 0;

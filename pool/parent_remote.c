@@ -142,7 +142,7 @@ static void on_job(void *arg, const char *name)
 {
 	struct candidate *c = arg;
 
-	for (unsigned i = 0; i < c->pool->kind_count; i++)
+	for (unsigned i = 0; i < c->pool->job_count; i++)
 		if (strcmp(c->pool->kinds[i].copy.name, name) == 0)
 			c->known[i] = true;
 }
@@ -155,11 +155,11 @@ static int read_hello(const struct oxi_received *m, struct candidate *c)
 
 	if (oxi_body_record(m->body, m->len, m->header.count, 0, &r, &text) < 0 || text == NULL)
 		return OX_EPROTO;
-	c->known = oxi_alloc(c->pool->kind_count * sizeof *c->known);
+	c->known = oxi_alloc(c->pool->job_count * sizeof *c->known);
 	if (c->known == NULL)
 		return OX_ENOMEM;
 	int status = oxi_hello_read(text, (size_t)r.length, &c->hello, on_job, c);
-	for (unsigned i = c->pool->kind_count; i-- > 0;)
+	for (unsigned i = c->pool->job_count; i-- > 0;)
 		if (!c->known[i])
 			c->missing = c->pool->kinds[i].copy.name;
 	oxi_free(c->known);
@@ -192,7 +192,7 @@ static void welcome(ox_pool *p, struct oxi_host *host)
 {
 	const struct oxi_pool_page *page = oxi_pool_page(&p->arena);
 	struct oxi_remote *m = p->remote;
-	size_t cap = OXI_GREET_FIXED + m->lane_count * OXI_GREET_SLOT + p->kind_count * OXI_VALUE;
+	size_t cap = OXI_GREET_FIXED + m->lane_count * OXI_GREET_SLOT + p->job_count * OXI_VALUE;
 	struct oxi_text t = { .data = oxi_alloc(cap), .cap = cap };
 
 	if (t.data == NULL) {
@@ -203,7 +203,7 @@ static void welcome(ox_pool *p, struct oxi_host *host)
 	EACH_LANE(l, m)
 		if (l->host == host)
 			oxi_text_add(&t, "slot %u\n", l->slot);
-	for (unsigned i = 0; i < p->kind_count; i++)
+	for (unsigned i = 0; i < p->job_count; i++)
 		oxi_text_add(&t, "job %zu %s\n", page->job[i].max_result, p->kinds[i].copy.name);
 	OXI_CHECK(!t.full);
 	oxi_host_say(p, host, (struct oxi_header){ .type = OXI_WELCOME }, &(struct oxi_record){ .length = t.len }, t.data);
@@ -430,7 +430,7 @@ void oxi_remote_count(const ox_pool *p, ox_pool_stats *s)
 
 static bool names_fit(const ox_pool *p)
 {
-	for (unsigned i = 0; i < p->kind_count; i++)
+	for (unsigned i = 0; i < p->job_count; i++)
 		if (!oxi_greet_name(p->kinds[i].copy.name))
 			return false;
 	return true;

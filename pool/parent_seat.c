@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "pool/measure.h"
 #include "pool/packet.h"
 #include "pool/parent.h"
 
@@ -157,7 +158,7 @@ static void clear(ox_pool *p, struct oxi_seat *s)
 	oxi_channel_forget(p->channel, s->channel);
 	oxi_pool_unlisten(p, &s->pidfd);
 	s->pid = 0;
-	s->doomed = false;
+	s->doomed = s->orphaned = false;
 	s->stopped_at = 0;
 	s->memory_limit = 0;
 	s->received = s->harvested = 0;
@@ -183,7 +184,9 @@ int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation)
 	if (s->state != OXI_SEAT_EMPTY)
 		return OX_EBUSY;
 	if (p->spawner < 0 && (r = oxi_pool_find_spawner(p)) < 0)
-		return r;
+		return r == OX_ESTATE ? OX_EINIT : r;   /* there will be none */
+	if (oxi_pool_chaos(p, OXI_CHAOS_FORK))
+		return -EAGAIN;
 	r = oxi_channel_make_name(s->channel);
 	if (r < 0)
 		return r;
@@ -212,6 +215,8 @@ void oxi_seat_forked(ox_pool *p, struct oxi_seat *s, int status, pid_t pid, int 
 	}
 	s->pid = pid;
 	s->pidfd = pidfd;
+	if (p->trace != NULL)
+		oxi_trace_event(p->trace, "spawned", s->slot, pid, 0);
 	if (oxi_channel_expect(p->channel, s->channel) < 0)
 		s->doomed = true;
 	if (s->doomed)
@@ -246,6 +251,7 @@ static void write_story(struct oxi_seat *s, int status, const struct rusage *usa
 		c->address = (const void *)(uintptr_t)slot->fault_address;
 		c->backtrace_len = slot->frame_count < OXI_FRAMES ? slot->frame_count : OXI_FRAMES;
 		memcpy(ret->frames, slot->frames, c->backtrace_len * sizeof *ret->frames);
+		c->backtrace = c->backtrace_len > 0 ? ret->frames : NULL;
 	}
 	oxi_output_move(&s->output, ret);
 }
@@ -263,6 +269,18 @@ static int cause_of(ox_pool *p, int status)
 	return p->oom_kills > before ? OX_EOOM : OX_ECRASHED;
 }
 
+static void trace_death(ox_pool *p, unsigned slot, uint64_t lease, const struct oxi_story *story)
+{
+	const struct oxi_djob *d = lease != 0 ? oxi_dispatch_look(p->dispatch, slot, lease) : NULL;
+	ox_time now = oxi_pool_now(), begun = atomic_load(&p->seats[slot].shared->since);
+
+	if (d != NULL && begun <= now)
+		oxi_trace_job(p->trace, &(struct oxi_trace_job){ .name = p->kinds[d->index].copy.name, .slot = slot, .begun = begun,
+		                                                 .run = now - begun, .status = OX_ECRASHED });
+	bool ended = story->crash.signal == 0 && lease == 0;
+	oxi_trace_event(p->trace, ended ? "ended" : story->crash.signal == SIGKILL ? "killed" : "crashed", slot, story->crash.pid, story->crash.signal);
+}
+
 void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusage *usage)
 {
 	struct oxi_story story;
@@ -273,13 +291,19 @@ void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusa
 	oxi_transport_harvest(p, s, true);
 	oxi_output_drain(p, &s->output);
 	write_story(s, status, usage, &story);
+	p->blameless = s->orphaned;
+	if (s->orphaned)
+		oxi_dispatch_excuse(p->dispatch, s->slot, generation);
 	clear(p, s);                    /* first, for the dispatcher may seat the next worker at once */
 	p->obituary = &story;
+	if (p->trace != NULL)
+		trace_death(p, s->slot, running, &story);
 	if (init_status < 0)
 		oxi_dispatch_init_failed(p->dispatch, s->slot, generation, init_status, oxi_pool_now());
 	oxi_dispatch_lost(p->dispatch, s->slot, generation, running, cause_of(p, status), oxi_pool_now());
 	p->obituary = NULL;
 	oxi_free(story.output);         /* nobody's job wrote it */
+	oxi_free(story.saved);
 }
 
 bool oxi_seats_empty(const ox_pool *p)

@@ -7,7 +7,7 @@
  * meets it, and a promoted standby is no different. The control socket carries one question at a time (POOL)
  * and its answer; news of standbys waits in it until somebody looks. When the active spawner is gone, which
  * whoever asks finds out, the last standby that it told of takes its place. All else goes over each pool's
- * own socket.
+ * own socket. When both are gone there is no third: main has ZeroMQ's threads and must not fork.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -196,7 +196,7 @@ static int await_answer(int *ret_status)
 	}
 }
 
-/* The active spawner is gone: the standby takes over. */
+/* The active spawner is gone: the standby takes over. If that is gone too, only a process with one thread gets another. */
 static int promote(void)
 {
 	struct oxi_packet m;
@@ -207,7 +207,13 @@ static int promote(void)
 	close(spawner.control);
 	spawner.control = spawner.standby;
 	spawner.standby = -1;
-	return spawner.control >= 0 ? 0 : prepare();
+	if (spawner.control >= 0)
+		return 0;
+	if (has_threads()) {
+		oxi_log(OX_LOG_ERROR, "the spawner and its standby were both killed: no worker can be started any more");
+		return OX_EINIT;
+	}
+	return prepare();
 }
 
 static int ask(const struct oxi_arena *a, int *ret_socket)
@@ -234,12 +240,11 @@ int oxi_spawner_register(const struct oxi_arena *a, int *ret_socket)
 {
 	pthread_mutex_lock(&spawner.lock);
 	int r = prepare();
-	for (unsigned tries = 0; r == 0 && tries < 3; tries++) {
+	if (r == 0)
 		r = ask(a, ret_socket);
-		if (r != -EPIPE)
-			break;
-		r = promote();
-	}
+	for (unsigned tries = 0; r == -EPIPE && tries < 3; tries++)
+		if ((r = promote()) == 0)
+			r = ask(a, ret_socket);
 	pthread_mutex_unlock(&spawner.lock);
 	return r;
 }

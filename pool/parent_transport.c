@@ -12,10 +12,12 @@
  * when n messages have been received, and when it dies, or one of its jobs takes long, what its outboxes hold
  * beyond that is read there.
  */
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "pool/measure.h"
 #include "pool/packet.h"
 #include "pool/parent.h"
 
@@ -77,7 +79,7 @@ static unsigned grant_room(ox_pool *p, struct oxi_seat *s, struct oxi_djob *cons
 
 	for (unsigned i = 0; i < n; i++) {
 		size_t expect = p->kinds[jobs[i]->index].expect;
-		if (expect > 0 && oxi_grant_add(p, s, jobs[i]->lease, expect) != NULL)
+		if (expect > 0 && !oxi_pool_chaos(p, OXI_CHAOS_GRANT) && oxi_grant_add(p, s, jobs[i]->lease, expect) != NULL)
 			granted++;
 	}
 	return granted;
@@ -112,7 +114,7 @@ static void put_more(const ox_pool *p, struct oxi_body *b, const struct oxi_djob
 static void put_job(const ox_pool *p, const struct oxi_seat *s, struct oxi_body *b, const struct oxi_djob *d)
 {
 	const struct ox_result *j = job_of((struct oxi_djob *)d);
-	struct oxi_record r = { .lease = d->lease, .index = d->index, .length = j->input_len };
+	struct oxi_record r = { .job = oxi_actor_number(d), .lease = d->lease, .index = d->index, .length = j->input_len };
 
 	if (!is_inline(j)) {
 		r.flags = OXI_RECORD_ARENA;
@@ -216,7 +218,8 @@ static void timer(void *t, ox_time at)
 
 const struct oxi_dispatch_ops oxi_transport_ops = {
 	.spawn = spawn, .kill = kill_worker, .stop = stop, .send = send_jobs, .take_back = take_back, .running = running,
-	.tell = tell, .deadline = oxi_job_deadline, .end = oxi_job_ended, .timer = timer,
+	.tell = tell, .deadline = oxi_job_deadline, .crashed = oxi_quarantine_crashed, .end = oxi_job_ended, .timer = timer,
+	.pin_lost = oxi_actor_lost,
 };
 
 /* ---- results ---- */
@@ -230,6 +233,29 @@ static void learn(struct oxi_kind *kind, const struct oxi_record *r)
 		kind->expect = kind->expect / 2 > OXI_INLINE ? kind->expect / 2 : 0;
 }
 
+/* What the worker says of times is not believed where it cannot be. */
+static struct oxi_times times_of(const struct oxi_djob *d, const struct oxi_record *r, ox_time now)
+{
+	struct oxi_times t = { .queued = d->doomed ? now : d->at, .begun = (ox_time)r->job, .run = r->time, .now = now };
+
+	if (t.run < 0 || t.run > now)
+		t.run = 0;
+	if (t.begun <= 0 || t.begun > now - t.run)
+		t.begun = now - t.run;
+	return t;
+}
+
+static void look_at_result(ox_pool *p, const struct oxi_seat *s, const struct oxi_djob *d, const struct oxi_record *r)
+{
+	struct oxi_times t = times_of(d, r, oxi_pool_now());
+
+	if (p->measured != NULL && !d->doomed)
+		oxi_measured_add(&p->measured[d->index], &t);
+	if (p->trace != NULL)
+		oxi_trace_job(p->trace, &(struct oxi_trace_job){ .name = p->kinds[d->index].copy.name, .slot = s->slot, .begun = t.begun,
+		                                                 .run = t.run, .status = r->status, .result_len = (size_t)r->length });
+}
+
 static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, const void *payload)
 {
 	bool in_arena = (r->flags & OXI_RECORD_ARENA) != 0;
@@ -240,6 +266,8 @@ static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, co
 		oxi_dispatch_late(p->dispatch, d, oxi_pool_now());
 		return;
 	}
+	if (OXI_UNLIKELY(p->measured != NULL || p->trace != NULL) && d != NULL)
+		look_at_result(p, s, d, r);
 	if (d != NULL && r->status < 0 && (r->flags & OXI_RECORD_LIMIT) == 0 &&
 	    oxi_dispatch_failed(p->dispatch, d, r->time, oxi_pool_now()))
 		d = NULL;
@@ -346,7 +374,7 @@ static void need(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
 
 	if (oxi_body_record(m->body, m->len, m->header.count, 0, &r, &none) < 0)
 		return;
-	const struct oxi_grant *g = oxi_grant_add(p, s, r.lease, (size_t)r.length);
+	const struct oxi_grant *g = oxi_pool_chaos(p, OXI_CHAOS_ARENA) ? NULL : oxi_grant_add(p, s, r.lease, (size_t)r.length);
 	answer.lease = r.lease;
 	if (g != NULL) {
 		answer.place = g->place;
@@ -415,10 +443,13 @@ static void spawner_gone(ox_pool *p)
 	struct rusage none = { 0 };
 
 	oxi_pool_unlisten(p, &p->spawner);
+	if (p->trace != NULL)
+		oxi_trace_event(p->trace, "spawner lost", UINT_MAX, 0, 0);
 	for (unsigned i = 0; i < p->seat_count; i++) {
 		struct oxi_seat *s = &p->seats[i];
 		if (s->state == OXI_SEAT_EMPTY)
 			continue;
+		s->orphaned = true;
 		oxi_seat_kill(s);
 		if (s->pidfd < 0 || oxi_pool_listen(p, s->pidfd, OXI_EVENT_DEATH, i) < 0)
 			oxi_seat_died(p, s, SIGKILL, &none);

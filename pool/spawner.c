@@ -5,23 +5,26 @@
  * become since. It has one thread and no heap to speak of, no loop, no ZeroMQ but what oxi_channel_prepare() keeps for
  * its children: it blocks in poll().
  *
- *	main ──control──> active spawner ──fork──> workers
- *	  │                     └────────fork──> standby
- *	  └─────────────control────────────────────┘
+ *	main ──control──> standby, the keeper
+ *	  │                  │ fork
+ *	  └──control──> active spawner ──fork──> workers
  *
- * Nobody is left behind, by five rules:
+ * Nobody is left behind, by six rules:
  * 1. The spawner holds a pidfd of main, made before the fork. When main is gone by any means it kills all its
  *    children, waits for them, and exits. A lifeline pipe or PR_SET_PDEATHSIG would not do: a plain fork() in main
  *    keeps the one open, and the other is tied to the thread that forked.
  * 2. Workers die with the spawner, by PR_SET_PDEATHSIG (it has one thread), checked against the race at their start.
  * 3. A worker is the subreaper of its jobs' processes, and the spawner of its workers'. So what a job leaves
  *    behind comes to the spawner when its worker is dead and no sooner, and every child here that is no worker and
- *    no standby is a stray to be killed: no list of who forked what. (When the spawner itself is killed, strays
- *    are out of reach.)
+ *    no spawner is a stray to be killed: no list of who forked what.
  * 4. Each pool has a socket of its own. Main shuts its side down: the pool's workers are killed, strays too; once
  *    all are reaped the spawner closes its side, which tells main that nothing of the pool is left.
- * 5. The standby is a spawner that has had no order yet. With its first order it becomes active and forks a
- *    standby of its own. It forgets the pools: main tells them again.
+ * 5. The standby is a spawner that has had no order yet. With its first order it forks: the child is the active
+ *    spawner, the parent stays behind as the standby, and its subreaper. So when the active one is killed, what its
+ *    workers leave comes to the standby, which kills it; then main tells it of the pools.
+ * 6. When the standby is killed, the active spawner finds out by a pidfd and forks another, which cannot be its
+ *    parent: if it is killed next, only its workers die with it. (What both of them would have killed is then out
+ *    of reach.) The standby that takes over is a parent again.
  *
  * Each worker leads a process group of its own: Ctrl-C in a terminal reaches main alone, which decides, and a
  * job's kill(0, ...) hits nobody else.
@@ -50,6 +53,7 @@
 #include "pool/worker.h"
 
 #define STANDBY_PAUSE 1                 /* seconds between two standbys */
+#define FIXED_POLLS   4u
 
 struct child {
 	pid_t pid;                      /* 0: none */
@@ -71,13 +75,14 @@ struct pool {
 
 struct spawner {
 	int control, parent_pidfd, signals;
+	int keeper;                     /* of an active one whose parent is its standby: its pidfd; -1 */
+	pid_t other;                    /* the child that is a spawner too: standby of an active one, or the reverse; 0: none */
 	int floor;                      /* of its children's channels: oxi_channel_prepare() */
-	pid_t standby;                  /* 0: none */
 	time_t standby_at;              /* no sooner */
 	bool active;
 	struct oxi_list pools;
 	unsigned pool_count;
-	struct pollfd *polls;           /* 3 + pool_count */
+	struct pollfd *polls;           /* FIXED_POLLS + pool_count */
 };
 
 static time_t seconds(void)
@@ -111,7 +116,7 @@ static unsigned kill_strays(struct spawner *s)
 	if (f == NULL)
 		return 0;
 	while (fscanf(f, "%d", &pid) == 1)
-		if (pid != s->standby && find_child(s, pid) == NULL) {
+		if (pid != s->other && find_child(s, pid) == NULL) {
 			kill(pid, SIGKILL);
 			n++;
 		}
@@ -130,8 +135,8 @@ static bool reap(struct spawner *s)
 	while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
 		struct child *c = find_child(s, pid);
 		any = true;
-		if (pid == s->standby)
-			s->standby = 0;
+		if (pid == s->other)
+			s->other = 0;
 		if (c == NULL)
 			continue;
 		c->dead = c->tell_died = true;
@@ -150,8 +155,8 @@ static _Noreturn void end(struct spawner *s)
 			if (p->child[i].pid > 0 && !p->child[i].dead)
 				kill(p->child[i].pid, SIGKILL);
 	}
-	if (s->standby > 0)
-		kill(s->standby, SIGKILL);
+	if (s->other > 0)
+		kill(s->other, SIGKILL);
 	do
 		kill_strays(s);
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR);
@@ -218,6 +223,8 @@ static void fork_worker(struct spawner *s, struct pool *p, const struct oxi_pack
 	struct child *c = &p->child[m->slot];
 	pid_t self = getpid();
 
+	if (oxi_chaos_hits(&oxi_pool_page(&p->arena)->chaos, OXI_CHAOS_SPAWNER, oxi_chaos_who(m->slot, m->generation), 0))
+		raise(SIGKILL);
 	memcpy(h.secret, m->fork.secret, sizeof h.secret);
 	memcpy(h.channel, m->fork.channel, sizeof h.channel);
 	*c = (struct child){ .generation = m->generation, .pidfd = -1, .status = h.listener, .tell_forked = true };
@@ -292,7 +299,7 @@ static int add_pool(struct spawner *s, const struct oxi_packet *m, int memfd, in
 	arena.fd = -1;                  /* the mapping is enough */
 	const struct oxi_pool_page *page = oxi_pool_page(&arena);
 	struct pool *p = calloc(1, sizeof *p + page->workers * sizeof *p->child);
-	struct pollfd *polls = realloc(s->polls, (4 + s->pool_count) * sizeof *polls);
+	struct pollfd *polls = realloc(s->polls, (FIXED_POLLS + 1 + s->pool_count) * sizeof *polls);
 	if (polls != NULL)
 		s->polls = polls;
 	r = p == NULL || polls == NULL ? OX_ENOMEM : code_is_here(page) ? 0 : OX_ENOJOB;
@@ -318,13 +325,24 @@ static void become_standby(struct spawner *s, int control)
 	close(s->control);
 	s->control = control;
 	s->active = false;
-	s->standby = 0;
-	setpgid(0, 0);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);       /* not inherited */
 }
 
-/* Returns in both processes. */
-static void fork_standby(struct spawner *s)
+static bool lacks_standby(const struct spawner *s)
+{
+	return s->active && s->other == 0 && s->keeper < 0;
+}
+
+static pid_t fork_told(struct spawner *s, const struct oxi_packet *standby, int socket)
+{
+	return oxi_packet_send(s->control, standby, &socket, 1) < 0 ? -1 : fork();
+}
+
+/*
+ * Forks, so that one of the two is a standby with a control socket of its own: the parent, which keeps what the active one
+ * may leave behind; or the child, for a parent that has workers and can be no other's. Main has the socket before there is
+ * a standby: whoever is killed now, the other one can be found. If there is no fork, main finds out when it needs it.
+ */
+static void fork_standby(struct spawner *s, bool keeper)
 {
 	struct oxi_packet m = { .kind = OXI_PACKET_STANDBY };
 	int pair[2];
@@ -332,21 +350,27 @@ static void fork_standby(struct spawner *s)
 	s->standby_at = seconds() + STANDBY_PAUSE;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return;
-	pid_t pid = fork();
-	if (pid == 0) {
-		close(pair[0]);
-		become_standby(s, pair[1]);
-		return;
-	}
-	close(pair[1]);
-	if (pid > 0) {
-		s->standby = pid;
-		oxi_packet_send(s->control, &m, &pair[0], 1);   /* failing, it closes the standby's socket, which ends it */
-	}
+	int self = keeper ? (int)syscall(SYS_pidfd_open, getpid(), 0) : -1;
+	pid_t pid = !keeper || self >= 0 ? fork_told(s, &m, pair[0]) : -1;
 	close(pair[0]);
+	bool child = pid == 0;
+	if (child) {
+		s->keeper = self;
+		s->other = 0;
+		setpgid(0, 0);
+		prctl(PR_SET_CHILD_SUBREAPER, 1);       /* not inherited */
+	} else {
+		if (self >= 0)
+			close(self);
+		s->other = pid > 0 ? pid : 0;
+	}
+	if (pid >= 0 && child != keeper)
+		become_standby(s, pair[1]);
+	else
+		close(pair[1]);
 }
 
-/* Returns in the standby too, when this order makes the spawner active. */
+/* Returns in both processes when this order makes the spawner active. */
 static void read_control(struct spawner *s)
 {
 	struct oxi_packet m, answer = { .kind = OXI_PACKET_ANSWER };
@@ -364,7 +388,7 @@ static void read_control(struct spawner *s)
 		close(fds[1]);
 	if (!s->active) {
 		s->active = true;
-		fork_standby(s);        /* before the answer: a pool that is open has a standby */
+		fork_standby(s, true);  /* before the answer: a pool that is open has a standby */
 	}
 	if (s->active)
 		oxi_packet_send(s->control, &answer, NULL, 0);
@@ -374,12 +398,13 @@ static void read_control(struct spawner *s)
 
 static void wait_for_events(struct spawner *s)
 {
-	unsigned n = 3;
-	int timeout = s->active && s->standby == 0 ? STANDBY_PAUSE * 1000 : -1;
+	unsigned n = FIXED_POLLS;
+	int timeout = lacks_standby(s) ? STANDBY_PAUSE * 1000 : -1;
 
 	s->polls[0] = (struct pollfd){ .fd = s->control, .events = POLLIN };
 	s->polls[1] = (struct pollfd){ .fd = s->parent_pidfd, .events = POLLIN };
 	s->polls[2] = (struct pollfd){ .fd = s->signals, .events = POLLIN };
+	s->polls[3] = (struct pollfd){ .fd = s->keeper, .events = POLLIN };
 	OXI_LIST_EACH(e, &s->pools) {
 		struct pool *p = OXI_CONTAINER(e, struct pool, link);
 		bool told = report(p);
@@ -397,6 +422,10 @@ static void turn(struct spawner *s)
 	wait_for_events(s);
 	if (s->polls[1].revents != 0)
 		end(s);
+	if (s->polls[3].revents != 0) {
+		close(s->keeper);
+		s->keeper = -1;
+	}
 	while (read(s->signals, &si, sizeof si) == (ssize_t)sizeof si)
 		;
 	bool died = reap(s);
@@ -412,8 +441,8 @@ static void turn(struct spawner *s)
 			forget_pool(s, OXI_CONTAINER(e, struct pool, link));
 	if (s->polls[0].revents != 0)
 		read_control(s);
-	if (s->active && s->standby == 0 && seconds() >= s->standby_at)
-		fork_standby(s);
+	if (lacks_standby(s) && seconds() >= s->standby_at)
+		fork_standby(s, false);
 }
 
 /* Leaves descriptors 0, 1, 2 and the two of ours, which become 3 and 4; input comes from nowhere. */
@@ -447,7 +476,7 @@ static void reset_signals(struct spawner *s)
 
 _Noreturn void oxi_spawner_main(int control, int parent_pidfd)
 {
-	struct spawner s = { 0 };
+	struct spawner s = { .keeper = -1 };
 
 	setpgid(0, 0);
 	prctl(PR_SET_NAME, "oxbow-spawner");
@@ -460,7 +489,7 @@ _Noreturn void oxi_spawner_main(int control, int parent_pidfd)
 	oxi_list_init(&s.pools);
 	s.floor = oxi_channel_prepare();
 	oxi_worker_prepare_crashes();
-	s.polls = malloc(3 * sizeof *s.polls);
+	s.polls = malloc(FIXED_POLLS * sizeof *s.polls);
 	if (s.signals < 0 || s.polls == NULL)
 		_exit(1);
 	for (;;)

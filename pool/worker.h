@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The inside of a worker process. One thread; no loop. Files: worker_main.c (from the fork to the first job),
- * worker_limits.c (CPUs and limits), worker_loop.c (jobs in, results out), worker_reply.c (one result), worker_crash.c (last words).
+ * worker_limits.c (CPUs and limits), worker_loop.c (jobs in, results out), worker_actor.c (objects that stay), worker_reply.c
+ * (one result), worker_crash.c (last words), worker_chaos.c (faults on purpose).
  */
 #ifndef OXBOW_POOL_WORKER_H
 #define OXBOW_POOL_WORKER_H
@@ -17,10 +18,12 @@ struct oxi_worker {
 	const uint8_t *original;        /* 1 here, 0 in any process forked from here */
 	/* messages received and not yet worked on: struct oxi_mail */
 	struct oxi_list mail;
+	struct oxi_list objects;        /* of actors: worker_actor.c */
 	/* the outbox being filled */
 	struct oxi_outbox *outbox;
 	uint32_t seq, room;             /* its number; records it has room for */
 	int64_t sent_at;                /* when the last message left, monotonic ns */
+	uint64_t dice;                  /* times that chaos was asked */
 };
 
 /* Exit codes of a worker that ends itself. */
@@ -40,9 +43,17 @@ void oxi_worker_loop(struct oxi_worker *w);
 /* Room for a result of length bytes of the job with this lease, asked of the parent; *ret_cap is its size. NULL: no. */
 uint8_t *oxi_worker_need(struct oxi_worker *w, uint64_t lease, size_t length, size_t *ret_cap);
 
+/* Runs what an actor's constructor, destructor or method is; gives its status. */
+int oxi_worker_act(struct oxi_worker *w, const struct oxi_record *job, const void *in, ox_reply *out);
+void oxi_worker_end_objects(struct oxi_worker *w);
+
 /* Has the death by a signal leave its story in the slot. The first once in the spawner, before it forks. */
 void oxi_worker_prepare_crashes(void);
 void oxi_worker_watch_crashes(struct oxi_slot *slot);
+
+/* Where chaos may strike: does not return, or late. */
+void oxi_worker_chaos(struct oxi_worker *w, enum oxi_chaos_what what);
+bool oxi_worker_chaos_begin(struct oxi_worker *w);      /* true: the job shall not end */
 
 struct oxi_mail {
 	struct oxi_list link;

@@ -12,6 +12,7 @@
  * Messages are copied off the channel as they come, because a job may have to wait for an answer of its own
  * (GRANT) in the middle of a batch whose inputs lie in the message before.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,8 @@ static void send_results(struct oxi_worker *w)
 	w->sent_at = now();
 	if (outbox_count(w) == 0)
 		return;
+	if (OXI_UNLIKELY(w->page->chaos.on))
+		oxi_worker_chaos(w, OXI_CHAOS_DELAY);
 	struct oxi_header h = { .type = OXI_RESULTS, .count = outbox_count(w), .length = outbox_len(w) };
 	oxi_worker_send(w, &h, w->outbox->body);
 	w->outbox = NULL;
@@ -220,9 +223,13 @@ static void run_job(struct oxi_worker *w, const struct oxi_record *job, const vo
 		out->deadline = begun + out->timeout;
 	atomic_store_explicit(&w->slot->since, begun, memory_order_relaxed);
 	atomic_store_explicit(&w->slot->running, job->lease, memory_order_release);
-	int status = w->page->job[job->index].fn(in, (size_t)job->length, out);
+	bool killed = OXI_UNLIKELY(w->page->chaos.on) && oxi_worker_chaos_begin(w);
+	const struct oxi_job_entry *entry = &w->page->job[job->index];
+	int status = entry->role == OXI_ROLE_JOB ? entry->fn(in, (size_t)job->length, out) : oxi_worker_act(w, job, in, out);
 	if (!*w->original)
 		_exit(OXI_EXIT_OK);     /* a child that the job forked came back; the job's own process goes on */
+	if (OXI_UNLIKELY(killed))
+		raise(SIGKILL);
 	int64_t ended = now();
 	bool send = last || ended - w->sent_at >= SEND_AFTER;
 	if (send && !oxi_channel_intact(w->channel))
@@ -230,13 +237,15 @@ static void run_job(struct oxi_worker *w, const struct oxi_record *job, const vo
 
 	bool failed = status >= 0 && out->error != 0;
 	struct oxi_record r = {
-		.job = job->job, .lease = job->lease, .index = job->index, .time = ended - begun,
+		.job = (uint64_t)begun, .lease = job->lease, .index = job->index, .time = ended - begun,
 		.status = failed ? out->error : status, .length = failed ? 0 : out->len,
 		.flags = (uint16_t)(failed ? OXI_RECORD_LIMIT : out->in_arena ? OXI_RECORD_ARENA : 0),
 		.place = out->in_arena ? (uint64_t)(out->data - w->heritage->arena.base) : 0,
 	};
 	publish(w, &r);
 	atomic_store_explicit(&w->slot->running, 0, memory_order_release);
+	if (OXI_UNLIKELY(w->page->chaos.on))
+		oxi_worker_chaos(w, OXI_CHAOS_RESULT);
 	if (send)
 		send_results(w);
 }
@@ -287,8 +296,12 @@ static void run_batch(struct oxi_worker *w, const struct oxi_mail *m)
 	ox_reply out;
 	const void *in;
 
+	if (OXI_UNLIKELY(w->page->chaos.on))
+		oxi_worker_chaos(w, OXI_CHAOS_DELAY);
 	w->sent_at = now();
 	for (uint32_t i = 0, next; i < count; i = next) {
+		if (OXI_UNLIKELY(w->page->chaos.on))
+			oxi_worker_chaos(w, OXI_CHAOS_START);
 		read_record(m, i, &job, &in);
 		OXI_CHECK(job.index < w->page->jobs);
 		next = begin_reply(w, m, i, &job, &out);

@@ -153,6 +153,7 @@ _Noreturn void oxi_worker_main(const struct oxi_heritage *h)
 	allow_own_memory(&w);
 	w.original = make_original();
 	oxi_list_init(&w.mail);
+	oxi_list_init(&w.objects);
 	oxi_worker_watch_crashes(w.slot);
 	if (oxi_channel_new_worker(h->channel, h->floor, w.page->parent, &w.channel) < 0)
 		_exit(OXI_EXIT_PARENT);
@@ -161,6 +162,7 @@ _Noreturn void oxi_worker_main(const struct oxi_heritage *h)
 	await_welcome(&w);
 	initialise(&w);
 	oxi_worker_loop(&w);
+	oxi_worker_end_objects(&w);
 	if (w.page->worker_fini != NULL)
 		w.page->worker_fini(w.page->worker_arg);
 	fflush(stdout);

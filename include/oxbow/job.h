@@ -55,6 +55,7 @@ typedef struct ox_job {
 	 * what it returns is its result. Its worker is killed after that. 0: at once.
 	 */
 	ox_time grace;
+	unsigned crash_limit;           /* an input that has crashed so many workers is not run again: OX_EQUARANTINED. 0: any number */
 } ox_job;
 #define OX_JOB(name_, fn_, ...) \
 	const ox_job name_ = { .size = sizeof(ox_job), .name = #name_, .fn = (fn_), __VA_ARGS__ }

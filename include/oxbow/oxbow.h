@@ -8,6 +8,7 @@
 #define OXBOW_OXBOW_H
 
 #include <oxbow/base.h>
+#include <oxbow/actor.h>
 #include <oxbow/address.h>
 #include <oxbow/broadcast.h>
 #include <oxbow/channel.h>
@@ -20,8 +21,10 @@
 #include <oxbow/inspect.h>
 #include <oxbow/job.h>
 #include <oxbow/log.h>
+#include <oxbow/metrics.h>
 #include <oxbow/pool.h>
 #include <oxbow/process.h>
+#include <oxbow/quarantine.h>
 #include <oxbow/queue.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>

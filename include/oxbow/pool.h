@@ -52,6 +52,9 @@ typedef struct ox_pool_options {
 	                                 * one priority lower. 0: 10 s; OX_NEVER: priority alone decides */
 	ox_time interval;               /* limits the rate: so long between the beginnings of two jobs; after a pause
 	                                 * those of 10 ms begin together. 0: no limit */
+	const char *quarantine_dir;     /* a folder, where inputs that are quarantined are saved; NULL: they are not */
+	bool measure;                   /* each job's times are counted: see <oxbow/metrics.h> */
+	const struct ox_actor_type *const *actors;      /* NULL-terminated: OX_ACTOR_TYPES(&a, &b), see oxbow/actor.h */
 	const char *listen;             /* remote workers may join (worker.h): "tcp://ADDRESS:PORT", where ADDRESS may be
 	                                 * 0.0.0.0 for all, and port 0 is the kernel's choice. NULL: none */
 	const char *join_file;          /* written for them, mode 0600; removed when the pool is closed. With listen */
@@ -61,6 +64,7 @@ typedef struct ox_pool_options {
 } ox_pool_options;
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })
+#define OX_ACTOR_TYPES(...) ((const struct ox_actor_type *const[]){ __VA_ARGS__, NULL })
 OX_API void ox_pool_options_init(ox_pool_options *o);
 
 /**
@@ -84,7 +88,7 @@ OX_API int ox_pool_prepare(void);
  * Opens a pool and starts its workers; does not wait for them.
  *
  * @ret: owned: ox_pool_close(). It belongs to the loop of the thread that first submits to it.
- * Returns: 0; OX_EINVAL (no jobs, two of one name), OX_ESTATE (threads, no spawner: call ox_pool_prepare()
+ * Returns: 0; OX_EINVAL (neither jobs nor actors, two of one name), OX_ESTATE (threads, no spawner: call ox_pool_prepare()
  * first), OX_ENOJOB (a job's function lies in a library loaded after the spawner was forked), OX_ENOMEM,
  * OX_EFORKED, -errno.
  * Call from: anywhere. Threads: the future owner's. After fork: no. Since: 0.1
@@ -115,7 +119,7 @@ static inline void ox_pool_auto_(ox_pool **p) { ox_pool_close(*p); }
  * @in, @len: the input, copied; memory of an ox_blob or of a job's result of this pool is shared instead, and
  * must not change until the job ends.
  * Returns: the future, as ox_spawn(): never NULL. Failed at once with OX_ENOJOB, OX_ECLOSED, OX_ETOOBIG,
- * OX_EINIT, OX_ENOMEM, OX_ECANCELED (the caller was cancelled while it waited, or the group is). OX_ENOMEM
+ * OX_EQUARANTINED (by the job's crash_limit), OX_EINIT, OX_ENOMEM, OX_ECANCELED (the caller was cancelled while it waited, or the group is). OX_ENOMEM
  * also says that the arena has no room for the input (over 4 KiB and not in it already), or none for the
  * result.
  * Yields: while max_pending or max_pending_bytes are reached, and now and then for fairness. Since: 0.1
@@ -126,13 +130,16 @@ typedef struct ox_submit_options {
 	size_t size;
 	int priority;                   /* -3 to 3: jobs of a higher one begin first, but see ageing of the pool */
 	ox_time timeout;                /* in place of the job's own; OX_NEVER: none. 0: the job's */
-	ox_bytes key;                   /* of the jobs in the pool that have this key, at most key_limit run at a time; none: {NULL, 0} */
+	ox_bytes key;                   /* of the jobs that have this key, at most key_limit run at a time; {NULL, 0}: none */
 	unsigned key_limit;             /* of different ones, the last said counts. 0: 1 */
-	ox_future *const *after;        /* jobs of this pool: it begins when they are done, and gets what they replied. OX_AFTER_JOBS(a, b) */
+	ox_future *const *after;        /* jobs of this pool: it begins when they are done, and gets what they replied.
+	                                 * OX_AFTER_JOBS(a, b) is this member and the next */
 	size_t after_count;             /* at most 65,535 */
 	bool after_any;                 /* also if some of them have failed; else it fails then, without having begun */
 	ox_bytes same;                  /* while a job of this kind with the same bytes here is pending, it is waited for, and no
 	                                 * other one is made: of options and input, the first one's count */
+	uint64_t affinity;              /* the job goes to the worker that had this number last, if that one is free within
+	                                 * 10 ms; else to any. 0: none */
 } ox_submit_options;
 #define OX_SUBMIT_OPTIONS(...) (&(ox_submit_options){ .size = sizeof(ox_submit_options), __VA_ARGS__ })
 #define OX_AFTER_JOBS(...)                                                                      \
@@ -198,6 +205,7 @@ typedef struct ox_crash {
 	size_t output_len;
 	bool output_truncated;          /* there was more */
 	size_t memory_limit;            /* the max_rss that it went over; 0: it did not, or the kernel killed it */
+	const char *saved;              /* the file that the input was saved in, if it is quarantined; NULL: none */
 	const char *host;               /* of a remote worker; its addresses mean nothing here. NULL: this one */
 } ox_crash;
 

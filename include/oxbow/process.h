@@ -147,8 +147,8 @@ OX_API int ox_process_signal(ox_process *p, int signo);
  * and continued after the signal, unless it is SIGSTOP. A process escapes if it has left the group and its parent, up to the child, has
  * ended: it can no longer be told from others.
  *
- * Returns: 0; -ESRCH: it has ended and leads no group; OX_EINVAL; -errno: the search was not complete (-EMFILE), the
- * group and what was found have been signalled. Since: 0.1
+ * Returns: 0; -ESRCH: it has ended and leads no group; OX_EINVAL; OX_ENOMEM, -errno: the search was not complete (-EMFILE),
+ * the group and what was found have been signalled. Since: 0.1
  */
 OX_API int ox_process_kill_tree(ox_process *p, int signo);
 

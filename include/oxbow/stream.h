@@ -252,7 +252,8 @@ OX_API int ox_listener_adopt(int fd, ox_listener **ret);
 /**
  * Takes a listening socket that the service manager (systemd) opened and passed: LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES.
  *
- * Each is given out once, among the first 64. The environment stays as it is.
+ * Each is given out once, among the first 64; one that is refused for the want of memory or descriptors can be asked for
+ * again. The environment stays as it is.
  * @name: as in FileDescriptorName=; NULL: the first that is left.
  * Returns: 0; -ENOENT: there is none (any more); as ox_listener_adopt(). Threads: any. Since: 0.1
  */

@@ -6,6 +6,7 @@
  * The environment is left as it is: changing it is not safe with threads, and LISTEN_PID keeps children from taking it
  * for theirs. A bit per descriptor remembers which were given out.
  */
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,17 @@ static bool named(long i, const char *name)
 	return strcspn(list, ":") == len && memcmp(list, name, len) == 0;
 }
 
+/* Of a copy, for a listener is given its descriptor also on failure. *ret_again: it stays to be asked for, when there is room. */
+static int give_out(int fd, bool *ret_again, ox_listener **ret)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD), r = copy < 0 ? -errno : ox_listener_adopt(copy, ret);
+
+	*ret_again = r == OX_ENOMEM || r == -EMFILE;
+	if (!*ret_again)
+		close(fd);
+	return r;
+}
+
 int ox_listen_activated(const char *name, ox_listener **ret)
 {
 	long n = number("LISTEN_FDS");
@@ -63,8 +75,14 @@ int ox_listen_activated(const char *name, ox_listener **ret)
 	for (long i = 0; i < n && i < MOST; i++) {
 		uint64_t bit = UINT64_C(1) << i;
 
-		if ((name == NULL || named(i, name)) && !(atomic_fetch_or(&taken, bit) & bit))
-			return ox_listener_adopt(FIRST_FD + (int)i, ret);
+		if ((name == NULL || named(i, name)) && !(atomic_fetch_or(&taken, bit) & bit)) {
+			bool again;
+			int r = give_out(FIRST_FD + (int)i, &again, ret);
+
+			if (again)
+				atomic_fetch_and(&taken, ~bit);
+			return r;
+		}
 	}
 	return -ENOENT;
 }

@@ -23,8 +23,10 @@
 
 #define ROUNDS_MAX 1000                 /* some may not stop: they wait for a disk */
 
+#define FEW 64u                         /* are found without memory: ending a child must not fail for the want of it */
+
 struct tree {
-	pid_t *pids;
+	pid_t *pids, few[FEW];
 	size_t len, cap;
 	int error;                      /* the first: the search was not complete */
 };
@@ -35,23 +37,29 @@ static void failed(struct tree *t, int error)
 		t->error = error;
 }
 
+static bool grow(struct tree *t)
+{
+	bool first = t->pids == t->few;
+	pid_t *pids = oxi_realloc(first ? NULL : t->pids, 2 * t->cap * sizeof(*pids));
+
+	if (pids == NULL)
+		return false;
+	if (first)
+		memcpy(pids, t->few, sizeof(t->few));
+	t->pids = pids;
+	t->cap *= 2;
+	return true;
+}
+
 static void add(struct tree *t, pid_t pid)
 {
 	for (size_t i = 0; i < t->len; i++)
 		if (t->pids[i] == pid)
 			return;
-	if (t->len == t->cap) {
-		size_t cap = t->cap ? t->cap * 2 : 32;
-		pid_t *pids = oxi_realloc(t->pids, cap * sizeof(*pids));
-
-		if (pids == NULL) {
-			failed(t, OX_ENOMEM);
-			return;
-		}
-		t->pids = pids;
-		t->cap = cap;
-	}
-	t->pids[t->len++] = pid;
+	if (t->len < t->cap || grow(t))
+		t->pids[t->len++] = pid;
+	else
+		failed(t, OX_ENOMEM);
 }
 
 /* A thread's children: numbers and blanks. */
@@ -161,7 +169,7 @@ static bool signal_all(const struct tree *t, pid_t group, int signo)
 int oxi_tree_signal(pid_t pid, bool group, int signo)
 {
 	bool from_terminal = signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
-	struct tree t = { .len = 0 };
+	struct tree t = { .pids = t.few, .cap = FEW };
 	pid_t leader = group ? pid : 0;
 	bool reached;
 
@@ -174,7 +182,8 @@ int oxi_tree_signal(pid_t pid, bool group, int signo)
 	reached = signal_all(&t, leader, signo);
 	if (!from_terminal && signo != SIGSTOP)
 		signal_all(&t, leader, SIGCONT);
-	oxi_free(t.pids);
+	if (t.pids != t.few)
+		oxi_free(t.pids);
 	return t.error < 0 ? t.error : reached ? 0 : -ESRCH;
 }
 

@@ -594,6 +594,68 @@ DB_TEST(a_copy_that_was_refused_and_then_cancelled_costs_the_connection)
 	EXPECT_EQ(ox_pg_query(db, "select 42", NULL, 0, NULL), OX_ECLOSED);
 }
 
+/* Each use with its first allocation failing, then the second. The connection is fit then, or gone. */
+static ox_pg *fit_or_new(ox_pg *db)
+{
+	if (ox_pg_rollback(db) == 0 && ox_pg_query(db, "select 42", NULL, 0, NULL) == 0)
+		return db;
+	ox_pg_close(db);
+	return open_db();
+}
+
+static int use_sleep(ox_pg *db)
+{
+	ox_scope s;
+	int r;
+
+	ox_scope_enter(&s, OX_MS(2));
+	r = ox_scope_leave(&s, ox_pg_query(db, "select pg_sleep(60)", NULL, 0, NULL));
+	return r == OX_ETIMEDOUT ? 0 : r;
+}
+
+static int use_execute_in_a_pipeline(ox_pg *db)
+{
+	int r = ox_pg_prepare(db, "", "select $1::int8");
+
+	if (r == 0)
+		r = ox_pg_pipeline_begin(db);
+	if (r == 0)
+		r = ox_pg_send_execute(db, "", OX_VALUES(ox_int(1)));
+	return r < 0 ? r : ox_pg_pipeline_end(db);
+}
+
+static void use_without_memory(int (*use)(ox_pg *))
+{
+	ox_pg *db = open_db();
+
+	for (size_t n = 1, made = n; made >= n; n++) {
+		int r;
+
+		ox_test_fail_allocation(n);
+		r = use(db);
+		made = ox_test_fail_allocation(0);
+		EXPECT(r == 0 || (r == OX_ENOMEM && made >= n));
+		db = fit_or_new(db);
+	}
+	ox_pg_close(db);
+}
+
+static int uses_without_memory(void *arg)
+{
+	(void)arg;
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+		use_without_memory(uses[i]);
+	use_without_memory(use_sleep);
+	use_without_memory(use_execute_in_a_pipeline);
+	return 0;
+}
+
+START_TEST(each_allocation_of_each_call_fails_once)
+{
+	run_real(uses_without_memory, NULL);
+}
+END_TEST
+
 START_TEST(every_failing_allocation_is_an_error_and_no_leak)
 {
 	fails_cleanly_real(scenario, (void *)(uintptr_t)server_conninfo());
@@ -629,6 +691,7 @@ static Suite *make(void)
 	tcase_add_test(c, whatever_is_under_way_may_be_cancelled_at_any_moment);
 	tcase_add_test(c, a_cancel_that_meets_the_start_of_a_copy_leaves_nothing_for_the_next_statement);
 	tcase_add_test(c, a_copy_that_was_refused_and_then_cancelled_costs_the_connection);
+	tcase_add_test(c, each_allocation_of_each_call_fails_once);
 	tcase_add_test(c, every_failing_allocation_is_an_error_and_no_leak);
 	return s;
 }

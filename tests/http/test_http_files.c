@@ -317,14 +317,39 @@ static int file_without_memory(void *arg)
 	return n < 0 ? (int)n : r;
 }
 
+static int post_without_memory(void *arg)
+{
+	OX_AUTO_RESPONSE *res = NULL;
+	int r = ox_http_serve("127.0.0.1:0", serve_folder, NULL, &site.server);
+
+	if (r < 0)
+		return r;
+	ox_http_server_url(site.server, site.url, sizeof(site.url));
+	r = ox_http_post(at(arg), "x", 1, NULL, &res);
+	if (r == -ECONNRESET || (r == 0 && ox_response_status(res) >= 500))
+		r = OX_ENOMEM;
+	if (r == 0)
+		EXPECT_EQ(ox_response_status(res), 405);
+	ox_response_free(res);
+	res = NULL;
+	ox_http_server_close(site.server);
+	return r;
+}
+
 START_TEST(each_allocation_of_a_reply_with_a_file_fails_once)
 {
+	char sub[128];
+
 	if (under_valgrind())
 		SKIP("valgrind does not know openat2()");
 	folder_make(site.folder);
 	file_write(site.folder, "index.html", (char[200000]){ 0 }, 200000);
 	fails_cleanly_real(file_without_memory, (void *)(uintptr_t) "/");
 	fails_cleanly_real(file_without_memory, (void *)(uintptr_t) "/index.html");
+	snprintf(sub, sizeof(sub), "%s/sub", site.folder);
+	ck_assert_int_eq(mkdir(sub, 0755), 0);
+	fails_cleanly_real(file_without_memory, (void *)(uintptr_t) "/sub?moved=1");
+	fails_cleanly_real(post_without_memory, (void *)(uintptr_t) "/index.html");
 	folder_remove(site.folder);
 }
 END_TEST

@@ -453,7 +453,7 @@ END_TEST
 static int get_page(void *arg)
 {
 	OX_AUTO_RESPONSE *res = NULL;
-	int r = GET(arg, .ca_file = peer.ca, .timeout = OX_SEC(60));
+	int r = GET(arg, .ca_file = peer.ca, .timeout = OX_SEC(60), .connect_timeout = OX_SEC(60));
 
 	EXPECT_EQ(r, 0);
 	if (r == 0)

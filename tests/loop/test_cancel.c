@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Cancellation and timeouts: cases S01 to S22 of the loop. */
+#include "loop/state.h"
 #include "tests/support/support.h"
 
 static int sleep_10(void *arg)
@@ -15,17 +16,19 @@ static int s01(void *arg)
 	ox_time begin = ox_now();
 	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
 	ox_future *f = ox_spawn(g, sleep_10, NULL);
+	size_t timers;
 
 	(void)arg;
 	EXPECT_EQ(ox_wait_all_parked(), 0);
+	timers = oxi_loop->timers.len;
 	EXPECT(ox_future_cancel(f));
 	EXPECT(!ox_future_cancel(f));
+	EXPECT_EQ(oxi_loop->timers.len, timers - 1);    /* its timer is gone */
 	EXPECT_EQ(ox_yield(), 0);
 	EXPECT(ox_future_done(f));
 	EXPECT_EQ(ox_future_status(f), OX_ECANCELED);
 	EXPECT_EQ(ox_future_origin(f), OX_ORIGIN_CANCEL);
 	EXPECT(!ox_future_cancel(f));
-	/* Its timer is gone: virtual time jumps to ours, and not beyond, though its deadline comes first. */
 	EXPECT_EQ(ox_sleep(OX_SEC(60)), 0);
 	EXPECT_EQ(ox_now() - begin, OX_SEC(60));
 	return 0;
@@ -74,16 +77,27 @@ END_TEST
 /* ---- S03 ---- */
 
 static ox_future *self_03;
+static int others_03;
+
+static int other_03(void *arg)
+{
+	(void)arg;
+	do
+		others_03++;
+	while (ox_yield() == 0);
+	return 0;
+}
 
 static int cancel_self(void *arg)
 {
 	ox_time before = ox_now();
-	int *seen = arg;
+	int *seen = arg, others = others_03;
 
 	EXPECT(ox_future_cancel(self_03));
 	*seen = 1;
 	EXPECT_EQ(ox_sleep(OX_SEC(10)), OX_ECANCELED);
 	EXPECT_EQ(ox_now(), before);
+	EXPECT_EQ(others_03, others);           /* nobody else has run */
 	*seen = 2;
 	return OX_ECANCELED;
 }
@@ -94,7 +108,10 @@ static int s03(void *arg)
 	int seen = 0;
 
 	(void)arg;
+	others_03 = 0;
+	ox_spawn(g, other_03, NULL);
 	self_03 = ox_spawn(g, cancel_self, &seen);
+	ox_spawn(g, other_03, NULL);
 	EXPECT_EQ(ox_await(self_03), OX_ECANCELED);
 	EXPECT_EQ(seen, 2);
 	return 0;
@@ -317,9 +334,42 @@ static int s13(void *arg)
 	return 0;
 }
 
+static int shielded_13(void *arg)
+{
+	ox_scope s;
+	int r = ox_sleep(OX_SEC(50));
+
+	(void)arg;
+	EXPECT_EQ(ox_cancel_cause(), OX_CAUSE_CANCEL);
+	ox_scope_shield(&s, OX_NEVER);
+	EXPECT_EQ(ox_sleep(OX_SEC(5)), 0);      /* the deadline around it passes */
+	ox_scope_leave(&s, 0);
+	EXPECT_EQ(ox_cancel_cause(), OX_CAUSE_CANCEL);
+	return r;
+}
+
+static int s13_late_deadline(void *arg)
+{
+	ox_scope s;
+	ox_group *g;
+
+	(void)arg;
+	ox_scope_enter(&s, OX_SEC(3));
+	g = ox_group_open();
+	ox_spawn(g, shielded_13, NULL);
+	EXPECT_EQ(ox_wait_all_parked(), 0);
+	ox_scope_cancel(&s);
+	EXPECT_EQ(ox_group_join(g), OX_ECANCELED);
+	ox_group_close(g);
+	EXPECT_EQ(ox_cancel_cause(), OX_CAUSE_CANCEL);
+	EXPECT_EQ(ox_scope_leave(&s, OX_ECANCELED), OX_ECANCELED);
+	return 0;
+}
+
 START_TEST(first_cause_reaches_every_leaf_of_a_tree_of_groups_S13)
 {
 	run_virtual(s13, NULL);
+	run_virtual(s13_late_deadline, NULL);
 }
 END_TEST
 
@@ -436,13 +486,22 @@ static int s19(void *arg)
 	EXPECT_EQ(ox_deadline(), now + OX_SEC(32));     /* up to the shield */
 	ox_scope_leave(&inner, 0);
 	EXPECT_EQ(ox_scope_reschedule(&s, OX_NEVER), 0);
+	EXPECT_EQ(ox_scope_deadline(&s), OX_NEVER);
 	EXPECT_EQ(ox_sleep(OX_SEC(20)), 0);
 	EXPECT_EQ(ox_scope_reschedule(&s, ox_now() + OX_SEC(1)), 0);
 	EXPECT_EQ(ox_sleep(OX_SEC(2)), OX_ECANCELED);
 	EXPECT_EQ(ox_deadline(), INT64_MIN);
-	EXPECT_EQ(ox_scope_reschedule(&s, OX_NEVER), OX_ESTATE);        /* expired */
+	EXPECT_EQ(ox_scope_reschedule(&s, OX_NEVER), OX_ESTATE);        /* expiring */
 	EXPECT_EQ(ox_scope_leave(&s, OX_ECANCELED), OX_ETIMEDOUT);
-	EXPECT_EQ(ox_scope_reschedule(&s, OX_NEVER), OX_ESTATE);        /* left */
+	EXPECT_EQ(ox_scope_reschedule(&s, OX_NEVER), OX_ESTATE);        /* expired */
+	ox_scope_enter(&s, OX_SEC(1));
+	EXPECT_EQ(ox_scope_leave(&s, 0), 0);
+	EXPECT_EQ(ox_scope_reschedule(&s, OX_NEVER), OX_ESTATE);        /* finished */
+	ox_scope_enter(&s, OX_SEC(1));
+	ox_scope_cancel(&s);
+	EXPECT_EQ(ox_deadline(), INT64_MIN);
+	EXPECT_EQ(ox_scope_reschedule(&s, OX_NEVER), OX_ESTATE);        /* cancelled */
+	ox_scope_leave(&s, 0);
 	return 0;
 }
 

@@ -97,10 +97,10 @@ static int races(void *arg)
 	list[1] = good;
 	before = ox_now();
 	EXPECT_EQ(race(list, 2, OX_MS(30)), 1);                 /* the second is tried after the delay */
-	EXPECT(ox_now() - before >= OX_MS(30) && ox_now() - before < OX_MS(700));
+	EXPECT(ox_now() - before >= OX_MS(30));
 	before = ox_now();
 	EXPECT_EQ(race(list, 2, 0), 1);                         /* 250 ms by default */
-	EXPECT(ox_now() - before >= OX_MS(250) && ox_now() - before < OX_MS(900));
+	EXPECT(ox_now() - before >= OX_MS(250));
 
 	list[0] = refusing("127.0.0.2");
 	before = ox_now();
@@ -155,10 +155,11 @@ static int families(void *arg)
 		return 0;
 	}
 	go_silent(&silent, "127.0.0.1");
-	list[0] = list[1] = list[2] = silent.address;
+	list[0] = refusing("127.0.0.2");
+	list[1] = list[2] = silent.address;
 	list[3] = good;
-	EXPECT_EQ(race(list, 4, OX_MS(200)), 3);                /* tried second: families take turns */
-	EXPECT(ox_now() - before < OX_MS(390));
+	EXPECT_EQ(race(list, 4, OX_SEC(20)), 3);                /* tried second, when the first failed: families take turns */
+	EXPECT(ox_now() - before < OX_SEC(15));
 	end_silence(&silent);
 	close(fd);
 	return 0;
@@ -282,7 +283,6 @@ static int without_memory(void *arg)
 	int r = ox_listen("127.0.0.1:0", NULL, &l);
 	char address[OX_ADDRESS_TEXT];
 
-	(void)arg;
 	if (r < 0)
 		return r;
 	ox_listener_address(l, address, sizeof(address));
@@ -295,6 +295,14 @@ static int without_memory(void *arg)
 	}
 	if (r == 0)
 		ox_stream_abort(s);
+	if (r == 0 && arg) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "localhost%s", strrchr(address, ':'));
+		r = ox_connect(name, &s);
+		if (r == 0)
+			ox_stream_abort(s);
+	}
 	return r;
 }
 
@@ -313,6 +321,7 @@ END_TEST
 START_TEST(connecting_without_memory_is_an_error)
 {
 	fails_cleanly_real(without_memory, NULL);
+	fails_cleanly_real(without_memory, "by name");
 }
 END_TEST
 

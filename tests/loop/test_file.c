@@ -680,6 +680,40 @@ static int first_error(void *arg)
 	return r < 0 ? r : ox_path_stat("a", 0, &st);
 }
 
+static void *fail_in_thread(void *n)
+{
+	return (void *)ox_test_fail_allocation((size_t)n);
+}
+
+/* The thread that became idle last is the next one's: what fails in it is the load. */
+static int load_without_memory(void *arg)
+{
+	size_t made = 0;
+
+	(void)arg;
+	EXPECT_EQ(ox_file_save("a", "text", 4, 0), 0);
+	for (size_t n = 1; made + 1 >= n; n++) {
+		OX_AUTO_CONTENTS *c = NULL;
+		void *got;
+		int r;
+
+		EXPECT_EQ(ox_thread_call(fail_in_thread, (void *)n, NULL), 0);
+		r = ox_file_load("a", 100, &c);
+		EXPECT_EQ(ox_thread_call(fail_in_thread, NULL, &got), 0);
+		made = (size_t)got;
+		EXPECT_EQ(r, made >= n ? OX_ENOMEM : 0);
+		EXPECT((r == 0) == (c != NULL));
+	}
+	EXPECT(made > 0);
+	return 0;
+}
+
+START_TEST(every_allocation_in_a_thread_may_fail)
+{
+	run_real(load_without_memory, NULL);
+}
+END_TEST
+
 START_TEST(every_allocation_may_fail)
 {
 	fails_cleanly(first_error, NULL);
@@ -721,6 +755,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, a_replacement_that_cannot_be_synced_leaves_nothing);
 	c = folder_case(s, "paths", 20);
 	tcase_add_test(c, paths_are_made_moved_and_removed);
+	tcase_add_test(c, every_allocation_in_a_thread_may_fail);
 	tcase_add_test(c, every_allocation_may_fail);
 	return run_suite(s);
 }

@@ -312,7 +312,7 @@ static int stall(void *arg)
 	EXPECT_EQ(ox_await(ox_spawn(g, hold_up, arg)), 0);
 	EXPECT_EQ(ox_sleep(OX_MS(1)), 0);
 	EXPECT_TEXT(logged, "hold_up (spawned at ");
-	EXPECT_TEXT(logged, "held up the loop for 0.");
+	EXPECT_TEXT(logged, "held up the loop for ");
 	EXPECT_TEXT(logged, "hold_up < run");
 	EXPECT_EQ(ox_loop_get_stats(&s), 0);
 	EXPECT_EQ(s.stalls, 1);
@@ -331,16 +331,27 @@ START_TEST(a_coroutine_that_holds_up_the_loop_is_named_while_it_does_and_when_it
 }
 END_TEST
 
+/* Until the watchdog has noticed: on a busy machine no time is enough for it. */
+__attribute__((noinline)) static int spin_until_caught(void)
+{
+	ox_loop_stats s;
+
+	do
+		EXPECT_EQ(ox_loop_get_stats(&s), 0);
+	while (s.stalls == 0);
+	return 0;
+}
+
 static int main_spins(void *arg)
 {
 	(void)arg;
-	return spin(OX_MS(300));
+	return spin_until_caught();
 }
 
 START_TEST(a_stall_of_the_first_run_is_found_too_with_the_default_threshold)
 {
 	ck_assert_int_eq(run_with(main_spins, NULL, NULL), 0);
-	ck_assert_msg(strstr(logged, "coroutine #1 main held up the loop for 0.") != NULL, "%s", logged);
+	ck_assert_msg(strstr(logged, "coroutine #1 main held up the loop for ") != NULL, "%s", logged);
 	ck_assert_msg(strstr(logged, "spin") != NULL, "%s", logged);
 }
 END_TEST
@@ -348,7 +359,7 @@ END_TEST
 static void spin_in_a_post(void *arg)
 {
 	(void)arg;
-	EXPECT_EQ(spin(OX_MS(200)), 0);
+	EXPECT_EQ(spin_until_caught(), 0);
 }
 
 static int post_a_stall(void *arg)
@@ -370,7 +381,7 @@ END_TEST
 
 static void *spin_as_errand(void *arg)
 {
-	EXPECT_EQ(spin(OX_MS(200)), 0);
+	EXPECT_EQ(spin_until_caught(), 0);
 	return arg;
 }
 
@@ -389,9 +400,13 @@ END_TEST
 
 static int blocking_sleep(void *arg)
 {
+	ox_loop_stats s = { 0 };
+
 	(void)arg;
-	for (ox_time end = oxi_real_now() + OX_MS(200); oxi_real_now() < end;)
+	while (s.stalls == 0) {
 		usleep(200000);
+		EXPECT_EQ(ox_loop_get_stats(&s), 0);
+	}
 	return 0;
 }
 
@@ -481,13 +496,19 @@ START_TEST(a_program_keeps_its_own_handler_of_the_watchdogs_signal)
 }
 END_TEST
 
+static int spin_unseen(void *arg)
+{
+	(void)arg;
+	return spin(OX_MS(300));
+}
+
 START_TEST(there_is_no_watchdog_when_it_is_off_or_nobody_listens_or_time_is_virtual)
 {
-	ck_assert_int_eq(run_with(main_spins, NULL, OX_RUN_OPTIONS(.stall = OX_NEVER)), 0);
-	ck_assert_int_eq(run_with(main_spins, NULL, OX_RUN_OPTIONS(.test = OX_TEST_OPTIONS(.virtual_clock = true))), 0);
+	ck_assert_int_eq(run_with(spin_unseen, NULL, OX_RUN_OPTIONS(.stall = OX_NEVER)), 0);
+	ck_assert_int_eq(run_with(spin_unseen, NULL, OX_RUN_OPTIONS(.test = OX_TEST_OPTIONS(.virtual_clock = true))), 0);
 	ck_assert_str_eq(logged, "");
 	ox_log_set(NULL, NULL);
-	ck_assert_int_eq(run_with(main_spins, NULL, NULL), 0);
+	ck_assert_int_eq(run_with(spin_unseen, NULL, NULL), 0);
 }
 END_TEST
 

@@ -1029,8 +1029,57 @@ static int scenario(void *arg)
 	return r;
 }
 
+/* Ending a child needs no memory; of a big tree what could not be noted is left to the group. */
+static int end_without_memory(void *arg)
+{
+	ox_process *one, *two, *many;
+	char text[16];
+
+	(void)arg;
+	one = spawn(OX_ARGV("sleep", "60"), OX_PROCESS_OPTIONS(.group = OX_PROCESS_OUR_GROUP));
+	two = spawn(OX_ARGV("sleep", "60"), OX_PROCESS_OPTIONS(.group = OX_PROCESS_OUR_GROUP));
+	many = spawn(SH("i=0; while [ $i -lt 100 ]; do sleep 60 & i=$((i + 1)); done; echo ready; wait"),
+	             OX_PROCESS_OPTIONS(.out = OX_STDIO_PIPE));
+	EXPECT_EQ(ox_read_exact(ox_process_stdout(many), text, 6, NULL), 0);
+	ox_test_fail_allocation(1);
+	EXPECT_EQ(ox_process_kill_tree(one, SIGKILL), 0);
+	EXPECT_EQ(ox_test_fail_allocation(1), 0);
+	EXPECT_EQ(ox_process_kill_tree(many, SIGKILL), OX_ENOMEM);
+	EXPECT(ox_test_fail_allocation(1) > 0);
+	EXPECT_EQ(wait_code(one), -SIGKILL);
+	EXPECT_EQ(wait_code(many), -SIGKILL);
+	ox_process_close(many);
+	ox_process_close(one);
+	ox_test_fail_allocation(1);
+	ox_process_close(two);
+	ox_test_fail_allocation(0);
+	return 0;
+}
+
+START_TEST(ending_a_child_needs_no_memory)
+{
+	run_real(end_without_memory, NULL);
+}
+END_TEST
+
+/* Step by step what ox_process_run() does at once. */
+static int spawn_talk_and_stop(void *arg)
+{
+	OX_AUTO_PROCESS *p = NULL;
+	char text[8];
+	int r = ox_process_spawn(SH("cat; exec sleep 60"), OX_PROCESS_OPTIONS(.in = OX_STDIO_PIPE, .out = OX_STDIO_PIPE), &p);
+
+	(void)arg;
+	if (r == 0)
+		r = (int)ox_write(ox_process_stdin(p), "x", 1);
+	if (r > 0)
+		r = ox_read_exact(ox_process_stdout(p), text, 1, NULL);
+	return r < 0 ? r : ox_process_stop(p, NULL);
+}
+
 START_TEST(every_allocation_fails_cleanly)
 {
+	fails_cleanly_real(spawn_talk_and_stop, NULL);
 	fails_cleanly_real(scenario, NULL);
 	oxi_child_without_pidfd = true;
 	fails_cleanly_real(scenario, NULL);
@@ -1070,6 +1119,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, communicate_ignores_a_broken_pipe_and_writing_reports_it_S51);
 	tcase_add_test(c, communicate_moves_megabytes_both_ways_up_to_the_limit);
 	tcase_add_test(c, timeout_ends_the_child_and_keeps_what_it_said);
+	tcase_add_test(c, ending_a_child_needs_no_memory);
 	tcase_add_test(c, every_allocation_fails_cleanly);
 	c = new_case(s, "ending", 30);
 	tcase_add_checked_fixture(c, set_default, NULL);

@@ -106,10 +106,10 @@ static int hang_up(void *arg)
 	ox_time began = ox_now();
 
 	(void)arg;
-	EXPECT_EQ(ox_process_spawn(SH("sleep 60 & cat; wait"), OX_PROCESS_OPTIONS(.window = &window), &p), 0);
+	EXPECT_EQ(ox_process_spawn(SH("sleep 60 & cat; wait"), OX_PROCESS_OPTIONS(.window = &window, .grace = OX_SEC(15)), &p), 0);
 	ox_process_close(p);
 	p = NULL;
-	EXPECT(ox_now() - began < OX_SEC(4));
+	EXPECT(ox_now() - began < OX_SEC(12));
 	EXPECT_EQ(ox_process_spawn(OX_ARGV("no-such-program-anywhere"), OX_PROCESS_OPTIONS(.window = &window), &p), -ENOENT);
 	EXPECT_EQ(ox_process_spawn(OX_ARGV("true"), NULL, &p), 0);
 	EXPECT_EQ(ox_process_set_window(p, window), OX_ESTATE);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Select: exactly one clause commits, the others have no effect. */
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -450,6 +451,173 @@ START_TEST(events_locks_and_semaphores_are_clauses)
 }
 END_TEST
 
+/* ---- every kind against every other ---- */
+
+enum kind { GET, PUT, DONE, TIME, FD, SIGNAL, EXITED, KINDS };
+
+struct kinds {
+	ox_queue *empty, *full;
+	ox_group *g;
+	ox_future *promise;
+	ox_time at;
+	int fds[2];
+	ox_signals *signals;
+	ox_process *child;
+	void *item;
+};
+
+static ox_clause clause_of(struct kinds *k, enum kind kind)
+{
+	switch (kind) {
+	case GET:
+		return OX_GET(k->empty, &k->item);
+	case PUT:
+		return OX_PUT(k->full, "put");
+	case DONE:
+		return OX_DONE(k->promise);
+	case TIME:
+		return OX_AT(k->at);
+	case FD:
+		return OX_FD(k->fds[0], OX_READABLE);
+	case SIGNAL:
+		return OX_SIGNAL(k->signals, NULL);
+	default:
+		return OX_EXITED(k->child, NULL);
+	}
+}
+
+/* Whatever has happened is undone: no clause could be done now. */
+static void rewind_all(struct kinds *k)
+{
+	void *item;
+	char c;
+
+	while (ox_queue_try_get(k->empty, &item) == 0)
+		;
+	ox_queue_try_put(k->full, "put");
+	if (k->promise == NULL || ox_future_done(k->promise))
+		k->promise = ox_promise(k->g);
+	k->at = ox_now() + OX_MS(5);
+	if (OX_SELECT_TRY(NULL, OX_FD(k->fds[0], OX_READABLE)) == 0)
+		EXPECT_EQ(read(k->fds[0], &c, 1), 1);
+	while (OX_SELECT_TRY(NULL, OX_SIGNAL(k->signals, NULL)) == 0)
+		;
+	if (k->child == NULL || OX_SELECT_TRY(NULL, OX_EXITED(k->child, NULL)) == 0) {
+		ox_process_close(k->child);
+		EXPECT_EQ(ox_process_spawn(OX_ARGV("sleep", "60"), NULL, &k->child), 0);
+	}
+}
+
+/* The world does its part of one clause. */
+static void happen(struct kinds *k, enum kind kind)
+{
+	void *item;
+
+	if (kind == GET)
+		EXPECT_EQ(ox_queue_try_put(k->empty, "got"), 0);
+	else if (kind == PUT)
+		EXPECT_EQ(ox_queue_try_get(k->full, &item), 0);
+	else if (kind == DONE)
+		EXPECT_EQ(ox_promise_resolve(k->promise, 1, NULL, 0), 0);
+	else if (kind == FD)
+		EXPECT_EQ(write(k->fds[1], "x", 1), 1);
+	else if (kind == SIGNAL)
+		raise(SIGUSR1);
+	else if (kind == EXITED)
+		EXPECT_EQ(ox_process_signal(k->child, SIGKILL), 0);
+	while (kind == TIME && ox_now() < k->at)
+		;
+}
+
+/* What is done once, and not to be had again. */
+static bool is_taken(enum kind kind)
+{
+	return kind == GET || kind == PUT || kind == SIGNAL;
+}
+
+static int select_every_kind(void *arg)
+{
+	ox_clause c[KINDS];
+
+	for (enum kind kind = 0; kind < KINDS; kind++)
+		c[kind] = clause_of(arg, kind);
+	return ox_select(c, KINDS, NULL);
+}
+
+/* The select was done by `won`: it was done once, and `other`, which has happened too, is still to be had. */
+static void expect_one(struct kinds *k, enum kind won, enum kind other)
+{
+	EXPECT_EQ(OX_SELECT(NULL, clause_of(k, other), OX_AFTER(OX_SEC(30))), 0);
+	if (is_taken(won))
+		EXPECT_EQ(OX_SELECT_TRY(NULL, clause_of(k, won)), OX_EBUSY);
+	EXPECT_EQ(ox_queue_len(k->empty), 0);
+	EXPECT_EQ(ox_queue_len(k->full), 1);
+}
+
+/* Two clauses of a parked select become possible before it runs, many of them in one poll. */
+static void two_at_once(struct kinds *k, enum kind a, enum kind b)
+{
+	OX_AUTO_GROUP *g = ox_group_open();
+	ox_future *f;
+	int won;
+
+	rewind_all(k);
+	if (a != TIME && b != TIME)
+		k->at = OX_NEVER;
+	f = ox_spawn(g, select_every_kind, k);
+	EXPECT_EQ(ox_wait_all_parked(), 0);
+	happen(k, a);
+	happen(k, b);
+	won = ox_await(f);
+	EXPECT(won == (int)a || won == (int)b);
+	expect_one(k, (enum kind)won, won == (int)a ? b : a);
+}
+
+/* All can be done: the first is, and all others can still be. */
+static void all_at_once(struct kinds *k, enum kind first)
+{
+	ox_clause c[KINDS];
+
+	rewind_all(k);
+	for (enum kind kind = 0; kind < KINDS; kind++)
+		happen(k, kind);
+	EXPECT_EQ(ox_process_wait(k->child, NULL), 0);
+	for (size_t i = 0; i < KINDS; i++)
+		c[i] = clause_of(k, (enum kind)((first + i) % KINDS));
+	EXPECT_EQ(ox_select(c, KINDS, NULL), 0);
+	for (enum kind kind = 0; kind < KINDS; kind++)
+		EXPECT_EQ(OX_SELECT_TRY(NULL, clause_of(k, kind)), is_taken(kind) && kind == first ? OX_EBUSY : 0);
+}
+
+static int every_kind(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	OX_AUTO_QUEUE *empty = ox_queue_new(1), *full = ox_queue_new(1);
+	OX_AUTO_SIGNALS *signals = NULL;
+	struct kinds k = { .empty = empty, .full = full, .g = g };
+
+	(void)arg;
+	EXPECT_EQ(pipe(k.fds), 0);
+	EXPECT_EQ(OX_SIGNALS_OPEN(&signals, SIGUSR1), 0);
+	k.signals = signals;
+	for (enum kind a = 0; a < KINDS; a++) {
+		all_at_once(&k, a);
+		for (enum kind b = 0; b < KINDS; b++)
+			if (b != a)
+				two_at_once(&k, a, b);
+	}
+	ox_process_close(k.child);
+	close(k.fds[0]);
+	close(k.fds[1]);
+	return 0;
+}
+
+START_TEST(exactly_one_of_every_two_kinds_commits_and_the_other_is_not_lost)
+{
+	run_real(every_kind, NULL);
+}
+END_TEST
+
 static int with_memory(void *arg)
 {
 	OX_AUTO_QUEUE *q = ox_queue_new(1);
@@ -485,6 +653,7 @@ int main(void)
 	tcase_add_test(c, every_item_arrives_once_whatever_is_cancelled);
 	tcase_add_test(c, descriptor_is_a_clause);
 	tcase_add_test(c, events_locks_and_semaphores_are_clauses);
+	tcase_add_test(c, exactly_one_of_every_two_kinds_commits_and_the_other_is_not_lost);
 	tcase_add_test(c, every_allocation_fails_once_cleanly);
 	return run_suite(s);
 }

@@ -472,6 +472,9 @@ static int activated_main(void *arg)
 	int step = 1;
 
 	(void)arg;
+	ox_test_fail_allocation(1);
+	step += ox_listen_activated("web", &none) == OX_ENOMEM;         /* which does not lose it */
+	ox_test_fail_allocation(0);
 	if (ox_listen_activated("web", &web) < 0)
 		return step;
 	step += ox_listen_activated("nothing", &none) == -ENOENT;
@@ -482,7 +485,7 @@ static int activated_main(void *arg)
 	step += ox_listener_address(web, address, sizeof(address)) == 0;
 	step += ox_connect(address, &s) == 0;
 	step += ox_accept(web, &t) == 0;
-	if (step < 9)
+	if (step < 10)
 		return step;
 	ox_close(s);
 	ox_close(t);

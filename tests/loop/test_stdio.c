@@ -395,9 +395,23 @@ static int first_error(void *arg)
 	return r;
 }
 
+static int first_error_of_our_own(void *arg)
+{
+	ox_stream *in = NULL, *out = NULL;
+	int r = ox_stdin(&in);
+
+	(void)arg;
+	if (r == 0)
+		r = ox_stdout(&out);
+	ox_stream_abort(in);
+	ox_stream_abort(out);
+	return r;
+}
+
 START_TEST(every_allocation_may_fail)
 {
 	fails_cleanly(first_error, NULL);
+	fails_cleanly(first_error_of_our_own, NULL);
 }
 END_TEST
 

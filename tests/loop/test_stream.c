@@ -424,8 +424,6 @@ static int emfile(void *arg)
 START_TEST(accept_without_descriptors_is_an_error_and_the_peer_waits)
 {
 	if (under_valgrind())
-		SKIP("valgrind takes the connection before it looks at the limit");
-	if (under_valgrind())
 		SKIP("valgrind keeps descriptors of its own and lifts the limit");
 	run_real(emfile, NULL);
 }

@@ -1508,8 +1508,49 @@ static int scenario(void *arg)
 	return r < 0 ? r : 0;
 }
 
+static int accept_once(void *arg)
+{
+	struct service *service = arg;
+	ox_stream *below, *s = NULL;
+	int r = ox_accept(service->l, &below);
+
+	if (r == 0)
+		r = ox_tls_accept(below, service->server_tls, NULL, &s);
+	ox_listener_stop(service->l);                           /* nobody waits in its queue */
+	ox_stream_abort(s);
+	return r;
+}
+
+static int connect_once(void *arg)
+{
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	struct service *service = arg;
+	ox_stream *s = NULL;
+	ox_future *f;
+	int r = ox_listen("127.0.0.1:0", NULL, &service->l), served;
+
+	if (r < 0)
+		return r;
+	EXPECT_EQ(ox_listener_address(service->l, service->address, sizeof(service->address)), 0);
+	f = ox_spawn(g, accept_once, service);
+	r = ox_future_done(f) ? ox_future_status(f) : ox_connect_tls(service->address, service->client_tls, NULL, &s);
+	if (r < 0)
+		ox_future_cancel(f);
+	served = ox_await(f);
+	ox_stream_abort(s);
+	ox_listener_close(service->l);
+	if (served == OX_ENOMEM || served == OX_ETIMEDOUT || r == OX_ETIMEDOUT)
+		r = OX_ENOMEM;                                  /* without memory for a timer the time is over at once */
+	return r;
+}
+
 START_TEST(every_allocation_of_ours_fails_cleanly)
 {
+	struct service service = { .client_tls = CLIENT(), .server_tls = SERVER() };
+
+	fails_cleanly_real(connect_once, &service);
+	ox_tls_free(service.client_tls);
+	ox_tls_free(service.server_tls);
 	fails_cleanly_real(scenario, NULL);
 }
 END_TEST
@@ -1599,6 +1640,8 @@ int main(void)
 	tcase_add_test(c, smallest_stacks_are_enough_for_a_handshake);
 	tcase_add_test(c, wrong_configuration_says_what_is_wrong);
 	tcase_add_test(c, keys_are_logged_where_asked);
+	c = new_case(s, "memory", 200);         /* a thousand handshakes */
+	tcase_add_checked_fixture(c, make_identities, free_identities);
 	tcase_add_test(c, every_allocation_of_ours_fails_cleanly);
 	tcase_add_test(c, every_allocation_of_openssl_fails_cleanly);
 	return run_suite(s);

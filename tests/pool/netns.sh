@@ -59,7 +59,8 @@ await() {
 	tries=0
 	until grep -q "^$1" "$work/pool" 2>/dev/null; do
 		tries=$((tries + 1))
-		[ $tries -lt 1200 ] || fail "the pool does not get to '$1'"
+		kill -0 "$pool" 2>/dev/null || { wait "$pool"; fail "the pool has ended with $? before '$1'"; }
+		[ $tries -lt 300 ] || fail "the pool does not get to '$1'"
 		sleep 0.1
 	done
 }
@@ -91,7 +92,7 @@ echo heal >&3
 await healed
 if $in_pool tc qdisc add dev "op$id" root netem delay 100ms loss 1% rate 20mbit 2>/dev/null; then
 	slow='100 ms, 20 Mbit/s and 1 % loss'
-elif $in_pool tc qdisc add dev "op$id" root tbf rate 20mbit burst 32kbit latency 400ms 2>/dev/null; then
+elif $in_pool tc qdisc add dev "op$id" root tbf rate 20mbit burst 128kb latency 400ms 2>/dev/null; then
 	slow='20 Mbit/s'
 else
 	slow=

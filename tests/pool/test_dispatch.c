@@ -1151,6 +1151,433 @@ static void cancel_all_and_submit(struct sim *sim, struct sim_job *job)
 	}
 }
 
+/* ---- jobs for one worker ---- */
+
+static void submit_pinned(struct sim_job *jobs, unsigned n, struct oxi_pin *pin, ox_time run)
+{
+	for (unsigned i = 0; i < n; i++) {
+		jobs[i] = (struct sim_job){ .d = { .index = SHORT }, .pin = pin, .run = run };
+		sim_submit(&s, &jobs[i]);
+	}
+}
+
+static struct oxi_pin *lost_pins[8];
+static unsigned lost_count;
+
+static void note_lost(struct sim *sim, struct oxi_pin *pin)
+{
+	(void)sim;
+	lost_pins[lost_count++] = pin;
+}
+
+static void clear_lost(struct sim *sim, struct oxi_pin *pin)
+{
+	note_lost(sim, pin);
+	oxi_dispatch_clear(sim->d, pin, OXI_END_LIMIT, OX_ELOST, sim->now);
+}
+
+START_TEST(pinned_jobs_run_in_one_worker_in_order_and_by_hundreds)
+{
+	enum { N = 2000 };
+	static struct sim_job jobs[N];
+	struct oxi_pin pin;
+
+	open_sim(3);
+	warm_up(SHORT, OX_US(5));
+	s.sends = 0;
+	ck_assert_int_eq(oxi_dispatch_pin(s.d, &pin, false, s.now), 0);
+	submit_pinned(jobs, N, &pin, OX_US(5));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(jobs, N, OXI_END_RESULT, 0);
+	for (int i = 0; i < N; i++) {
+		ck_assert_uint_eq(jobs[i].slot, pin.slot);
+		ck_assert_uint_eq(jobs[i].begun, 1);
+		ck_assert(i == 0 || jobs[i].begun_at >= jobs[i - 1].begun_at);
+	}
+	ck_assert_uint_lt(s.sends, N / 50);
+	oxi_dispatch_unpin(s.d, &pin, s.now);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(pins_go_where_the_fewest_are)
+{
+	struct oxi_pin pins[6];
+	unsigned per_slot[3] = { 0 };
+
+	open_sim(3);
+	for (int i = 0; i < 6; i++) {
+		ck_assert_int_eq(oxi_dispatch_pin(s.d, &pins[i], false, s.now), 0);
+		per_slot[pins[i].slot]++;
+	}
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(per_slot[i], 2);
+	for (int i = 0; i < 6; i++)
+		oxi_dispatch_unpin(s.d, &pins[i], s.now);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(nobody_waits_behind_a_pinned_job_that_cannot_go)
+{
+	struct sim_job busy, pinned[3], others[20];
+	struct oxi_pin pin;
+	ox_time begin;
+
+	open_sim(2);
+	warm_up(OTHER, OX_US(50));
+	ck_assert_int_eq(oxi_dispatch_pin(s.d, &pin, false, s.now), 0);
+	submit_pinned(&busy, 1, &pin, OX_MS(100));
+	begin = s.now;
+	sim_run_until(&s, begin + OX_MS(1));
+	submit_pinned(pinned, 3, &pin, OX_MS(1));
+	submit_n(others, 20, OTHER, OX_US(50));
+	sim_run_until(&s, begin + OX_MS(20));
+	assert_ended(others, 20, OXI_END_RESULT, 0);
+	ck_assert_uint_eq(pinned[0].begun, 0);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	for (int i = 0; i < 3; i++)
+		ck_assert_uint_eq(pinned[i].slot, pin.slot);
+	oxi_dispatch_unpin(s.d, &pin, s.now);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(pinned_jobs_and_others_take_turns_by_their_wait)
+{
+	enum { N = 50 };
+	struct sim_job pinned[N], others[N];
+	struct oxi_pin pin;
+	ox_time last = 0;
+
+	open_sim(1);
+	warm_up(SHORT, OX_MS(1));
+	warm_up(LONG, OX_MS(1));
+	ck_assert_int_eq(oxi_dispatch_pin(s.d, &pin, false, s.now), 0);
+	for (int i = 0; i < N; i++) {
+		submit_pinned(&pinned[i], 1, &pin, OX_MS(1));
+		submit_n(&others[i], 1, LONG, OX_MS(1));
+		sim_run_until(&s, s.now + OX_US(100));
+	}
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	for (int i = 0; i < N; i++) {
+		ck_assert_int_gt(pinned[i].begun_at, last);
+		ck_assert_int_gt(others[i].begun_at, pinned[i].begun_at);
+		last = others[i].begun_at;
+	}
+	oxi_dispatch_unpin(s.d, &pin, s.now);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(pinned_jobs_are_not_taken_from_their_worker_but_its_others_are)
+{
+	struct sim_job pinned[10], others[10];
+	struct oxi_pin pin;
+	ox_time begin;
+
+	open_sim(2);
+	warm_up(SHORT, OX_US(20));
+	ck_assert_int_eq(oxi_dispatch_pin(s.d, &pin, false, s.now), 0);
+	begin = s.now;
+	submit_pinned(pinned, 10, &pin, OX_US(20));
+	submit_n(others, 10, SHORT, OX_US(20));
+	pinned[0].run = OX_MS(200);
+	sim_run_until(&s, begin + OX_MS(50));
+	assert_ended(others, 10, OXI_END_RESULT, 0);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	for (int i = 0; i < 10; i++)
+		ck_assert_uint_eq(pinned[i].slot, pin.slot);
+	oxi_dispatch_unpin(s.d, &pin, s.now);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_dedicated_worker_gets_no_other_jobs_and_no_other_pins)
+{
+	struct sim_job jobs[40], pinned;
+	struct oxi_pin mine, other, third;
+
+	open_sim(2);
+	ck_assert_int_eq(oxi_dispatch_pin(s.d, &mine, true, s.now), 0);
+	ck_assert_int_eq(oxi_dispatch_pin(s.d, &other, false, s.now), 0);
+	ck_assert_uint_ne(mine.slot, other.slot);
+	ck_assert_int_eq(oxi_dispatch_pin(s.d, &third, true, s.now), OX_EBUSY);
+	ck_assert_int_eq(oxi_dispatch_pin(s.d, &third, false, s.now), 0);
+	ck_assert_uint_eq(third.slot, other.slot);
+	submit_n(jobs, 40, LONG, OX_MS(1));
+	submit_pinned(&pinned, 1, &mine, OX_MS(1));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	for (int i = 0; i < 40; i++)
+		ck_assert_uint_eq(jobs[i].slot, other.slot);
+	ck_assert_uint_eq(pinned.slot, mine.slot);
+	oxi_dispatch_unpin(s.d, &mine, s.now);
+	submit_n(jobs, 40, LONG, OX_MS(1));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	ck_assert_uint_ne(jobs[0].slot, jobs[1].slot);  /* is like the others again */
+	oxi_dispatch_unpin(s.d, &other, s.now);
+	oxi_dispatch_unpin(s.d, &third, s.now);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_pin_starts_a_worker_where_there_may_be_more)
+{
+	struct oxi_pin pins[3];
+	struct sim_job jobs[3];
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 3, .min_workers = 1, .jobs = KINDS, .idle = OX_MS(10) }, 1);
+	sim_start(&s);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(oxi_dispatch_pin(s.d, &pins[i], i > 0, s.now), 0);
+		submit_pinned(&jobs[i], 1, &pins[i], OX_MS(1));
+		ck_assert_uint_eq(pins[i].generation, 0);       /* nobody is ready yet */
+	}
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	ck_assert_uint_eq(s.spawns, 3);
+	sim_run_until(&s, s.now + OX_SEC(1));
+	ck_assert_uint_eq(counts().ready, 3);           /* nobody who has a pin goes, idle as it is */
+	for (int i = 0; i < 3; i++)
+		oxi_dispatch_unpin(s.d, &pins[i], s.now);
+	sim_run_until(&s, s.now + OX_SEC(1));
+	ck_assert_uint_eq(counts().ready, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_worker_with_a_pin_is_recycled_when_the_pin_has_gone)
+{
+	struct sim_job jobs[30];
+	struct oxi_pin pin;
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 1, .spare = 1, .jobs = KINDS, .max_jobs = 10 }, 1);
+	sim_start(&s);
+	ck_assert_int_eq(oxi_dispatch_pin(s.d, &pin, false, s.now), 0);
+	submit_pinned(jobs, 30, &pin, OX_US(10));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	oxi_dispatch_retire(s.d, pin.slot, pin.generation, s.now);
+	sim_run_until(&s, s.now + OX_SEC(1));
+	ck_assert_uint_eq(s.spawns, 1);
+	oxi_dispatch_unpin(s.d, &pin, s.now);
+	sim_run_until(&s, s.now + OX_SEC(1));
+	ck_assert_uint_eq(s.spawns, 2);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(the_owner_of_a_pin_hears_of_the_death_and_what_was_not_begun_goes_on_in_order)
+{
+	struct sim_job jobs[10];
+	struct oxi_pin pins[2];
+	unsigned i;
+
+	open_sim(1);
+	warm_up(SHORT, OX_US(50));
+	s.on_pin_lost = note_lost;
+	lost_count = 0;
+	for (i = 0; i < 2; i++)
+		ck_assert_int_eq(oxi_dispatch_pin(s.d, &pins[i], false, s.now), 0);
+	submit_pinned(jobs, 10, &pins[0], OX_US(50));
+	jobs[3].crashes = true;
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	ck_assert_uint_eq(lost_count, 2);
+	assert_ended(jobs, 3, OXI_END_RESULT, 0);
+	assert_ended(&jobs[3], 1, OXI_END_CRASH, OX_ECRASHED);
+	assert_ended(&jobs[4], 6, OXI_END_RESULT, 0);
+	for (i = 5; i < 10; i++)
+		ck_assert_int_gt(jobs[i].begun_at, jobs[i - 1].begun_at);
+	for (i = 0; i < 2; i++) {
+		ck_assert_uint_ne(pins[i].generation, 0);
+		oxi_dispatch_unpin(s.d, &pins[i], s.now);
+	}
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(the_owner_of_a_pin_may_end_its_jobs_when_the_worker_has_died)
+{
+	struct sim_job jobs[10];
+	struct oxi_pin pin;
+
+	open_sim(2);
+	warm_up(SHORT, OX_US(50));
+	s.on_pin_lost = clear_lost;
+	ck_assert_int_eq(oxi_dispatch_pin(s.d, &pin, false, s.now), 0);
+	submit_pinned(jobs, 10, &pin, OX_US(50));
+	jobs[3].crashes = true;
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(jobs, 3, OXI_END_RESULT, 0);
+	assert_ended(&jobs[3], 1, OXI_END_CRASH, OX_ECRASHED);
+	assert_ended(&jobs[4], 6, OXI_END_LIMIT, OX_ELOST);
+	oxi_dispatch_unpin(s.d, &pin, s.now);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(clearing_a_pin_ends_what_has_not_begun_and_lets_the_rest_run)
+{
+	struct sim_job jobs[10], first;
+	struct oxi_pin pin;
+
+	open_sim(1);
+	warm_up(SHORT, OX_US(50));
+	ck_assert_int_eq(oxi_dispatch_pin(s.d, &pin, false, s.now), 0);
+	submit_pinned(jobs, 10, &pin, OX_US(50));
+	jobs[0].run = OX_MS(1);
+	sim_run_until(&s, s.now + OX_US(500));
+	oxi_dispatch_clear(s.d, &pin, OXI_END_LIMIT, OX_ECLOSED, s.now);
+	assert_ended(&jobs[1], 9, OXI_END_LIMIT, OX_ECLOSED);
+	ck_assert_uint_eq(jobs[0].ends, 0);
+	submit_pinned(&first, 1, &pin, OX_US(50));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	ck_assert_int_gt(first.begun_at, jobs[0].ended_at - OX_MS(1));
+	assert_ended(jobs, 1, OXI_END_RESULT, 0);
+	oxi_dispatch_unpin(s.d, &pin, s.now);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(closing_ends_pinned_jobs_too)
+{
+	struct sim_job jobs[10];
+	struct oxi_pin pin, late;
+
+	open_sim(1);
+	warm_up(SHORT, OX_US(50));
+	ck_assert_int_eq(oxi_dispatch_pin(s.d, &pin, false, s.now), 0);
+	submit_pinned(jobs, 10, &pin, OX_MS(5));
+	sim_run_until(&s, s.now + OX_MS(1));
+	oxi_dispatch_close(s.d, s.now);
+	assert_ended(&jobs[1], 9, OXI_END_LIMIT, OX_ECLOSED);
+	ck_assert_int_eq(oxi_dispatch_pin(s.d, &late, false, s.now), OX_ECLOSED);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(jobs, 1, OXI_END_RESULT, 0);
+	sim_close(&s);
+}
+END_TEST
+
+/* ---- affinity ---- */
+
+static void submit_keyed(struct sim_job *j, uint64_t key, ox_time run)
+{
+	*j = (struct sim_job){ .d = { .index = SHORT }, .affinity = key, .run = run };
+	sim_submit(&s, j);
+}
+
+START_TEST(jobs_of_one_key_go_where_it_was_last)
+{
+	enum { KEYS = 3, N = 60 };
+	static struct sim_job jobs[N];
+
+	open_sim(3);
+	for (unsigned i = 0; i < N; i++) {
+		submit_keyed(&jobs[i], 1 + i % KEYS, OX_MS(1));
+		if (i < KEYS)
+			ck_assert(sim_drain(&s, OX_SEC(1)));
+		else if (i % KEYS == KEYS - 1)
+			sim_run_until(&s, s.now + OX_MS(3));
+	}
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	for (unsigned i = KEYS; i < N; i++)
+		ck_assert_uint_eq(jobs[i].slot, jobs[i - KEYS].slot);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_job_with_a_key_waits_for_its_worker_a_while_and_others_pass)
+{
+	struct sim_job busy, soon, never, others[4];
+	ox_time begin;
+
+	open_sim(2);
+	warm_up(OTHER, OX_MS(1));
+	submit_keyed(&busy, 7, OX_MS(4));
+	begin = s.now;
+	sim_run_until(&s, begin + OX_MS(1));
+	submit_keyed(&soon, 7, OX_MS(100));
+	submit_n(others, 4, OTHER, OX_MS(1));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	ck_assert_uint_eq(soon.slot, busy.slot);        /* that is free after 4 ms */
+	for (int i = 0; i < 4; i++)
+		ck_assert_uint_ne(others[i].slot, busy.slot);
+	sim_run_until(&s, s.now + OX_MS(1));
+	submit_keyed(&busy, 7, OX_MS(100));
+	begin = s.now;
+	sim_run_until(&s, begin + OX_MS(1));
+	submit_keyed(&never, 7, OX_MS(1));
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	ck_assert_uint_ne(never.slot, busy.slot);
+	ck_assert_int_ge(never.begun_at, begin + OX_MS(10));
+	ck_assert_int_le(never.begun_at, begin + OX_MS(17));
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_key_whose_worker_is_gone_or_slow_waits_for_nobody)
+{
+	struct sim_job jobs[2];
+	ox_time begin;
+
+	open_sim(2);
+	submit_keyed(&jobs[0], 7, OX_MS(100));
+	begin = s.now;
+	sim_run_until(&s, begin + OX_MS(20));
+	submit_keyed(&jobs[1], 7, OX_MS(1));            /* its worker has said nothing for 20 ms */
+	sim_run_until(&s, begin + OX_MS(23));
+	ck_assert_uint_eq(jobs[1].ends, 1);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	sim_die(&s, jobs[1].slot);
+	begin = s.now;
+	submit_keyed(&jobs[0], 7, OX_MS(1));
+	sim_run_until(&s, begin + OX_MS(3));
+	ck_assert_uint_eq(jobs[0].ends, 1);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(jobs_that_wait_for_a_worker_can_be_cancelled_and_survive_its_death)
+{
+	struct sim_job busy, jobs[4];
+
+	open_sim(2);
+	submit_keyed(&busy, 7, OX_MS(4));
+	sim_run_until(&s, s.now + OX_MS(1));
+	for (int i = 0; i < 4; i++)
+		submit_keyed(&jobs[i], 7, OX_MS(1));
+	sim_run_until(&s, s.now + OX_US(100));
+	ck_assert_uint_eq(counts().queued, 4);          /* though a worker is free */
+	sim_cancel(&s, &jobs[1], false);
+	assert_ended(&jobs[1], 1, OXI_END_CANCEL, OX_ECANCELED);
+	sim_die(&s, busy.slot);
+	ck_assert(sim_drain(&s, OX_SEC(1)));
+	assert_ended(jobs, 1, OXI_END_RESULT, 0);
+	assert_ended(&jobs[2], 2, OXI_END_RESULT, 0);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(work_of_one_key_is_shared_all_the_same_when_others_are_idle)
+{
+	enum { N = 200 };
+	static struct sim_job jobs[N];
+	unsigned per_slot[4] = { 0 };
+	ox_time begin;
+
+	open_sim(4);
+	warm_up(SHORT, OX_MS(2));
+	begin = s.now;
+	for (int i = 0; i < N; i++)
+		submit_keyed(&jobs[i], 7, OX_MS(2));
+	ck_assert(sim_drain(&s, OX_SEC(10)));
+	for (int i = 0; i < N; i++)
+		per_slot[jobs[i].slot]++;
+	for (int i = 0; i < 4; i++)
+		ck_assert_uint_gt(per_slot[i], N / 8);
+	ck_assert_int_lt(s.now - begin, OX_MS(2) * N / 4 + OX_MS(40));
+	sim_close(&s);
+}
+END_TEST
+
 START_TEST(the_owner_may_submit_and_cancel_when_a_job_ends)
 {
 	static struct sim_job jobs[400];
@@ -1230,7 +1657,62 @@ END_TEST
 
 /* ---- chaos ---- */
 
-enum { CHAOS_JOBS = 300, MAX_RETRIES = 2 };
+enum { CHAOS_JOBS = 300, CHAOS_PINS = 4, MAX_RETRIES = 2 };
+
+/* Pins of the chaos, and whether their owner ends the jobs when the worker dies. */
+static struct chaos_pin {
+	struct oxi_pin pin;
+	bool placed, gives_up;
+} chaos_pins[CHAOS_PINS];
+
+static void lose_chaos_pin(struct sim *sim, struct oxi_pin *pin)
+{
+	struct chaos_pin *c = OXI_CONTAINER(pin, struct chaos_pin, pin);
+
+	if (c->gives_up)
+		oxi_dispatch_clear(sim->d, pin, OXI_END_LIMIT, OX_ELOST, sim->now);
+}
+
+/* One worker at least is left for the jobs that are not pinned. */
+static void place_chaos_pins(unsigned workers, uint64_t *seed)
+{
+	for (int i = 0; i < CHAOS_PINS; i++) {
+		struct chaos_pin *c = &chaos_pins[i];
+		bool dedicated = random_below(seed, 8) == 0 && i == 0 && workers > 1;
+		c->gives_up = random_below(seed, 2) == 0;
+		c->placed = random_below(seed, 2) == 0 && oxi_dispatch_pin(s.d, &c->pin, dedicated, s.now) == 0;
+	}
+}
+
+/* A fifth of the jobs is pinned, a fifth has a key. */
+static void bind_job(struct sim_job *job, uint64_t *seed)
+{
+	uint64_t draw = random_below(seed, 5);
+	struct chaos_pin *c = &chaos_pins[random_below(seed, CHAOS_PINS)];
+
+	if (draw == 0 && c->placed) {
+		job->pin = &c->pin;
+		job->d.retries = 0;
+		job->key = 0;
+	} else if (draw == 1) {
+		job->affinity = 1 + random_below(seed, 6);
+	}
+}
+
+/* The pinned jobs have begun in the order of their submission. */
+static void assert_order(const struct sim_job *jobs, unsigned n)
+{
+	ox_time last[CHAOS_PINS] = { 0 };
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct oxi_pin *pin = jobs[i].pin;
+		if (pin == NULL || jobs[i].begun == 0)
+			continue;
+		size_t k = (size_t)(OXI_CONTAINER((struct oxi_pin *)(uintptr_t)pin, struct chaos_pin, pin) - chaos_pins);
+		ck_assert_int_ge(jobs[i].begun_at, last[k]);
+		last[k] = jobs[i].begun_at;
+	}
+}
 
 static void random_faults(struct sim *sim, uint64_t *seed)
 {
@@ -1332,10 +1814,15 @@ static uint64_t chaos(uint64_t seed, ox_time start)
 	sim_open(&s, &o, random_next(&seed));
 	s.now = start;
 	random_faults(&s, &seed);
+	if (random_below(&seed, 3) == 0)
+		s.crash_limit = 1 + (unsigned)random_below(&seed, 3);
+	s.on_pin_lost = lose_chaos_pin;
 	sim_start(&s);
+	place_chaos_pins(o.workers, &seed);
 	while (n < CHAOS_JOBS) {
 		for (uint64_t k = random_below(&seed, 40); k > 0 && n < CHAOS_JOBS; k--) {
 			jobs[n] = random_job(&seed, s.now);
+			bind_job(&jobs[n], &seed);
 			sim_submit(&s, &jobs[n++]);
 		}
 		for (uint64_t k = random_below(&seed, 30); k > 0; k--)
@@ -1349,13 +1836,23 @@ static uint64_t chaos(uint64_t seed, ox_time start)
 		}
 		if (random_below(&seed, 20) == 0)
 			sim_die(&s, (unsigned)random_below(&seed, o.workers));
+		if (random_below(&seed, 40) == 0)
+			sim_lose_spawner(&s);
 		sim_check(&s);
 	}
 	s.faults = (struct sim_faults){ 0 };
 	if (random_below(&seed, 5) == 0)
 		oxi_dispatch_close(s.d, s.now);
+	if (random_below(&seed, 10) == 0) {
+		s.no_spawner = true;
+		sim_lose_spawner(&s);
+	}
 	ck_assert_msg(sim_drain(&s, OX_SEC(600)), "jobs are left");
 	assert_sums(jobs, CHAOS_JOBS);
+	assert_order(jobs, CHAOS_JOBS);
+	for (int i = 0; i < CHAOS_PINS; i++)
+		if (chaos_pins[i].placed)
+			oxi_dispatch_unpin(s.d, &chaos_pins[i].pin, s.now);
 	for (int i = 0; i < CHAOS_JOBS; i++)
 		story = story * 31 + (uint64_t)(jobs[i].ended_at - start) + (uint64_t)jobs[i].end_status + jobs[i].begun;
 	sim_close(&s);
@@ -1449,6 +1946,23 @@ int main(void)
 	tcase_add_test(c, an_heir_takes_over_when_the_last_job_of_its_elder_has_ended);
 	tcase_add_test(c, a_worker_that_does_not_end_when_told_is_killed);
 	tcase_add_test(c, a_pool_keeps_its_first_workers_and_the_last_ones_go);
+	tcase_add_test(c, pinned_jobs_run_in_one_worker_in_order_and_by_hundreds);
+	tcase_add_test(c, pins_go_where_the_fewest_are);
+	tcase_add_test(c, nobody_waits_behind_a_pinned_job_that_cannot_go);
+	tcase_add_test(c, pinned_jobs_and_others_take_turns_by_their_wait);
+	tcase_add_test(c, pinned_jobs_are_not_taken_from_their_worker_but_its_others_are);
+	tcase_add_test(c, a_dedicated_worker_gets_no_other_jobs_and_no_other_pins);
+	tcase_add_test(c, a_pin_starts_a_worker_where_there_may_be_more);
+	tcase_add_test(c, a_worker_with_a_pin_is_recycled_when_the_pin_has_gone);
+	tcase_add_test(c, the_owner_of_a_pin_hears_of_the_death_and_what_was_not_begun_goes_on_in_order);
+	tcase_add_test(c, the_owner_of_a_pin_may_end_its_jobs_when_the_worker_has_died);
+	tcase_add_test(c, clearing_a_pin_ends_what_has_not_begun_and_lets_the_rest_run);
+	tcase_add_test(c, closing_ends_pinned_jobs_too);
+	tcase_add_test(c, jobs_of_one_key_go_where_it_was_last);
+	tcase_add_test(c, a_job_with_a_key_waits_for_its_worker_a_while_and_others_pass);
+	tcase_add_test(c, a_key_whose_worker_is_gone_or_slow_waits_for_nobody);
+	tcase_add_test(c, jobs_that_wait_for_a_worker_can_be_cancelled_and_survive_its_death);
+	tcase_add_test(c, work_of_one_key_is_shared_all_the_same_when_others_are_idle);
 	tcase_add_test(c, the_owner_may_submit_and_cancel_when_a_job_ends);
 	tcase_add_test(c, a_breaking_pool_may_be_asked_for_more);
 	c = new_case(suite, "many", 300);

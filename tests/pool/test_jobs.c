@@ -610,6 +610,53 @@ START_TEST(what_comes_after_can_be_cancelled_in_each_state)
 }
 END_TEST
 
+struct late_submit {
+	ox_group *group;
+	ox_future *first;
+	bool done;
+};
+
+static int submit_after(void *arg)
+{
+	struct late_submit *s = arg;
+	ox_future *f = ox_submit_with(s->group, pool, &look_job, "in", 2, OX_SUBMIT_OPTIONS(OX_AFTER_JOBS(s->first)));
+	s->done = true;
+	if (ox_future_done(f) && ox_future_status(f) < 0)
+		return ox_future_status(f);
+	const struct seen *seen = seen_by(f, 1);
+	EXPECT(seen != NULL && seen->last == 'w' && seen->len == 7000);
+	return 0;
+}
+
+/* The pool is full; when it has room, the future that is to be waited for has been freed. */
+static int wait_to_be_let_in(void *arg)
+{
+	(void)arg;
+	ox_group *g = collect(), *reaping = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT, .reap = true));
+	struct late_submit s = { .group = g, .first = submit_piece(reaping, 7000, 20, 'w') };
+	ox_future *task = ox_spawn(g, submit_after, &s);
+	ox_yield();
+	EXPECT(!s.done);
+	EXPECT_EQ(ox_await(task), 0);
+
+	ox_future *blocker = ox_submit(g, pool, &polite_job, NULL, 0);
+	struct late_submit t = { .group = g, .first = blocker };
+	task = ox_spawn(g, submit_after, &t);
+	ox_yield();
+	ox_future_cancel(task);
+	EXPECT_EQ(ox_await(task), OX_ECANCELED);
+	ox_future_cancel(blocker);
+	ox_group_close(reaping);
+	ox_group_close(g);
+	return 0;
+}
+
+START_TEST(who_waits_to_be_let_in_has_taken_note_of_the_futures)
+{
+	with_pool(wait_to_be_let_in, POOL_OPTIONS(.jobs = ALL_JOBS, .workers = 1, .max_pending = 1));
+}
+END_TEST
+
 static int a_task(void *arg)
 {
 	(void)arg;
@@ -832,9 +879,10 @@ static int share_deadlines(void *arg)
 	ox_scope s;
 	(void)arg;
 	ox_group *outer = collect();
+	ox_future *blocker = ox_submit(outer, pool, &polite_job, NULL, 0);
+	await_begun(1);
 	ox_scope_enter(&s, OX_MS(50));
 	ox_group *g = collect();
-	ox_future *blocker = ox_submit(outer, pool, &polite_job, NULL, 0);
 	ox_future *first = submit_same(g, &make_job, "key", &p);
 	ox_future *second = submit_same(outer, &make_job, "key", &p);
 	EXPECT_EQ(ox_await(first), OX_ECANCELED);
@@ -1007,6 +1055,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, a_failure_fails_what_comes_after_it_unless_that_wants_any_end);
 	tcase_add_test(c, the_failure_of_a_group_is_the_first_one);
 	tcase_add_test(c, what_comes_after_can_be_cancelled_in_each_state);
+	tcase_add_test(c, who_waits_to_be_let_in_has_taken_note_of_the_futures);
 	tcase_add_test(c, only_jobs_of_the_pool_can_be_waited_for);
 	tcase_add_test(c, a_job_that_is_run_again_gets_the_results_again);
 	tcase_add_test(c, closing_the_pool_ends_what_waits);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "tests/pool/pool_support.h"
+#include "tests/support/random.h"
 
 static ox_pool *pool;
 
@@ -187,6 +188,20 @@ END_TEST
 
 /* ---- F19 ---- */
 
+static int sleep_some(const void *in, size_t len, ox_reply *out)
+{
+	(void)len, (void)out;
+	int ms = *(const int *)in;
+	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000L }, NULL);
+	return ms;
+}
+static OX_JOB(retried_job, sleep_some, .retries = 255, .retry_delay = OX_MS(1), .retry_max = OX_MS(1));
+
+static int call_of_none(void *arg)
+{
+	return ox_call(arg, &echo_job, NULL, 0, NULL);
+}
+
 static pid_t parent_of(pid_t pid)
 {
 	char path[64];
@@ -250,6 +265,130 @@ START_TEST(f19_when_the_spawner_is_killed_the_standby_goes_on)
 	close_pool(pool);
 }
 END_TEST
+
+/* The spawner is killed at random moments: what runs is retried, or has crashed; what is queued is kept. */
+enum { KILLS = 25, LOAD = 200 };
+
+static int lose_spawners_under_load(void *arg)
+{
+	uint64_t seed = (uint64_t)getpid(), crashed = 0;
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	ox_future *fs[LOAD];
+
+	for (int i = 0; i < KILLS; i++) {
+		int ms = (int)random_below(&seed, 3);
+		for (int k = 0; k < LOAD; k++)
+			fs[k] = k % 2 == 0 ? ox_submit(g, pool, &retried_job, &ms, sizeof ms) : ox_submit(g, pool, &echo_job, &k, sizeof k);
+		ox_sleep((ox_time)random_below(&seed, OX_MS(10)));
+		pid_t spawner = active_spawner();
+		if (spawner > 1)
+			kill(spawner, SIGKILL);
+		for (int k = 0; k < LOAD; k++) {
+			int r = ox_await(fs[k]);
+			EXPECT(k % 2 == 0 ? r == ms : r == 0 || r == OX_ECRASHED);
+			crashed += r == OX_ECRASHED;
+		}
+		while (standby_spawner() == 0)
+			ox_sleep(OX_MS(1));
+	}
+	ox_pool_stats s = stats_of(pool);
+	EXPECT_EQ(s.pending, 0);
+	EXPECT_EQ(s.failed, crashed);
+	return 0;
+}
+
+START_TEST(f19_the_spawner_killed_at_random_moments_under_load_costs_no_more_than_what_ran)
+{
+	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&retried_job, &echo_job), .workers = 2), &pool), 0);
+	run_real(lose_spawners_under_load, NULL);
+	close_pool(pool);
+}
+END_TEST
+
+static bool two_workers(void *arg)
+{
+	(void)arg;
+	return find_processes(NULL, "oxbow-worker", NULL, 0) == 2;
+}
+
+static bool more_than_workers(void *arg)
+{
+	(void)arg;
+	return find_processes(NULL, "oxbow-worker", NULL, 0) > 2;
+}
+
+/* Each daemon has its job's name, oxbow-worker, and would be counted as one. */
+static int leave_daemons(void *arg)
+{
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(ox_call(pool, &daemon_job, NULL, 0, NULL), 0);
+		EXPECT_EQ(ox_call(pool, &daemon_job, NULL, 0, NULL), 0);
+		EXPECT(eventually(more_than_workers, NULL, 5000));      /* the job did not wait for its birth */
+		kill(active_spawner(), SIGKILL);
+		EXPECT_EQ(ox_call(pool, &echo_job, NULL, 0, NULL), 0);
+		EXPECT(eventually(two_workers, NULL, 5000));
+		while (standby_spawner() == 0)
+			ox_sleep(OX_MS(1));
+	}
+	return 0;
+}
+
+START_TEST(f19_what_jobs_left_behind_goes_when_the_spawner_is_killed)
+{
+	ck_assert_int_eq(ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&daemon_job, &echo_job), .workers = 2), &pool), 0);
+	run_real(leave_daemons, NULL);
+	close_pool(pool);
+}
+END_TEST
+
+/* In a driver, for the program has no spawner afterwards. 0: every future has resolved, and says what happened. */
+static int lose_both(void *arg)
+{
+	static int ms = 1;
+	(void)arg;
+	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
+	ox_future *queued[20], *running[2];
+	for (int i = 0; i < 2; i++)
+		running[i] = ox_submit(g, pool, &stuck_job, NULL, 0);
+	await_begun(2);
+	for (int i = 0; i < 20; i++)
+		queued[i] = ox_submit(g, pool, &sleep_job, &ms, sizeof ms);
+	pid_t active = active_spawner(), standby = standby_spawner();
+	if (active <= 1 || standby <= 1)
+		return 10;
+	kill(standby, SIGKILL);
+	kill(active, SIGKILL);
+	for (int i = 0; i < 2; i++)
+		if (ox_await(running[i]) != OX_ECRASHED)
+			return 11;
+	for (int i = 0; i < 20; i++)
+		if (ox_await(queued[i]) != OX_EINIT)
+			return 12;
+	if (ox_call(pool, &sleep_job, &ms, sizeof ms, NULL) != OX_EINIT)
+		return 13;
+	return stats_of(pool).pending == 0 ? 0 : 14;
+}
+
+static int drive_both_lost(void)
+{
+	ox_pool *other;
+	if (ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&stuck_job, &sleep_job), .workers = 2), &pool) < 0)
+		return 1;
+	if (ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 1), &other) < 0)
+		return 2;
+	int r = ox_run(lose_both, NULL, NULL);
+	if (r == 0 && ox_run(call_of_none, other, NULL) != OX_EINIT)
+		r = 3;
+	ox_pool_close(other);
+	ox_pool_close(pool);
+	if (r == 0 && (ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&echo_job), .workers = 1), &other) < 0 || ox_run(call_of_none, other, NULL) != 0))
+		r = 4;                  /* without pools there are no threads, so there is a spawner again */
+	ox_pool_close(other);
+	return r;
+}
 
 /* Another one than this. */
 static bool has_standby(void *other)
@@ -478,6 +617,12 @@ static int exit_code_of(const char *driver)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+START_TEST(f19_when_the_standby_is_killed_too_every_future_says_so)
+{
+	ck_assert_int_eq(exit_code_of("both lost"), 0);
+}
+END_TEST
+
 START_TEST(with_threads_a_pool_needs_a_spawner_that_was_prepared)
 {
 	ck_assert_int_eq(exit_code_of("threads"), 0);
@@ -521,7 +666,7 @@ int main(int argc, char **argv)
 {
 	static const struct driver drivers[] = {
 		{ "busy", drive_busy }, { "fds", drive_fds }, { "threads", drive_threads }, { "prepared", drive_prepared },
-		{ "coroutine", drive_coroutine }, { NULL, NULL },
+		{ "coroutine", drive_coroutine }, { "both lost", drive_both_lost }, { NULL, NULL },
 	};
 	pool_main(argc, argv, drivers);
 	Suite *s = suite_create("orphans");
@@ -530,6 +675,9 @@ int main(int argc, char **argv)
 	tcase_add_test(c, f17_nothing_outlives_a_main_process_killed_at_20_random_moments);
 	tcase_add_test(c, f19_when_the_spawner_is_killed_the_standby_goes_on);
 	tcase_add_test(c, f19_a_killed_standby_is_replaced);
+	tcase_add_test(c, f19_the_spawner_killed_at_random_moments_under_load_costs_no_more_than_what_ran);
+	tcase_add_test(c, f19_what_jobs_left_behind_goes_when_the_spawner_is_killed);
+	tcase_add_test(c, f19_when_the_standby_is_killed_too_every_future_says_so);
 	c = new_pool_case(s, "forks", 30);
 	tcase_add_test(c, f20_in_a_plain_fork_every_call_says_so_and_disturbs_nothing);
 	tcase_add_test(c, f20_an_executed_child_inherits_no_descriptor_of_the_pool);

@@ -1122,6 +1122,7 @@ static int under_the_script(void *arg)
 static int run_network(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	ox_log_set(log_to_stdout, NULL);
 	int r = ox_pool_open(POOL_OPTIONS(.jobs = ALL_JOBS, .listen = getenv("OXBOW_TEST_LISTEN"), .join_file = getenv(JOIN),
 	                                  .remote_only = true, .heartbeat = OX_SEC(1)), &pool);
 	if (r == 0)

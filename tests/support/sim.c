@@ -99,6 +99,14 @@ void sim_die(struct sim *s, unsigned slot)
 	push(s, s->now + OX_US(100), LOST, slot, 0);
 }
 
+void sim_lose_spawner(struct sim *s)
+{
+	for (unsigned slot = 0; slot < s->workers; slot++) {
+		s->w[slot].orphaned = s->w[slot].state == SIM_STARTING || s->w[slot].state == SIM_UP;
+		sim_die(s, slot);
+	}
+}
+
 /* Claims the next job that was not taken back. */
 static void claim_next(struct sim *s, unsigned slot)
 {
@@ -162,6 +170,7 @@ static void begin(struct sim *s, unsigned slot, uint64_t lease)
 	job->slot = slot;
 	OXI_CHECK(++job->running == 1);
 	s->running[job->key]++;
+	OXI_CHECK(job->pin == NULL || (job->pin->slot == slot && job->pin->generation == w->generation));
 	OXI_CHECK(job->key == 0 || s->running[job->key] <= job->key_limit);
 	if (job->crashes || chance(s, s->faults.dies_running)) {
 		push(s, s->now + job->run / 2, CRASH, slot, lease);
@@ -214,6 +223,8 @@ static void lose(struct sim *s, unsigned slot)
 	while (w->outbox_head != w->outbox_tail)
 		deliver(s, slot);
 	w->state = SIM_NONE;
+	if (w->orphaned)
+		oxi_dispatch_excuse(s->d, slot, generation);
 	oxi_dispatch_lost(s->d, slot, generation, w->culprit, OX_ECRASHED, s->now);
 }
 
@@ -286,6 +297,8 @@ static int op_spawn(void *t, unsigned slot, uint32_t generation)
 	struct sim_worker *w = &s->w[slot];
 
 	OXI_CHECK(w->state == SIM_NONE);
+	if (s->no_spawner)
+		return OX_EINIT;
 	if (chance(s, s->faults.spawn_refused))
 		return -EAGAIN;
 	memset(w, 0, sizeof(*w));
@@ -373,6 +386,15 @@ static void op_tell(void *t, unsigned slot, uint64_t lease)
 		push(s, s->now + job_of(w, lease)->heeds, FINISH, slot, lease);
 }
 
+static int op_crashed(void *t, struct oxi_djob *d)
+{
+	struct sim *s = t;
+	struct sim_job *job = OXI_CONTAINER(d, struct sim_job, d);
+
+	job->killed++;
+	return s->crash_limit > 0 && job->killed >= s->crash_limit ? OX_EQUARANTINED : 0;
+}
+
 static void op_end(void *t, struct oxi_djob *d, enum oxi_end how, int status)
 {
 	struct sim *s = t;
@@ -397,6 +419,15 @@ static ox_time op_deadline(void *t, const struct oxi_djob *d)
 	return job->deadline;
 }
 
+static void op_pin_lost(void *t, struct oxi_pin *pin)
+{
+	struct sim *s = t;
+
+	OXI_CHECK(pin->generation == 0);
+	if (s->on_pin_lost != NULL)
+		s->on_pin_lost(s, pin);
+}
+
 static void op_timer(void *t, ox_time at)
 {
 	struct sim *s = t;
@@ -406,7 +437,8 @@ static void op_timer(void *t, ox_time at)
 
 static const struct oxi_dispatch_ops ops = {
 	.spawn = op_spawn, .kill = op_kill, .stop = op_stop, .send = op_send, .take_back = op_take_back,
-	.running = op_running, .tell = op_tell, .deadline = op_deadline, .end = op_end, .timer = op_timer,
+	.running = op_running, .tell = op_tell, .deadline = op_deadline, .crashed = op_crashed, .end = op_end, .timer = op_timer,
+	.pin_lost = op_pin_lost,
 };
 
 /* ---- the calls ---- */
@@ -450,6 +482,11 @@ void sim_submit(struct sim *s, struct sim_job *job)
 {
 	s->submitted++;
 	job->d.dated = job->deadline > 0;
+	if (job->pin != NULL || job->affinity != 0) {
+		job->d.extra = &job->extra;
+		job->extra.pin = job->pin;
+		job->extra.affinity = job->affinity;
+	}
 	if (job->key > 0) {
 		job->d.extra = &job->extra;
 		job->extra.key = oxi_dispatch_key(s->d, job->key, job->key_limit);

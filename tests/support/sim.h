@@ -22,11 +22,14 @@ struct sim_job {
 	unsigned key;                   /* 1 to SIM_KEYS, and with it goes key_limit; 0: none */
 	unsigned key_limit;
 	ox_time deadline;               /* 0: none; may be moved, not made */
+	struct oxi_pin *pin;            /* NULL: none */
+	uint64_t affinity;              /* 0: none */
 	struct oxi_dextra extra;
 	bool too_late;                  /* its worker has not begun it */
 	unsigned fails;                 /* so many attempts return -1 first */
 	unsigned begun;                 /* how often it was run */
 	unsigned running;               /* where: at most one worker at a time */
+	unsigned killed;                /* workers, while they ran it */
 	unsigned ends;
 	enum oxi_end how;
 	int end_status;
@@ -54,6 +57,7 @@ struct sim_worker {
 	uint32_t generation;
 	bool stands;                    /* as after SIGSTOP */
 	bool ending;                    /* told to end */
+	bool orphaned;                  /* died with the spawner */
 	uint64_t claims[OXI_CLAIMS];    /* lease << 2 | enum oxi_claim */
 	uint64_t inbox[4 * OXI_CLAIMS]; /* ring of leases that were sent */
 	unsigned inbox_head, inbox_tail;
@@ -75,6 +79,8 @@ struct sim {
 	ox_time start_time;             /* from spawn to ready */
 	ox_time latency;                /* of a message */
 	ox_time gap;                    /* between claim and begin, at most */
+	bool no_spawner;                /* nor will there be one: no worker is started any more */
+	unsigned crash_limit;           /* of every job; 0: none */
 	unsigned workers;
 	struct sim_worker *w;
 	struct sim_event *events;       /* a heap */
@@ -83,6 +89,7 @@ struct sim {
 	unsigned running[SIM_KEYS + 1]; /* jobs of a key, at this moment */
 	unsigned submitted, ended, spawns, kills, sends, taken_back, told;
 	void (*on_end)(struct sim *s, struct sim_job *job);     /* may submit and cancel; NULL: nothing */
+	void (*on_pin_lost)(struct sim *s, struct oxi_pin *pin);        /* NULL: its jobs go on in the next worker */
 	void *arg;
 };
 
@@ -101,6 +108,7 @@ void sim_run_until(struct sim *s, ox_time t);
 bool sim_drain(struct sim *s, ox_time limit);
 
 void sim_die(struct sim *s, unsigned slot);     /* on its own, now */
+void sim_lose_spawner(struct sim *s);           /* all workers die with it */
 void sim_stand(struct sim *s, unsigned slot);   /* SIGSTOP */
 void sim_go_on(struct sim *s, unsigned slot);   /* SIGCONT */
 
