@@ -6,6 +6,14 @@
  *
  * Its size is sealed: a process that shrank it would raise SIGBUS in all others. Extents of 2 MiB begin at
  * multiples of 2 MiB in memory as well, where huge pages can serve them.
+ *
+ * The overflow is a zone of the same file, reserved from the start, and no file of its own that is made when it is
+ * wanted and sent after the workers by SCM_RIGHTS: what is not touched costs nothing either way, and so every
+ * process, also one forked later, has it at the same address; no descriptor is under way when somebody dies, or
+ * finds none free; a job cannot close it; and a result there is the next job's input as it lies. Growing the file
+ * instead (ftruncate) would have to leave its size unsealed. What is different about it is only that its pages are
+ * asked for before they are written (oxi_arena_commit): a payload that the system has no room for takes
+ * another way, where in its own zone the writer would get SIGBUS.
  */
 #include "ipc/arena.h"
 
@@ -15,9 +23,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* False: no such number. */
 static bool round_up(size_t *n)
 {
-	return !__builtin_add_overflow(*n, OXI_EXTENT - 1, n) && (*n &= ~(OXI_EXTENT - 1)) != 0;
+	bool fits = !__builtin_add_overflow(*n, OXI_EXTENT - 1, n);
+
+	*n &= ~(OXI_EXTENT - 1);
+	return fits;
+}
+
+static bool whole_size(size_t *control, size_t *zone, unsigned zones, size_t *overflow, size_t *ret)
+{
+	if (*control == 0 || *zone == 0 || !round_up(control) || !round_up(zone) || !round_up(overflow))
+		return false;
+	return !__builtin_mul_overflow(*zone, zones, ret) && !__builtin_add_overflow(*ret, *control, ret) &&
+	       !__builtin_add_overflow(*ret, *overflow, ret) && *ret <= PTRDIFF_MAX - OXI_EXTENT;
 }
 
 /* A ftruncate over RLIMIT_FSIZE would not only fail, but raise SIGXFSZ. */
@@ -71,21 +95,20 @@ static int map(struct oxi_arena *a, int prot, int flags)
 	return 0;
 }
 
-int oxi_arena_create(struct oxi_arena *a, size_t control_size, size_t zone_size, unsigned zones)
+int oxi_arena_create(struct oxi_arena *a, size_t control_size, size_t zone_size, unsigned zones, size_t overflow_size)
 {
 	size_t size;
 	int r;
 
 	*a = (struct oxi_arena){ .fd = -1 };
-	if (!round_up(&control_size) || !round_up(&zone_size) || __builtin_mul_overflow(zone_size, zones, &size) ||
-	    __builtin_add_overflow(size, control_size, &size) || size > PTRDIFF_MAX - OXI_EXTENT)
+	if (!whole_size(&control_size, &zone_size, zones, &overflow_size, &size))
 		return -EOVERFLOW;
 	r = make_file(size);
 	if (r < 0)
 		return r;
 	*a = (struct oxi_arena){
 		.fd = r, .base = reserve(size), .size = size, .control_size = control_size, .zone_size = zone_size,
-		.zones = zones,
+		.zones = zones, .overflow_size = overflow_size,
 	};
 	r = a->base != NULL ? map(a, PROT_READ | PROT_WRITE, MAP_FIXED) : -ENOMEM;
 	if (r < 0)
@@ -104,11 +127,33 @@ int oxi_arena_attach(struct oxi_arena *a)
 	return map(a, PROT_READ, MAP_FIXED_NOREPLACE);
 }
 
-int oxi_arena_allow(struct oxi_arena *a, size_t offset, size_t len)
+static int protect(struct oxi_arena *a, size_t offset, size_t len, int prot)
 {
 	if (offset > a->size || len > a->size - offset)
 		return -EINVAL;
-	return mprotect(a->base + offset, len, PROT_READ | PROT_WRITE) == 0 ? 0 : -errno;
+	return mprotect(a->base + offset, len, prot) == 0 ? 0 : -errno;
+}
+
+int oxi_arena_allow(struct oxi_arena *a, size_t offset, size_t len)
+{
+	return protect(a, offset, len, PROT_READ | PROT_WRITE);
+}
+
+int oxi_arena_forbid(struct oxi_arena *a, size_t offset, size_t len)
+{
+	return protect(a, offset, len, PROT_READ);
+}
+
+int oxi_arena_commit(struct oxi_arena *a, size_t offset, size_t len)
+{
+	int r;
+
+	if (offset > a->size || len > a->size - offset)
+		return -EINVAL;
+	do
+		r = madvise(a->base + offset, len, MADV_POPULATE_WRITE) == 0 ? 0 : -errno;
+	while (r == -EINTR);
+	return r == -EINVAL ? 0 : r;
 }
 
 void oxi_arena_destroy(struct oxi_arena *a)
@@ -126,6 +171,8 @@ bool oxi_arena_contains(const struct oxi_arena *a, uint64_t place, uint64_t leng
 
 	if (place < a->control_size || place >= a->size)
 		return false;
+	if (place >= oxi_arena_zone(a, a->zones))
+		return length <= a->size - place;
 	in = (place - a->control_size) % a->zone_size;
 	return length <= a->zone_size - in;
 }

@@ -4,10 +4,11 @@
  * and the workers, reserved large and committed by use. There are no locks in it and no metadata: the parent
  * alone allocates.
  *
- *	| control pages (heritage.h) | input zone | result zone of worker 0 | of worker 1 | ...
+ *	| control pages (heritage.h) | input zone | result zone of worker 0 | of worker 1 | ... | overflow |
  *
  * A worker maps everything read-only but its own result zone (and its own control page), so a wild pointer
- * cannot reach another job's data. Each zone has an allocator in the parent's private memory: size classes
+ * cannot reach another job's data. What finds no room in its zone goes to the overflow, one zone for all: there a
+ * worker makes a block writable when it is given it, and read-only again when it has filled it. Each zone has an allocator in the parent's private memory: size classes
  * (powers of two and halves between) up to 1 MiB, extents of whole 2 MiB above; freed memory is kept warm up
  * to a limit and given back (MADV_REMOVE) beyond it.
  */
@@ -24,11 +25,15 @@ struct oxi_arena {
 	size_t size;                    /* of the whole, bytes */
 	size_t control_size;            /* of the control pages at its start */
 	size_t zone_size;               /* of each zone */
-	unsigned zones;                 /* 1 + workers */
+	unsigned zones;                 /* 1 + workers; the number of the overflow, as a zone */
+	size_t overflow_size;           /* 0: none */
 };
 
-/* Makes the memfd and maps it; sizes (not 0) are rounded up to whole extents. 0; -EOVERFLOW; -EFBIG: RLIMIT_FSIZE; -errno. */
-int oxi_arena_create(struct oxi_arena *a, size_t control_size, size_t zone_size, unsigned zones);
+/*
+ * Makes the memfd and maps it; sizes (not 0, but for the overflow's) are rounded up to whole extents. 0;
+ * -EOVERFLOW; -EFBIG: RLIMIT_FSIZE; -errno.
+ */
+int oxi_arena_create(struct oxi_arena *a, size_t control_size, size_t zone_size, unsigned zones, size_t overflow_size);
 /*
  * Maps another process's arena, whose struct came with its fd, read-only at its address. 0; -EEXIST: the
  * address is taken; -EINVAL: the file is shorter; -errno.
@@ -36,11 +41,24 @@ int oxi_arena_create(struct oxi_arena *a, size_t control_size, size_t zone_size,
 int oxi_arena_attach(struct oxi_arena *a);
 /* Makes a part of an attached arena, whole pages, writable in this process (a worker's zone, its control page). 0; -errno. */
 int oxi_arena_allow(struct oxi_arena *a, size_t offset, size_t len);
+int oxi_arena_forbid(struct oxi_arena *a, size_t offset, size_t len);           /* read-only again */
+/*
+ * Has the system give the pages now: what it has not got is told here, not by a SIGBUS later. 0; -ENOMEM, -errno. Where
+ * the kernel cannot (before Linux 5.14) it answers 0.
+ */
+int oxi_arena_commit(struct oxi_arena *a, size_t offset, size_t len);
 void oxi_arena_destroy(struct oxi_arena *a);            /* unmaps and closes; once more does nothing */
 
 static inline size_t oxi_arena_zone(const struct oxi_arena *a, unsigned zone)   /* offset of a zone */
 {
 	return a->control_size + zone * a->zone_size;
+}
+
+static inline unsigned oxi_arena_zone_of(const struct oxi_arena *a, size_t place)       /* behind the control pages */
+{
+	size_t zone = (place - a->control_size) / a->zone_size;
+
+	return zone < a->zones ? (unsigned)zone : a->zones;
 }
 
 /* True if [place, place + length) lies inside one zone of the arena. For numbers from the wire. */

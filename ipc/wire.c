@@ -119,7 +119,9 @@ void oxi_record_decode(const uint8_t in[OXI_WIRE_RECORD], struct oxi_record *ret
 
 static bool is_inline(const struct oxi_record *r)
 {
-	return (r->flags & (OXI_RECORD_ARENA | OXI_RECORD_GRANT | OXI_RECORD_TERMS | OXI_RECORD_CHUNKS)) == 0;
+	static const unsigned elsewhere = OXI_RECORD_ARENA | OXI_RECORD_GRANT | OXI_RECORD_TERMS | OXI_RECORD_CHUNKS;
+
+	return (r->flags & elsewhere) == 0;
 }
 
 int oxi_body_record(const void *body, size_t len, uint32_t count, uint32_t i, struct oxi_record *ret,

@@ -29,7 +29,7 @@
 	X(CREDIT,     4, "W", "ready, or not: status of worker_init")                           \
 	X(JOBS,       5, "P", "jobs to run, with grants of result room")                        \
 	X(START,      6, "W", "a job has begun (remote workers; local ones say it in shared memory)") \
-	X(EMIT,       7, "W", "a part of a result")                                             \
+	X(EMIT,       7, "W", "as RESULTS, and the last record is a part")                      \
 	X(PROGRESS,   8, "W", "progress of a job (remote workers)")                             \
 	X(RESULTS,    9, "W", "results of jobs")                                                \
 	X(CANCEL,    10, "P", "a job is not wanted any more (remote workers)")                  \
@@ -40,10 +40,18 @@
 	X(BYE,       15, "PW", "the end")                                                       \
 	X(NEED,      16, "W", "a result needs length bytes of room")                            \
 	X(GRANT,     17, "P", "here they are; length 0: no")                                    \
-	X(CHUNK,     18, "PW", "a part of a payload (pool/chunks.h)")                           \
-	X(TAKE,      19, "PW", "more parts of a payload may come")                              \
-	X(LOST,      20, "W", "the worker of a slot has died (remote workers)")                 \
-	X(KILL,      21, "P", "kill the worker of a slot (remote workers)")
+	X(LOG,       18, "W", "a line for the log; time: lines lost before it")                 \
+	X(SUBMIT,    19, "W", "a job submits another one; job: its ticket")                     \
+	X(CALL,      20, "W", "a job calls a function of the main loop, and waits")             \
+	X(AWAIT,     21, "W", "a job waits for the one with this ticket")                       \
+	X(FULL,      22, "W", "a job waits until parts have been taken")                        \
+	X(ANSWER,    23, "P", "the one answer to CALL, AWAIT or FULL")                          \
+	X(RUN,       24, "P", "the other answer to AWAIT: the job, to be run on the spot")      \
+	X(CHUNK,     25, "PW", "a part of a payload (pool/chunks.h)")                           \
+	X(TAKE,      26, "PW", "more parts of a payload may come")                              \
+	X(LEFT,      27, "W", "state that jobs left changed: of kind index; time: put back, job: not (enum ox_state)")    \
+	X(LOST,      28, "W", "the worker of a slot has died (remote workers)")                 \
+	X(KILL,      29, "P", "kill the worker of a slot (remote workers)")
 
 enum oxi_message {
 #define OXI_MESSAGE_ENUM_(name, number, from, text) OXI_##name = number,
@@ -66,10 +74,13 @@ struct oxi_header {
                                          * To a host, whose clock is another: time is what is left until the deadline */
 #define OXI_RECORD_AFTER 16u            /* JOBS, no job: status and payload of a job which the job record before it comes after */
 #define OXI_RECORD_LATE  32u            /* RESULTS: not begun, its deadline had passed */
+#define OXI_RECORD_MIXED 64u            /* LEFT: it may have been another kind of job */
+#define OXI_RECORD_SPOILED 128u         /* LEFT: the worker begins nothing more */
 #define OXI_RECORD_LIMIT 4u             /* RESULTS: the status is the library's (reply too big, no memory), not the function's */
 #define OXI_RECORD_CHUNKS 64u           /* the payload, length bytes, comes in CHUNK messages. GRANT: the result shall go so */
+#define OXI_RECORD_PART  128u           /* EMIT: a part of the result of a job that goes on */
 #define OXI_RECORD_BUNDLE 256u          /* JOBS to a host: the payload is a body of `job` records, the input and what it comes after */
-#define OXI_RECORD_OUTPUT 128u          /* no job: what the job before it wrote to its standard output; status: there was more */
+#define OXI_RECORD_OUTPUT 512u          /* no job: what the job before it wrote to its standard output; status: there was more */
 
 struct oxi_record {
 	uint64_t job;                   /* JOBS: the actor that it is for; RESULTS: when it began, monotonic ns of the worker's machine; else 0 */

@@ -318,7 +318,7 @@ static void put_large(struct oxi_zone *z, uint32_t i)
 
 struct oxi_zone *oxi_zone_new(struct oxi_arena *a, unsigned zone, size_t warm_limit)
 {
-	uint32_t count = (uint32_t)(a->zone_size / OXI_EXTENT);
+	uint32_t count = (uint32_t)((zone < a->zones ? a->zone_size : a->overflow_size) / OXI_EXTENT);
 	struct oxi_zone *z = calloc(1, sizeof(*z) + count * sizeof(z->extent[0]));
 
 	if (z == NULL)
@@ -329,7 +329,8 @@ struct oxi_zone *oxi_zone_new(struct oxi_arena *a, unsigned zone, size_t warm_li
 	z->count = z->first = count;
 	for (uint32_t c = 0; c < CLASSES; c++)
 		oxi_list_init(&z->class[c].slabs);
-	free_run(z, 0, count);
+	if (count > 0)
+		free_run(z, 0, count);
 	return z;
 }
 

@@ -229,6 +229,12 @@ void oxi_future_heard(const ox_future *f);
 /* Takes a done future out of its group and releases it. */
 void oxi_future_release(ox_future *f);
 
+/*
+ * A task inside the scope of g (NULL: of the main coroutine) whose future is not g's: the caller keeps g from closing until
+ * the task has ended, hears of that by a waiter, and releases the future. 0; OX_ENOMEM, OX_EINVAL. Loop's thread.
+ */
+int oxi_spawn_aside(ox_group *g, ox_coro *fn, void *arg, const ox_spawn_options *o, ox_future **ret);
+
 /* The scope's effective deadline of a group (what a job in it must obey). */
 ox_time oxi_group_deadline(const ox_group *g);
 

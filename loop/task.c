@@ -131,7 +131,9 @@ static struct oxi_task *allocate(struct ox_loop *l)
 	return t;
 }
 
-int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_options *o, struct oxi_task **ret)
+/* member: its future is one of g's. */
+static int make(struct ox_group *g, struct oxi_scope *scope, bool member, ox_coro *fn, void *arg, const ox_spawn_options *o,
+                struct oxi_task **ret)
 {
 	struct ox_loop *l = oxi_loop;
 	struct oxi_task *t = allocate(l);
@@ -147,7 +149,7 @@ int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_opti
 	oxi_list_init(&t->ready);
 	oxi_list_init(&t->deliver);
 	oxi_list_init(&t->owned);
-	t->scope = g ? &g->scope : NULL;
+	t->scope = scope;
 	t->wait = NULL;
 	t->starter = NULL;
 	t->fn = fn;
@@ -162,11 +164,26 @@ int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_opti
 	t->ended = false;
 	oxi_context_make(&t->context, t->stack.bottom, t->stack.size, t->stack.colour, run, t);
 	oxi_scope_enter(&t->root, t, OX_NEVER, false);
-	oxi_future_init(&t->future, g, &task_ops);
+	oxi_future_init(&t->future, member ? g : NULL, &task_ops);
 	oxi_ready(t);
 	oxi_trace_spawn(l, t);
 	*ret = t;
 	return 0;
+}
+
+int oxi_task_new(struct ox_group *g, ox_coro *fn, void *arg, const ox_spawn_options *o, struct oxi_task **ret)
+{
+	return make(g, g ? &g->scope : NULL, true, fn, arg, o, ret);
+}
+
+int oxi_spawn_aside(ox_group *g, ox_coro *fn, void *arg, const ox_spawn_options *o, ox_future **ret)
+{
+	struct oxi_task *t;
+	int r = make(g, g ? &g->scope : &oxi_loop->main_task->root, false, fn, arg, o, &t);
+
+	if (r == 0)
+		*ret = &t->future;
+	return r;
 }
 
 ox_future *ox_spawn_with(ox_group *g, ox_coro *fn, void *arg, const ox_spawn_options *o)

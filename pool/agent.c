@@ -179,7 +179,8 @@ static int take_jobs(struct oxi_agent *a, const ox_job *const *jobs)
 	for (unsigned i = 0; i < a->job_count; i++) {
 		if (jobs[i]->fn == NULL || jobs[i]->name == NULL || !oxi_greet_name(jobs[i]->name))
 			return OX_EINVAL;
-		a->jobs[i] = (ox_job){ .size = sizeof *a->jobs, .name = jobs[i]->name, .fn = jobs[i]->fn, .grace = OX_NEVER / 4 };
+		a->jobs[i] = (ox_job){ .size = sizeof *a->jobs, .name = jobs[i]->name, .fn = jobs[i]->fn, .grace = OX_NEVER / 4,
+		                         .emit_ahead = SIZE_MAX, .emit_ahead_bytes = SIZE_MAX };
 		a->table[i] = &a->jobs[i];
 	}
 	return 0;

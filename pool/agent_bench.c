@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "pool/agent.h"
+#include "pool/parent_inside.h"
 
 #define LOOK_AGAIN OX_MS(2)
 
@@ -210,7 +211,7 @@ static void report_lost(struct oxi_bench *b, const ox_future *f)
 		oxi_session_end(b->session, OX_ENOMEM);
 		return;
 	}
-	oxi_story_write(&t, crash, b->session->agent->host);
+	oxi_story_say(&t, crash, b->session->agent->host);
 	struct oxi_record r = {
 		.lease = b->lease, .status = status, .length = t.len,
 		.flags = f != NULL && ox_future_origin(f) == OX_ORIGIN_LIMIT ? OXI_RECORD_LIMIT : 0,
@@ -241,6 +242,14 @@ static void send_chunks(struct oxi_bench *b)
 	}
 }
 
+/* Parts of a result do not travel: it would be without them. */
+static bool has_emitted(const ox_future *f, const ox_pool *p)
+{
+	const struct oxi_story *s = oxi_job_is(f, p) ? OXI_CONTAINER(f, struct ox_result, future)->story : NULL;
+
+	return s != NULL && s->inside != NULL && !oxi_list_empty(&s->inside->parts);
+}
+
 static void report_result(struct oxi_bench *b, const ox_future *f)
 {
 	size_t len;
@@ -250,6 +259,11 @@ static void report_result(struct oxi_bench *b, const ox_future *f)
 		.flags = ox_future_origin(f) == OX_ORIGIN_LIMIT ? OXI_RECORD_LIMIT : 0,
 	};
 
+	if (has_emitted(f, b->session->pool)) {
+		r.status = OX_ESTATE;
+		r.flags = OXI_RECORD_LIMIT;
+		r.length = 0;
+	}
 	if (r.length > OXI_REMOTE_INLINE) {
 		r.flags |= OXI_RECORD_CHUNKS;
 		b->out_refused = 0;

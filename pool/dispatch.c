@@ -80,6 +80,35 @@ static ox_time kill_time(const struct oxi_dispatch *d, const struct oxi_dworker 
 	return c->job->timeout > 0 ? since + c->job->timeout + grace_of(d, c->job) : OX_NEVER;
 }
 
+/* Has a job that runs since then told, or its worker killed, if it is time for that. True: killed. */
+static bool check_time(struct oxi_dispatch *d, struct oxi_dworker *w, const struct oxi_dcell *c, ox_time since, ox_time now)
+{
+	ox_time tell_at = tell_time(c, since), kill_at = kill_time(d, w, c, since);
+
+	if (now >= kill_at) {
+		if (c->job != NULL && !c->job->doomed)
+			doom(c->job, OXI_END_TIMEOUT, OX_ETIMEDOUT);
+		oxi_dworker_kill(d, w);
+		return true;
+	}
+	if (now >= tell_at)
+		d->ops->tell(d->transport, oxi_dworker_slot(d, w), c->lease);
+	w->check_at = oxi_min_time(w->check_at, now >= tell_at ? kill_at : oxi_min_time(tell_at, kill_at));
+	return false;
+}
+
+/* Those that stand in one another run all of them. */
+static bool check_nested(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
+{
+	OXI_LIST_EACH(e, &w->leases) {
+		const struct oxi_djob *job = oxi_djob_of(e);
+
+		if (job->nesting && check_time(d, w, oxi_lease_cell(w, job->lease), job->at, now))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Looks whether the job that runs has used up its time, or is one that must be killed. One that must be
  * killed and does not run has just ended, or is just beginning: its result comes, or the next look finds it
@@ -95,23 +124,14 @@ static void check_timeouts(struct oxi_dispatch *d, struct oxi_dworker *w, ox_tim
 	if (r.lease == 0 || c->lease != r.lease)
 		c = NULL;
 	w->check_at = OX_NEVER;
-	if (c != NULL) {
-		ox_time tell_at = tell_time(c, r.since), kill_at = kill_time(d, w, c, r.since);
-
-		if (now >= kill_at) {
-			if (c->job != NULL && !c->job->doomed)
-				doom(c->job, OXI_END_TIMEOUT, OX_ETIMEDOUT);
-			oxi_dworker_kill(d, w);
-			return;
-		}
-		if (now >= tell_at)
-			d->ops->tell(d->transport, oxi_dworker_slot(d, w), r.lease);
-		w->check_at = now >= tell_at ? kill_at : oxi_min_time(tell_at, kill_at);
-	}
+	if (w->nested > 0 && check_nested(d, w, now))
+		return;
+	if (c != NULL && (c->job == NULL || !c->job->nesting) && check_time(d, w, c, r.since, now))
+		return;
 	if (w->outstanding > 0 && (c == NULL || w->outstanding > 1) && w->shortest > 0)
 		w->check_at = oxi_min_time(w->check_at, now + w->shortest);
 	OXI_LIST_EACH(e, &w->leases)
-		if (oxi_djob_of(e)->doomed && (c == NULL || oxi_djob_of(e) != c->job))
+		if (oxi_djob_of(e)->doomed && !oxi_djob_of(e)->nesting && (c == NULL || oxi_djob_of(e) != c->job))
 			w->check_at = oxi_min_time(w->check_at, now + OXI_SLOW);
 }
 
@@ -142,7 +162,7 @@ static void set_timer(struct oxi_dispatch *d, ox_time now)
 
 	for (unsigned i = 0; i < d->slots; i++)
 		at = oxi_min_time(at, next_event(d, &d->workers[i]));
-	at = oxi_min_time(at, d->delay_at);
+	at = oxi_min_time(at, oxi_min_time(d->delay_at, oxi_dispatch_despair_at(d)));
 	if (d->queue.count + d->apart > 0 && d->rate_at > now)
 		at = oxi_min_time(at, d->rate_at);
 	if (!oxi_list_empty(&d->late))
@@ -173,6 +193,7 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 	d->local = o->workers + o->spare;
 	d->slots = d->local + o->remote;
 	d->timer_at = OX_NEVER;
+	d->o.spawn_deadline = o->spawn_deadline == 0 ? OX_SEC(10) : o->spawn_deadline;
 	d->o.ageing = o->ageing == 0 ? OX_SEC(10) : oxi_min_time(o->ageing, OX_SEC(1000000000));
 	oxi_dqueue_init(&d->queue);
 	oxi_list_init(&d->blocked);
@@ -228,7 +249,7 @@ void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time n
 {
 	OXI_CHECK(job->index < d->o.jobs && job->priority >= -OXI_PRIORITY_MAX && job->priority <= OXI_PRIORITY_MAX);
 	job->lease = 0;
-	job->failures = job->doomed = 0;
+	job->failures = job->doomed = job->nesting = 0;
 	if (d->refuse < 0) {
 		oxi_list_init(&job->link);
 		oxi_djob_end(d, job, OXI_END_LIMIT, d->refuse);
@@ -272,6 +293,7 @@ void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now)
 		oxi_affinity_give_up(d, w, now);
 	}
 	oxi_dispatch_end_delays(d, now);
+	oxi_dispatch_despair(d, now);
 	oxi_dispatch_relieve_slow(d, now);
 	assign(d, now);
 	for (unsigned i = 0; i < d->slots; i++)
@@ -319,7 +341,7 @@ void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_
 	if (job->state != OXI_LEASED)
 		oxi_djob_dequeue(d, job);
 	else if (oxi_lease_take_back(d, job) != OXI_TAKEN) {
-		if (!abandon) {
+		if (!abandon || job->nesting) {         /* whose would the one inside be? */
 			kill_job(d, job, how, status, now);
 			return;
 		}
@@ -348,6 +370,8 @@ void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generati
 	d->counts.starting--;
 	d->counts.ready++;
 	d->start_failures = 0;
+	d->helpless_since = 0;
+	w->refused = false;
 	w->looked_at = w->retry_at = 0;
 	oxi_dworker_begin_life(d, w, now);
 	oxi_pins_bind(w);
@@ -405,6 +429,16 @@ void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t ge
 		return;
 	w->failed_start = true;
 	count_failed_start(d);
+	set_timer(d, now);
+}
+
+void oxi_dispatch_refused(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now)
+{
+	struct oxi_dworker *w = worker_of(d, slot, generation);
+
+	if (w == NULL || w->state != OXI_WORKER_STARTING)
+		return;
+	oxi_dworker_refused(d, w, now);
 	set_timer(d, now);
 }
 
@@ -488,7 +522,7 @@ void oxi_dispatch_late(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now
 		oxi_djob_end(d, job, (enum oxi_end)(job->doomed - 1), job->doom);
 	else if (d->refuse < 0)
 		oxi_djob_end(d, job, OXI_END_LIMIT, d->refuse);
-	else if (d->ops->deadline(d->transport, job) <= now || oxi_djob_is_pinned(job))         /* those behind it go on */
+	else if ((job->dated && d->ops->deadline(d->transport, job) <= now) || oxi_djob_is_pinned(job))         /* those behind it go on */
 		oxi_djob_end(d, job, OXI_END_CANCEL, OX_ECANCELED);
 	else
 		oxi_djob_enqueue(d, job, OXI_FIRST, now);
@@ -521,9 +555,40 @@ void oxi_dispatch_retire(struct oxi_dispatch *d, unsigned slot, uint32_t generat
 	set_timer(d, now);
 }
 
+void oxi_dispatch_spoiled(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now)
+{
+	struct oxi_dworker *w = worker_of(d, slot, generation);
+
+	if (w == NULL)
+		return;
+	if (d->refuse == 0)
+		oxi_lease_take_back_last(d, w, w->outstanding, true, now);
+	oxi_dispatch_retire(d, slot, generation, now);
+}
+
 bool oxi_dispatch_owes(const struct oxi_dispatch *d, unsigned slot)
 {
 	return d->workers[slot].outstanding > 0;
+}
+
+uint64_t oxi_dispatch_mark(const struct oxi_dispatch *d, unsigned slot)
+{
+	return d->workers[slot].counter;
+}
+
+static bool is_after(uint64_t lease, uint64_t mark)
+{
+	return (lease & (((uint64_t)1 << OXI_LEASE_BITS) - 1)) > mark;
+}
+
+/* Its leases are in order; of those abandoned, only the last can still run. */
+bool oxi_dispatch_past(struct oxi_dispatch *d, unsigned slot, uint64_t mark)
+{
+	struct oxi_dworker *w = &d->workers[slot];
+
+	if (!oxi_list_empty(&w->leases) && !is_after(oxi_djob_of(w->leases.next)->lease, mark))
+		return false;
+	return w->abandoned == 0 || oxi_lease_cell(w, w->abandoned)->lease != w->abandoned || is_after(w->abandoned, mark);
 }
 
 /* Why the job of a dead worker needs a retry to go on; 0: it does not. */
@@ -531,7 +596,9 @@ static unsigned retry_cause(const struct oxi_dworker *w, const struct oxi_djob *
 {
 	if (job->doomed)
 		return job->doomed == OXI_END_TIMEOUT + 1 ? OX_RETRY_TIMEOUT : 0;
-	return is_culprit && !w->killed ? OX_RETRY_CRASH : 0;
+	if (job->nesting & OXI_OUTER)           /* killed for the one inside, it is gone as well */
+		return OX_RETRY_CRASH;
+	return (is_culprit || job->nesting) && !w->killed ? OX_RETRY_CRASH : 0;
 }
 
 /* Empties a dead worker's leases: to the queue's head in order, to ended what is doomed or has crashed for good. */
@@ -545,7 +612,7 @@ static void recover(struct oxi_dispatch *d, struct oxi_dworker *w, uint64_t culp
 
 		int refused = cause == OX_RETRY_CRASH && d->ops->crashed != NULL ? d->ops->crashed(d->transport, job) : 0;
 		oxi_lease_drop(d, job);
-		if (refused == 0 && cause != 0 && oxi_djob_may_retry(d, job, cause)) {
+		if (refused == 0 && cause != 0 && status != OX_ESANDBOX && oxi_djob_may_retry(d, job, cause)) {
 			job->doomed = 0;
 			oxi_djob_retry(d, job, now);
 			continue;
@@ -560,11 +627,13 @@ static void recover(struct oxi_dispatch *d, struct oxi_dworker *w, uint64_t culp
 			oxi_list_prepend(ended, &job->link);
 		} else {
 			oxi_djob_enqueue(d, job, OXI_FIRST, now);
+			d->ops->again(d->transport, job);
 		}
 	}
 	for (unsigned i = 0; i < OXI_CLAIMS && w->outstanding > 0; i++)
 		if (w->cells[i].lease != 0)     /* abandoned */
 			oxi_lease_free_cell(d, w, &w->cells[i]);
+	OXI_CHECK(w->nested == 0);
 	oxi_dworker_yield_to_heir(d, w);
 	w->check_at = OX_NEVER;
 	w->shortest = 0;
@@ -631,12 +700,13 @@ void oxi_dispatch_get_counts(const struct oxi_dispatch *d, struct oxi_dispatch_c
 {
 	*ret = d->counts;
 	ret->refuse = d->refuse;
-	ret->busy = 0;
+	ret->busy = ret->refused = 0;
 	for (unsigned i = 0; i < d->slots; i++) {
 		struct oxi_running r = { .lease = 0 };
 
 		if (d->workers[i].outstanding > 0)
 			d->ops->running(d->transport, i, &r);
 		ret->busy += r.lease != 0;
+		ret->refused += d->workers[i].refused;
 	}
 }

@@ -21,6 +21,9 @@
 
 enum oxi_job_state { OXI_QUEUED, OXI_BLOCKED, OXI_DELAYED, OXI_LEASED, OXI_ENDED };
 
+/* A job that waits for one of its own may run it on the spot, in the middle of itself. Both have begun, and die together. */
+enum oxi_nesting { OXI_OUTER = 1, OXI_INNER = 2 };
+
 #define OXI_PRIORITY_MAX 3              /* from -3 to 3 */
 
 /*
@@ -51,7 +54,8 @@ struct oxi_dextra {
 struct oxi_djob {
 	struct oxi_list link;           /* queue, delayed, or the worker's leases, in order of sending */
 	uint64_t lease;                 /* LEASED: its number; else 0 */
-	ox_time at;                     /* DELAYED: until when; doomed: when to kill; else since when it is in the queue, for ageing */
+	ox_time at;                     /* DELAYED: until when; doomed: when to kill; nesting: since when it runs; else since when it
+	                                 * is in the queue, for ageing */
 	ox_time timeout;                /* told to end when it has run that long; 0: none */
 	struct oxi_dextra *extra;       /* NULL: none */
 	uint32_t slot;                  /* LEASED: the worker */
@@ -61,7 +65,8 @@ struct oxi_djob {
 	uint8_t retries;                /* allowed */
 	uint8_t doomed;                 /* a kill is wanted for it: enum oxi_end + 1, and the status is in doom; else 0 */
 	int8_t priority;                /* higher ones first */
-	bool dated;                     /* has a deadline: ops->deadline */
+	bool dated : 1;                 /* has a deadline: ops->deadline */
+	uint8_t nesting : 2;            /* LEASED: enum oxi_nesting, or-ed; else 0 */
 	int doom;
 };
 
@@ -97,6 +102,8 @@ struct oxi_dispatch_ops {
 	void (*stop)(void *t, unsigned slot);
 	/* Sends n jobs, whose leases are set, to a slot. 0; negative: none was sent, they stay queued. */
 	int (*send)(void *t, unsigned slot, struct oxi_djob *const *jobs, unsigned n);
+	/* Sends one job, whose lease is set, to a worker that waits for it in the middle of another. 0; negative: it was not sent. */
+	int (*run)(void *t, unsigned slot, struct oxi_djob *job);
 	/* Takes a job that was sent back if it has not begun (compare-and-swap in the slot, or a question to a remote host). */
 	enum oxi_taken (*take_back)(void *t, unsigned slot, uint64_t lease);
 	void (*running)(void *t, unsigned slot, struct oxi_running *ret);
@@ -106,6 +113,8 @@ struct oxi_dispatch_ops {
 	int (*crashed)(void *t, struct oxi_djob *job);
 	/* When a job that is dated must not begin any more; OX_NEVER: it may. Asked each time that matters, for it may be moved. */
 	ox_time (*deadline)(void *t, const struct oxi_djob *job);
+	/* An attempt is over, whether it had begun or not, and the job will be run again. */
+	void (*again)(void *t, struct oxi_djob *job);
 	/* The job has ended; how and with which status. For OXI_END_RESULT the transport has stored the value before. */
 	void (*end)(void *t, struct oxi_djob *job, enum oxi_end how, int status);
 	/* Wants oxi_dispatch_tick() at this time, in place of the one asked for before; OX_NEVER: not at all. */
@@ -132,6 +141,7 @@ struct oxi_dispatch_options {
 	uint64_t seed;                  /* of the randomness in delays */
 	ox_time interval;               /* between two jobs that are sent, on average; 0: none */
 	ox_time ageing;                 /* a wait that counts as much as one priority; 0: 10 s */
+	ox_time spawn_deadline;         /* what jobs wait while there is no worker and none can be started; 0: 10 s; OX_NEVER */
 };
 
 struct oxi_dispatch_counts {
@@ -140,6 +150,7 @@ struct oxi_dispatch_counts {
 	unsigned queued, leased;
 	unsigned ready, starting;       /* workers; busy ones are ready too, and running a job at this moment */
 	unsigned busy;
+	unsigned refused;               /* could not be started when last tried, and will be tried again */
 	int refuse;                     /* what new jobs get: OX_ECLOSED, OX_EINIT; 0: they are taken */
 };
 
@@ -189,10 +200,19 @@ int oxi_dispatch_pin(struct oxi_dispatch *d, struct oxi_pin *pin, bool dedicated
 void oxi_dispatch_clear(struct oxi_dispatch *d, struct oxi_pin *pin, enum oxi_end how, int status, ox_time now);
 /* It has no jobs any more. */
 void oxi_dispatch_unpin(struct oxi_dispatch *d, struct oxi_pin *pin, ox_time now);
+/*
+ * The job outer waits for job, one of its own: has it run there, on the spot, if it is nowhere running yet, and may begin now.
+ * False: it does not; to be asked again when something has changed.
+ */
+bool oxi_dispatch_run_inside(struct oxi_dispatch *d, struct oxi_djob *job, struct oxi_djob *outer, ox_time now);
+/* The live job with this lease; NULL. Counts nothing. */
+struct oxi_djob *oxi_dispatch_peek(const struct oxi_dispatch *d, unsigned slot, uint64_t lease);
 
 /* Events from the transport. generation: of the worker that it is about; an old one is ignored (late counted). */
 void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now);
 void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t generation, int status, ox_time now);
+/* The start that ops->spawn() has promised was refused: tried again with backoff. */
+void oxi_dispatch_refused(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now);
 /* A remote worker is there, and ready, in a remote slot that has none. Returns: its generation. */
 uint32_t oxi_dispatch_join(struct oxi_dispatch *d, unsigned slot, ox_time now);
 /* A remote worker takes no more jobs: it will be lost when its own have ended. */
@@ -221,7 +241,15 @@ void oxi_dispatch_lost(struct oxi_dispatch *d, unsigned slot, uint32_t generatio
 void oxi_dispatch_condemn(struct oxi_dispatch *d, unsigned slot, uint32_t generation, int status, ox_time now);
 /* The worker gets no more jobs, and is replaced. */
 void oxi_dispatch_retire(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now);
+/* The same, and it will begin none of the jobs that it has. */
+void oxi_dispatch_spoiled(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now);
 bool oxi_dispatch_owes(const struct oxi_dispatch *d, unsigned slot);    /* has jobs to run, or runs one */
+/*
+ * How many leases have been given to a slot; and whether none of the first so many runs any more, nor will. (Marks, for what jobs
+ * see while they run.)
+ */
+uint64_t oxi_dispatch_mark(const struct oxi_dispatch *d, unsigned slot);
+bool oxi_dispatch_past(struct oxi_dispatch *d, unsigned slot, uint64_t mark);
 void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now);
 /*
  * No new workers, no sends; workers are told to end. What has not begun ends now (OXI_END_LIMIT, OX_ECLOSED),

@@ -28,23 +28,13 @@ bool oxi_djob_may_retry(const struct oxi_dispatch *d, const struct oxi_djob *job
 	return job->failures < job->retries && d->refuse == 0 && (d->kinds[job->index].policy.retry_on & cause) != 0;
 }
 
-/* splitmix64 */
-static uint64_t random_number(struct oxi_dispatch *d)
-{
-	uint64_t z = d->o.seed += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return z ^ z >> 31;
-}
-
 static ox_time pause_after(struct oxi_dispatch *d, const struct oxi_policy *p, unsigned failures)
 {
 	ox_time pause = oxi_min_time(p->retry_delay, p->retry_max);
 
 	while (--failures > 0 && pause < p->retry_max)
 		pause = pause > p->retry_max / 2 ? p->retry_max : 2 * pause;
-	return pause - (ox_time)(random_number(d) % ((uint64_t)pause / 2 + 1));
+	return pause - (ox_time)(oxi_splitmix(&d->o.seed) % ((uint64_t)pause / 2 + 1));
 }
 
 /* ---- the ring ---- */
@@ -74,6 +64,7 @@ void oxi_djob_retry(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now)
 	d->delay_at = oxi_min_time(d->delay_at, job->at);
 	d->counts.queued++;
 	d->counts.retried++;
+	d->ops->again(d->transport, job);
 }
 
 static void empty_slot(struct oxi_dispatch *d, struct oxi_list *slot, ox_time now)

@@ -266,6 +266,8 @@ void oxi_lease_drop(struct oxi_dispatch *d, struct oxi_djob *job)
 
 	oxi_lease_free_cell(d, w, oxi_lease_cell(w, job->lease));
 	oxi_list_remove(&job->link);
+	w->nested -= job->nesting != 0;
+	job->nesting = 0;
 	job->lease = 0;
 	d->counts.leased--;
 }

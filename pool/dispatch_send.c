@@ -40,7 +40,7 @@ static struct oxi_dworker *pick(struct oxi_dispatch *d, unsigned *ret_takers, ox
 	return best;
 }
 
-static void count_sent(struct oxi_dispatch *d, ox_time now)
+void oxi_dispatch_count_sent(struct oxi_dispatch *d, ox_time now)
 {
 	if (d->o.interval > 0)
 		d->rate_at = oxi_max_time(d->rate_at, now - OXI_LUMP) + d->o.interval;
@@ -106,7 +106,7 @@ static unsigned lease_jobs(struct oxi_dispatch *d, struct oxi_dworker *w, next_f
 			break;
 		oxi_djob_dequeue(d, job);
 		oxi_lease_take(d, w, job, now);
-		count_sent(d, now);
+		oxi_dispatch_count_sent(d, now);
 		jobs[n++] = job;
 	}
 	oxi_dworker_set_accepting(d, w);

@@ -17,6 +17,10 @@
  *
  * The heir holds back until the elder owes nothing, so no more than `workers` jobs run at a time. If the other
  * slot is missing, or not empty yet, the worker ends all the same and is replaced in its own. One that does not end is killed after OXI_FINI.
+ *
+ * Being refused. A worker that cannot be started, for want of processes or memory, is tried again ever more slowly, and
+ * the pool goes on with those that it has. If it has none, jobs that have waited for spawn_deadline fail; the pool goes
+ * on trying.
  */
 #include "pool/dispatch_state.h"
 
@@ -40,14 +44,21 @@ void oxi_dworker_start(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time no
 {
 	oxi_dworker_enter(d, w);
 	int r = d->ops->spawn(d->transport, oxi_dworker_slot(d, w), w->generation);
-	if (r >= 0)
-		return;
+	if (r < 0)
+		oxi_dworker_refused(d, w, now);
+	if (r == OX_EINIT && d->refuse == 0)
+		oxi_dispatch_refuse_all(d, OX_EINIT);
+}
+
+void oxi_dworker_refused(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
+{
 	w->state = OXI_WORKER_DOWN;
+	w->refused = true;
 	d->counts.starting--;
 	d->counts.spawned--;
 	w->spawn_at = now + oxi_dworker_backoff(++w->misfires);
-	if (r == OX_EINIT && d->refuse == 0)
-		oxi_dispatch_refuse_all(d, OX_EINIT);
+	if (d->helpless_since == 0 && d->counts.ready == 0)
+		d->helpless_since = now;
 }
 
 void oxi_dworker_kill(struct oxi_dispatch *d, struct oxi_dworker *w)
@@ -207,4 +218,33 @@ void oxi_dispatch_grow(struct oxi_dispatch *d, ox_time now)
 		return;
 	for (unsigned n = count_coming(d); n < d->queue.count && oxi_dispatch_hire(d, now) != NULL; n++)
 		;
+}
+
+/* ---- none ---- */
+
+ox_time oxi_dispatch_despair_at(const struct oxi_dispatch *d)
+{
+	ox_time at = OX_NEVER;
+
+	if (d->helpless_since == 0 || d->refuse < 0 || d->o.spawn_deadline == OX_NEVER)
+		return OX_NEVER;
+	for (unsigned level = 0; level < OXI_LEVELS; level++)
+		if (!oxi_list_empty(&d->queue.level[level])) {
+			ox_time since = oxi_max_time(d->helpless_since, oxi_djob_of(d->queue.level[level].next)->at);
+			at = oxi_min_time(at, since + d->o.spawn_deadline);
+		}
+	return at;
+}
+
+void oxi_dispatch_despair(struct oxi_dispatch *d, ox_time now)
+{
+	while (oxi_dispatch_despair_at(d) <= now)
+		for (unsigned level = 0; level < OXI_LEVELS; level++) {
+			struct oxi_djob *job = oxi_djob_of(d->queue.level[level].next);
+
+			if (oxi_list_empty(&d->queue.level[level]) || job->at + d->o.spawn_deadline > now)
+				continue;
+			oxi_djob_dequeue(d, job);
+			oxi_djob_end(d, job, OXI_END_LIMIT, OX_EINIT);
+		}
 }

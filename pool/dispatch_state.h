@@ -52,6 +52,7 @@ struct oxi_dworker {
 	bool killed;                    /* READY: by us; its end is awaited */
 	bool stopped;                   /* was told to end */
 	bool failed_start;              /* STARTING: said so; counted */
+	bool refused;                   /* it could not be started when that was last tried */
 	bool parting;                   /* is ending, and its slot stays empty then */
 	uint64_t ended;                 /* jobs */
 	uint64_t quota;                 /* of jobs, in its life */
@@ -64,6 +65,7 @@ struct oxi_dworker {
 	ox_time slow;                   /* without a result for so long it is slow: OXI_SLOW, or OXI_SLOW_REMOTE */
 	unsigned misfires;              /* in a row: starts that were refused or came to nothing */
 	unsigned outstanding;           /* leases, abandoned ones included */
+	unsigned nested;                /* of these jobs, those that stand in one another */
 	ox_time load;                   /* their cost */
 	ox_time progress_at;            /* of the last result, or of the first lease */
 	bool settled;                   /* slow, and all that it owes has begun */
@@ -107,6 +109,7 @@ struct oxi_dispatch {
 	int refuse;                     /* closed or broken: the code that jobs get; 0: neither */
 	unsigned accepting;             /* workers that would take a job */
 	unsigned start_failures;        /* in a row, of all workers */
+	ox_time helpless_since;         /* no worker is ready, and one could not be started; 0: not so */
 	unsigned turn;                  /* the worker looked at first, of equals */
 	unsigned round;                 /* of sends: each worker gets one message in it */
 	ox_time timer_at;               /* as told to ops->timer */
@@ -248,6 +251,7 @@ void oxi_dispatch_end_delays(struct oxi_dispatch *d, ox_time now);
 
 void oxi_dworker_enter(struct oxi_dispatch *d, struct oxi_dworker *w);          /* a new one: STARTING */
 void oxi_dworker_start(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);
+void oxi_dworker_refused(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);   /* it was not started */
 void oxi_dworker_kill(struct oxi_dispatch *d, struct oxi_dworker *w);
 void oxi_dworker_stop(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);
 ox_time oxi_dworker_backoff(unsigned n);
@@ -263,10 +267,13 @@ static inline bool oxi_dworker_is_empty(const struct oxi_dworker *w)            
 {
 	return w == NULL || (w->state == OXI_WORKER_DOWN && w->spawn_at == OX_NEVER);
 }
+ox_time oxi_dispatch_despair_at(const struct oxi_dispatch *d);  /* when the first job has waited too long for a worker */
+void oxi_dispatch_despair(struct oxi_dispatch *d, ox_time now);
 
 /* ---- sending and taking back (dispatch_send.c) ---- */
 
 void oxi_dispatch_send_queue(struct oxi_dispatch *d, ox_time now);
+void oxi_dispatch_count_sent(struct oxi_dispatch *d, ox_time now);
 void oxi_dispatch_relieve_slow(struct oxi_dispatch *d, ox_time now);
 void oxi_dispatch_share_work(struct oxi_dispatch *d, ox_time now);
 

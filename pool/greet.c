@@ -93,7 +93,7 @@ int oxi_welcome_read(const void *text, size_t len, struct oxi_welcome *ret, cons
 
 /* ---- stories ---- */
 
-void oxi_story_write(struct oxi_text *t, const ox_crash *c, const char *host)
+void oxi_story_say(struct oxi_text *t, const ox_crash *c, const char *host)
 {
 	oxi_text_add(t, "host %s\npid %d\nsignal %d\nexit %d\n", host, (int)c->pid, c->signal, c->exit_code);
 	oxi_text_add(t, "address %" PRIuPTR "\nuser %" PRId64 "\nsystem %" PRId64 "\n", (uintptr_t)c->address, c->user_time,
@@ -103,7 +103,7 @@ void oxi_story_write(struct oxi_text *t, const ox_crash *c, const char *host)
 		oxi_text_add(t, "frame %" PRIuPTR "\n", (uintptr_t)c->backtrace[i]);
 }
 
-int oxi_story_read(const void *text, size_t len, struct oxi_story *ret)
+int oxi_story_hear(const void *text, size_t len, struct oxi_story *ret)
 {
 	uint64_t pid = 0, signo = 0, code = 0, address = 0, user = 0, system = 0, rss = 0, limit = 0, frame;
 	struct oxi_lines lines;

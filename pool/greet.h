@@ -34,8 +34,8 @@ struct oxi_welcome_ops {
 int oxi_welcome_read(const void *text, size_t len, struct oxi_welcome *ret, const struct oxi_welcome_ops *ops, void *arg);
 
 /* host: where the worker was. */
-void oxi_story_write(struct oxi_text *t, const ox_crash *c, const char *host);
-int oxi_story_read(const void *text, size_t len, struct oxi_story *ret);
+void oxi_story_say(struct oxi_text *t, const ox_crash *c, const char *host);
+int oxi_story_hear(const void *text, size_t len, struct oxi_story *ret);
 
 /* A name that fits into a line as it is. */
 bool oxi_greet_name(const char *name);

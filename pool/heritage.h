@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 
 #include <oxbow/actor.h>
+#include <oxbow/callback.h>
 #include <oxbow/job.h>
 
 #include "ipc/arena.h"
@@ -29,6 +30,11 @@
 #define OXI_BATCH       256u            /* jobs in one message, at most */
 #define OXI_FRAMES      64u             /* of a crash's backtrace */
 #define OXI_SECRET      16u             /* bytes */
+#define OXI_DEPTH       64u             /* jobs that stand in one another, at most */
+#define OXI_NOTE        104u            /* bytes of a note, with its end */
+#define OXI_CALLS       64u             /* functions of the main loop that a pool's jobs can call */
+#define OXI_LOG_LINE    800u            /* bytes */
+#define OXI_TICKETS     1024u           /* jobs that a job has submitted and not awaited, at most */
 
 /* An actor's type is a row of kinds: its constructor, its destructor, its methods. */
 enum oxi_role { OXI_ROLE_JOB, OXI_ROLE_CONSTRUCT, OXI_ROLE_DESTRUCT, OXI_ROLE_METHOD };
@@ -48,6 +54,8 @@ struct oxi_job_entry {
 	enum oxi_role role;
 	uint32_t type;                  /* of an actor: the index of its constructor */
 	size_t max_result;
+	uint64_t name;                  /* oxi_text_identity() of it */
+	size_t emit_ahead, emit_ahead_bytes;
 	ox_time timeout;                /* 0: none */
 };
 
@@ -55,17 +63,31 @@ struct oxi_pool_page {
 	uint32_t epoch;                 /* tells this pool from earlier ones in every message header */
 	pid_t parent;                   /* the main process, the only one that workers let in */
 	unsigned workers, jobs;
-	bool capture;
 	unsigned places;                /* slots s and s + places are never both asked to run jobs: they share a CPU */
 	bool pin;
+	bool sandbox, strict_state, warn_of_strays;
+	unsigned keep_state;            /* enum ox_state, or-ed: what jobs may change and leave */
 	int nice;
 	size_t max_core, max_data, max_files, max_file_size;    /* 0: as it is; but no core */
+	size_t max_input;
+	_Atomic uint64_t shared;        /* place of the struct oxi_directory; 0: nothing has been shared */
 	int (*worker_init)(void *arg);
 	void (*worker_fini)(void *arg);
 	void *worker_arg;
 	uint64_t init_identity, fini_identity;          /* oxi_code_identity() of the two; 0 for NULL */
+	uint64_t seed;
+	unsigned calls;
+	ox_callback_fn *call[OXI_CALLS];                /* only to be compared with */
 	struct oxi_chaos chaos;
 	struct oxi_job_entry job[];
+};
+
+/* The data that all workers see, as of one moment (parent_shared.c). A block of the arena, never changed. */
+struct oxi_directory {
+	uint64_t count;
+	struct oxi_shared_entry {
+		uint64_t id, place, length;
+	} entry[];                      /* by id */
 };
 
 /* A claim cell: lease << 2 | state. Cell lease % OXI_CLAIMS. Offered by the parent before sending. */
@@ -88,6 +110,24 @@ struct oxi_outbox {
 	_Alignas(64) uint8_t body[OXI_OUTBOX];
 };
 
+/*
+ * What a job says of itself while it runs: one for each level of jobs that stand in one another. A sequence lock of
+ * one writer: odd while it writes. The job that it is about is named by its lease.
+ */
+struct oxi_report {
+	_Atomic uint32_t seq;
+	_Atomic uint64_t lease;
+	_Atomic uint64_t done, total;
+	char note[OXI_NOTE];
+};
+
+/* One that holds still. False: none of this lease, or it is being written all the time. */
+struct oxi_said {
+	uint64_t done, total;
+	char note[OXI_NOTE];            /* ends with 0, whatever was there */
+};
+bool oxi_report_read(const struct oxi_report *level, uint64_t lease, struct oxi_said *ret);
+
 struct oxi_slot {
 	/* the worker writes */
 	_Atomic uint64_t running;       /* lease of the job that runs; 0: none */
@@ -96,14 +136,19 @@ struct oxi_slot {
 	/* its obituary, written by the signal handler of the dying worker */
 	_Atomic int32_t signal;
 	uint64_t fault_address;
+	int32_t system_call;            /* SIGSYS: its number */
+	uint32_t architecture;          /* that the number belongs to, as AUDIT_ARCH_ says it */
 	uint32_t frame_count;
 	void *frames[OXI_FRAMES];
 	/* the parent writes */
 	_Alignas(64) _Atomic uint32_t received;         /* RESULTS messages so far */
-	_Atomic uint64_t told;          /* lease of the job that was last told to end */
+	_Atomic uint64_t logged;        /* LOG messages handled */
+	/* cell lease % OXI_CLAIMS: the job that was last told to end. Leases are not used twice, so it is never cleared */
+	_Alignas(64) _Atomic uint64_t told[OXI_CLAIMS];
 	/* both write, by compare-and-swap */
 	_Alignas(64) _Atomic uint64_t claims[OXI_CLAIMS];
 	/* the worker writes */
+	_Alignas(64) struct oxi_report report[OXI_DEPTH];
 	struct oxi_outbox outbox[OXI_OUTBOXES];
 };
 
@@ -117,14 +162,30 @@ struct oxi_heritage {
 	char channel[OXI_CHANNEL_NAME];
 	int floor;                      /* all descriptors from 3 to below it are occupied, until the channel is made */
 	int listener;                   /* of the channel */
-	int output;                     /* for descriptors 1 and 2; -1: they stay */
+	int output, errors;             /* for descriptors 1 and 2; -1: they stay */
 };
+
+static inline bool oxi_slot_told(const struct oxi_slot *s, uint64_t lease)
+{
+	return atomic_load_explicit(&s->told[lease % OXI_CLAIMS], memory_order_relaxed) == lease;
+}
 
 /*
  * Which loaded object a function lies in, and where: the same in two processes if the function is. 0: in
  * none. A program or library that was loaded after the spawner's fork is not there in the workers.
  */
 uint64_t oxi_code_identity(const void *fn);
+uint64_t oxi_text_identity(const char *text);                   /* the same for the same text */
+
+/* The next number of SplitMix64. */
+static inline uint64_t oxi_splitmix(uint64_t *state)
+{
+	uint64_t x = *state += 0x9e3779b97f4a7c15u;
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+	return x ^ x >> 31;
+}
 
 size_t oxi_control_page(unsigned jobs);                         /* bytes of struct oxi_pool_page, in whole pages */
 size_t oxi_control_slot(void);                                  /* bytes of struct oxi_slot, in whole pages */

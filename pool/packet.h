@@ -5,7 +5,7 @@
  *
  *	control socket, one a process            main -> spawner  POOL  + memfd, pool's socket
  *	                                         spawner -> main  ANSWER;  STANDBY + the standby's control socket
- *	pool's socket                            main -> spawner  FORK  + output pipe, if captured
+ *	pool's socket                            main -> spawner  FORK  + output, errors, if they go anywhere
  *	                                         spawner -> main  FORKED + pidfd;  DIED
  *	    main shuts down its sending side: close. The spawner closes its end: all the pool's processes are gone.
  */

@@ -5,6 +5,8 @@
  *	parent_spawner.c    the client of the spawner: the first fork, registering a pool, promoting the standby
  *	cpus.c              how many workers by default
  *	parent_memory.c     payloads in the arena; blobs
+ *	parent_chunks.c     payloads that go another way, in pieces
+ *	parent_shared.c     data that all workers see
  *	parent_place.c      how many jobs may be in the pool
  *	parent_job.c        a job is a future: submit, call, ends, stories
  *	parent_after.c      jobs that wait for others, and get their results
@@ -13,12 +15,18 @@
  *	parent_checkup.c    memory and standstill of workers, looked at by the clock
  *	parent_measure.c    times of jobs; parent_prometheus.c, parent_trace.c: for others to look at
  *	parent_quarantine.c which inputs have crashed workers, and how often
+ *	parent_story.c      a death and how it is told; parent_symbols.c: names of functions
+ *	parent_residue.c    what jobs left in their workers, told
  *	parent_transport.c  the dispatcher's wishes turned into messages, and messages into its events
  *	parent_remote.c     hosts of remote workers: who listens, who is there
  *	parent_lane.c       a slot of such a host, as the dispatcher sees it
- *	parent_pool.c       open, turn, close, stats
+ *	parent_pool.c       open, turn, close
+ *	parent_stats.c      figures, and what the log hears of the pool
  *	parent_map.c        a job over a sequence
  *	parent_actor.c      objects in workers: their lives, calls, restarts
+ *	parent_output.c     what workers write: captured, tagged
+ *	parent_inside.c     what a job does besides running (parent_inside.h): its parts, callbacks, and jobs of its own
+ *	parent_snapshot.c   a child forked from the program itself; needs no pool
  */
 #ifndef OXBOW_POOL_PARENT_H
 #define OXBOW_POOL_PARENT_H
@@ -31,6 +39,7 @@
 #include "loop/loop.h"
 #include "pool/dispatch.h"
 #include "pool/heritage.h"
+#include "pool/packet.h"
 #include "pool/table.h"
 
 /* ---- the spawner (any thread) ---- */
@@ -49,14 +58,17 @@ int oxi_spawner_register(const struct oxi_arena *a, int *ret_socket);
 
 #define OXI_HOST 72u                    /* bytes of a host's name, with its end */
 
-/* What a worker's death, or a captured output, adds to a job. */
+/* What few jobs have, made when it is needed: what a worker's death, or a captured output, adds to one, and its inside. */
 struct oxi_story {
 	ox_crash crash;
 	bool crashed;
 	char *output;                   /* of this struct */
 	size_t output_len;
 	bool output_truncated;
+	struct oxi_said said;           /* last, of an attempt whose worker died */
+	struct oxi_inside *inside;      /* of this struct; NULL: nothing */
 	char *saved;                    /* of this struct: crash.saved */
+	char system_call[32];
 	void *frames[OXI_FRAMES];
 	char host[OXI_HOST];            /* where that was; "": here */
 };
@@ -75,13 +87,14 @@ struct ox_result {
 	struct oxi_djob dispatch;
 	ox_pool *pool;
 	union {
-		const uint8_t *input;   /* until it has ended: in room, or in the arena (then this job is one of its users) */
+		const uint8_t *input;   /* until it has ended: in room; in the arena (then this job is one of its users); else of its own */
 		ox_time run_time;       /* then; 0: it was not told */
 	};
 	size_t input_len;               /* until it has ended */
 	struct oxi_story *story;        /* NULL: none */
-	uint32_t cap;                   /* bytes at room; the result goes there too if it fits */
-	uint16_t limit;                 /* the status of its result is the library's, not the function's */
+	uint16_t cap;                   /* bytes at room; the result goes there too if it fits */
+	bool limit;                     /* the status of its result is the library's, not the function's */
+	uint32_t number;                /* in order of submission, the lower part; the upper one is in future.spare */
 	_Alignas(8) uint8_t room[];
 };
 
@@ -103,10 +116,10 @@ struct oxi_grant {
 };
 #define OXI_GRANTS 8u                   /* a worker holds at most */
 
-/* Bytes that a worker wrote to its standard output and error since the last job ended. */
+/* Bytes that a worker wrote since the last job ended, or, tagged, the line that has not ended. */
 struct oxi_output {
 	int fd;                         /* of the pipe; -1 */
-	char *data;                     /* p->capture bytes, made when the first byte comes */
+	char *data;                     /* made when the first byte comes */
 	size_t len;
 	bool truncated;
 };
@@ -128,7 +141,10 @@ struct oxi_seat {
 	uint32_t received;              /* RESULTS messages handled */
 	uint32_t harvested;             /* results of the next one that were taken from the outbox beforehand */
 	struct oxi_grant grant[OXI_GRANTS];
-	struct oxi_output output;
+	struct oxi_transfer *transfer;  /* of a payload in chunks; NULL: there was none yet */
+	struct oxi_output output, errors;       /* errors: where they are tagged, a pipe of their own */
+	const char *writer;             /* tagged: the job that it was sent last */
+	struct oxi_inside *asking;      /* of the job that waits for an answer; NULL: none */
 };
 
 /* ---- the pool ---- */
@@ -143,6 +159,14 @@ struct oxi_kind {
 	enum oxi_role role;
 	uint32_t type;                  /* of an actor: index of the constructor */
 	size_t expect;                  /* room to send along for a result; 0: they are small */
+	unsigned told;                  /* enum ox_state: what its jobs left and was said */
+};
+
+/* A callback as the pool knows it. */
+struct oxi_callee {
+	ox_callback copy;
+	unsigned active;                /* running */
+	struct oxi_list waiting;        /* struct oxi_call, for active to fall below the limit */
 };
 
 struct ox_pool {
@@ -153,7 +177,7 @@ struct ox_pool {
 	unsigned kind_count, job_count; /* jobs come first, then actors */
 	/* what jobs, results and blobs hold on to: lives until the last of them is freed */
 	struct oxi_arena arena;
-	struct oxi_zone **zones;        /* inputs, then one a worker */
+	struct oxi_zone **zones;        /* inputs, then one a worker, then the overflow */
 	size_t users;                   /* jobs, results and blobs, and 1 until closed */
 	struct ox_result *free_jobs[2]; /* by OXI_ROOM_ class, chained by pool */
 	/* what runs them */
@@ -164,6 +188,12 @@ struct ox_pool {
 	int spawner;                    /* the pool's socket; -1: no spawner */
 	struct oxi_remote *remote;      /* who listens for remote workers; NULL: nobody */
 	struct oxi_story *obituary;             /* while the dispatcher is told of a death */
+	struct oxi_callee *callees;
+	unsigned callee_count;
+	struct oxi_list ended_calls;    /* struct oxi_call, whose coroutines have ended */
+	uint64_t numbers;               /* given to jobs */
+	unsigned awaiting;              /* seats whose jobs wait for jobs of theirs */
+	bool lines_lost;                /* of tagged output, and told */
 	bool blameless;                 /* that one was not of the job's making */
 	struct oxi_quarantine *quarantine;      /* NULL: nothing has crashed that is counted */
 	struct oxi_measured *measured;          /* one a kind; NULL: not asked for */
@@ -175,6 +205,7 @@ struct ox_pool {
 	ox_time timer_at, timer_set;    /* wanted, and what the kernel has */
 	ox_time checkup_at;             /* the next look at the workers */
 	uint64_t oom_kills;             /* of the kernel's, when last looked at */
+	bool degraded;                  /* was told that workers could not be forked */
 	ox_loop *loop;                  /* that watches; NULL: none */
 	struct oxi_watch *watch;
 	struct oxi_hook flush, at_end;
@@ -182,13 +213,18 @@ struct ox_pool {
 	/* admission */
 	struct oxi_list submitters;     /* struct submitter, FIFO */
 	size_t pending, pending_bytes;
-	uint64_t submitted, done, failed, cancelled, rejected, shared;
+	uint64_t submitted, done, failed, cancelled, rejected, shared, spoiled;
 	/* jobs that wait for others */
 	struct oxi_list waiting, ripe;  /* by dispatch.link; ripe: no longer, but the dispatcher has not got them yet */
 	size_t waiting_count;           /* in both */
 	struct oxi_table same;          /* struct oxi_same, while another submitter may join */
 	unsigned draining;
 	struct oxi_list drainers;       /* struct oxi_wait */
+	/* data that all workers see */
+	struct oxi_list shared_data;    /* struct ox_shared */
+	struct oxi_list retired;        /* pieces that jobs may still look at, the oldest first */
+	struct oxi_piece *directory;    /* NULL: none yet */
+	uint64_t shared_ids;
 	/* closing */
 	bool closing, killed, shut;     /* killed: workers that had not ended; shut: the spawner has been told */
 	ox_time kill_at;                /* when to kill what has not ended */
@@ -204,6 +240,9 @@ int oxi_pool_attach(ox_pool *p);        /* to the running loop. 0; OX_ESTATE: be
 void oxi_pool_turn(ox_pool *p);         /* handles all events */
 void oxi_pool_settle(ox_pool *p);       /* after something was put to the dispatcher */
 void oxi_pool_unref(ox_pool *p);
+const char *oxi_pool_name(const ox_pool *p);            /* for the log */
+void oxi_pool_degraded(ox_pool *p, int status);         /* a worker was refused: told to the log once */
+void oxi_pool_restored(ox_pool *p);                     /* one is ready: no more refused ones? Told too */
 int oxi_pool_find_spawner(ox_pool *p);  /* 0; -errno, OX_ESTATE */
 enum oxi_event { OXI_EVENT_CHANNEL, OXI_EVENT_SPAWNER, OXI_EVENT_TIMER, OXI_EVENT_OUTPUT, OXI_EVENT_DEATH };
 int oxi_pool_listen(ox_pool *p, int fd, enum oxi_event what, unsigned slot);
@@ -220,19 +259,36 @@ void oxi_quarantine_free(struct oxi_quarantine *q);
 /* ---- memory ---- */
 
 bool oxi_memory_inside(const ox_pool *p, const void *data);     /* of the arena */
-/* A block of the arena, of one user; NULL: full. */
-uint8_t *oxi_memory_get(ox_pool *p, size_t len);
-/* A copy of an input in the arena; NULL: full. */
+/* A block of a zone, or else of the overflow. Its place; 0: both are full. */
+size_t oxi_memory_get(ox_pool *p, unsigned zone, size_t len, size_t *ret_cap);
+/* A block of an input's size, of one user, to be written here; NULL: full, or the system has no memory for it. */
+uint8_t *oxi_memory_new(ox_pool *p, size_t len);
+/* A copy of an input in the arena; NULL as oxi_memory_new(). */
 uint8_t *oxi_memory_copy(ox_pool *p, const void *data, size_t len);
+/* A copy there if it is large, or else of oxi_alloc(). NULL: neither is to be had. */
+const uint8_t *oxi_memory_copy_or_own(ox_pool *p, const void *data, size_t len);
 /* One more user of the live block that holds [data, data + len); false: none does. */
 bool oxi_memory_share(ox_pool *p, const void *data, size_t len);
 void oxi_memory_put(ox_pool *p, const void *data);
 
+void oxi_shared_sweep(ox_pool *p);      /* frees what no job can see any more */
+void oxi_shared_close(ox_pool *p);
+
 /* ---- jobs, for the transport ---- */
 
-/* The result of a live job: bytes to copy, or a block of the arena that becomes the job's. Its status: r's, or OX_ENOMEM. */
-int oxi_job_store(struct ox_result *job, const struct oxi_record *r, const void *data, bool in_arena,
+/*
+ * The result of a live job: bytes to copy, or memory that is given to the job (of the arena or of oxi_alloc()); output: what it has
+ * written, NULL if that is in another's. Its status: r's, or OX_ENOMEM.
+ */
+int oxi_job_store(struct ox_result *job, const struct oxi_record *r, const void *data, bool given,
                   struct oxi_output *output);
+struct ox_result *oxi_job_of(const ox_future *f);               /* NULL: it is none */
+/* The story of a job, made if there is none; NULL: memory. */
+struct oxi_story *oxi_job_story(struct ox_result *job);
+/* A job of a job: counted, and not submitted yet. Released as a future. 0; OX_ENOMEM. */
+int oxi_job_new_child(ox_pool *p, unsigned index, const void *in, size_t len, struct ox_result **ret);
+uint64_t oxi_job_number(const struct ox_result *job);           /* for its random numbers */
+void oxi_job_finish(struct ox_result *job, enum oxi_end how, int status);       /* the last step of its end */
 void oxi_job_ended(void *t, struct oxi_djob *job, enum oxi_end how, int status);
 
 /* When a dated job must not begin any more, as things stand. */
@@ -286,7 +342,7 @@ void oxi_actors_leave(ox_pool *p);              /* all workers are gone */
 
 bool oxi_place_try(ox_pool *p, size_t len);     /* takes a place if there is one that nobody waits for */
 int oxi_place_await(ox_pool *p, size_t len);    /* takes a place; parks until there is one. 0; OX_ECANCELED, OX_ECLOSED */
-void oxi_place_take(ox_pool *p, size_t len);    /* takes a place, whether there is one or not */
+void oxi_place_take(ox_pool *p, size_t len);    /* whether there is one or not */
 void oxi_place_shrink(ox_pool *p, size_t len);  /* so many bytes of it are not needed */
 void oxi_place_leave(ox_pool *p, size_t len);
 void oxi_pool_hold(ox_pool *p);                 /* tells the loop whether something real is pending */
@@ -320,6 +376,10 @@ void oxi_same_ended(struct oxi_same *s);                        /* the work is d
 ox_time oxi_same_deadline(const struct oxi_same *s);            /* the last of them */
 struct ox_result *oxi_same_work(const ox_future *f);            /* that its end came from; NULL: none, or it is no such future */
 bool oxi_same_is(const ox_future *f, const ox_pool *p);
+/* ---- snapshots: what is asked of any future ---- */
+
+const struct oxi_story *oxi_snapshot_story(const ox_future *f);
+ox_time oxi_snapshot_run_time(const ox_future *f);
 
 /* ---- seats ---- */
 
@@ -330,7 +390,16 @@ void oxi_seat_kill(struct oxi_seat *s);
 void oxi_seat_forked(ox_pool *p, struct oxi_seat *s, int status, pid_t pid, int pidfd);
 void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusage *usage);
 bool oxi_seats_empty(const ox_pool *p);
-void oxi_output_drain(const ox_pool *p, struct oxi_output *o);
+/* The ends of pipes that a new worker is given. */
+struct oxi_ends {
+	int fd[OXI_PACKET_FDS];
+	unsigned n;
+};
+int oxi_output_open(ox_pool *p, struct oxi_seat *s, struct oxi_ends *ret);      /* 0; -errno. n descriptors are the caller's */
+void oxi_output_read(ox_pool *p, struct oxi_seat *s);           /* what has come */
+void oxi_output_drain(ox_pool *p, struct oxi_seat *s);          /* the same, and a job has ended */
+void oxi_output_forget(struct oxi_output *o);
+void oxi_output_close(const ox_pool *p, struct oxi_seat *s);
 void oxi_output_move(struct oxi_output *o, struct oxi_story *ret);      /* what there is, if any */
 
 bool oxi_seat_stopped(const struct oxi_seat *s);        /* by a signal */
@@ -349,15 +418,36 @@ bool oxi_remote_empty(const ox_pool *p);
 void oxi_remote_count(const ox_pool *p, ox_pool_stats *s);
 void oxi_remote_close(ox_pool *p);
 
-/* Room for a result of the job with this lease; false: no more. */
+/* ---- stories ---- */
+
+/* What is known of the death of a process that ran a job or not, in the form in which the job gets it. */
+void oxi_story_write(const struct oxi_slot *slot, pid_t pid, int status, const struct rusage *usage, bool ran, struct oxi_story *ret);
+/* The function that code lies in, of any loaded object: *ret_offset from its beginning. Owned: oxi_free(). NULL: not known. */
+char *oxi_symbol_name(const void *code, size_t *ret_offset);
+void oxi_residue_tell(ox_pool *p, struct oxi_seat *s, const struct oxi_record *r);
+void oxi_inside_last_words(ox_pool *p, struct oxi_seat *s);     /* of a dead worker: what its jobs have said goes into their stories */
+
+/* Room for a result of the job with this lease, before it runs, in its own zone alone; NULL: no more. */
 const struct oxi_grant *oxi_grant_add(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t len);
+/* More room for a job that runs and has filled the room at place (0: has none yet), which is kept until it has moved out. */
+const struct oxi_grant *oxi_grant_more(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t place, size_t len);
 const struct oxi_grant *oxi_grant_find(const struct oxi_seat *s, uint64_t lease);
 void oxi_grant_drop(ox_pool *p, struct oxi_seat *s, uint64_t lease);            /* all of a lease; 0: all there are */
 bool oxi_grant_take(struct oxi_seat *s, uint64_t lease, size_t place, size_t len);   /* becomes the caller's */
 
+/* A TAKE or a CHUNK has come from a worker. */
+void oxi_chunks_take(ox_pool *p, struct oxi_seat *s, const struct oxi_record *take);
+void oxi_chunks_put(ox_pool *p, struct oxi_seat *s, const struct oxi_record *chunk, const void *bytes);
+/* The whole result of a lease, len bytes, of oxi_alloc(), now the caller's; NULL: it is not there. */
+uint8_t *oxi_chunks_result(struct oxi_seat *s, uint64_t lease, size_t len);
+void oxi_chunks_forget(struct oxi_seat *s);     /* the worker is dead */
+size_t oxi_pool_max_result(const ox_pool *p, unsigned kind);    /* bytes */
+
 /* A RESULTS body from a worker, from record first on; or what its outboxes hold beyond what was received. */
 void oxi_transport_results(ox_pool *p, struct oxi_seat *s, const void *body, size_t len, uint32_t count, uint32_t first);
 void oxi_transport_harvest(ox_pool *p, struct oxi_seat *s, bool dead);
+/* A message about one job. payload: r->length bytes, unless r says that they are in the arena. 0; -errno. */
+int oxi_transport_tell(ox_pool *p, struct oxi_seat *s, enum oxi_message type, const struct oxi_record *r, const void *payload);
 /* Receives what is there, up to a budget. */
 void oxi_transport_pump(ox_pool *p);
 void oxi_transport_reports(ox_pool *p); /* from the spawner */

@@ -47,10 +47,10 @@ static int copy_value(struct oxi_after *a, struct dependency *d, const ox_future
 	if (oxi_memory_share(a->pool, f->value, f->value_len)) {
 		d->data = f->value;
 	} else {
-		uint8_t *copy = oxi_alloc(f->value_len);
+		const uint8_t *copy = oxi_memory_copy_or_own(a->pool, f->value, f->value_len);
 		if (copy == NULL)
 			return OX_ENOMEM;
-		d->data = memcpy(copy, f->value, f->value_len);
+		d->data = copy;
 	}
 	d->len = f->value_len;
 	return 0;

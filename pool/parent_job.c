@@ -4,7 +4,7 @@
  *
  *	| ox_future | oxi_djob | pool, input or run time, story | room ... |
  *
- * An input of up to 4 KiB lies in the room, a larger one in the arena. The room takes the result when it
+ * An input of up to 4 KiB lies in the room, a larger one in the arena (parent_memory.c). The room takes the result when it
  * fits, for the input is needed no more by then. With nothing in the room a job is 200 bytes; jobs are
  * recycled through two free lists of the pool, so a million of them cost no million of allocations. What few jobs have
  * besides is in a struct of its own (oxi_job_extra).
@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "pool/measure.h"
-#include "pool/parent.h"
+#include "pool/parent_inside.h"
 
 static bool job_cancel(ox_future *f, ox_cause cause);
 static void job_release(ox_future *f);
@@ -30,21 +30,21 @@ static const struct oxi_future_ops job_ops = {
 
 _Static_assert(sizeof(struct ox_result) + OXI_ROOM_SMALL <= 200, "a queued job is small");
 
-static struct ox_result *job_of(const ox_future *f)
+struct ox_result *oxi_job_of(const ox_future *f)
 {
 	return f != NULL && f->ops == &job_ops ? OXI_CONTAINER(f, struct ox_result, future) : NULL;
 }
 
 bool oxi_job_is(const ox_future *f, const ox_pool *p)
 {
-	const struct ox_result *j = job_of(f);
+	const struct ox_result *j = oxi_job_of(f);
 
 	return j != NULL ? j->pool == p : oxi_same_is(f, p);
 }
 
 static const char *job_name(const ox_future *f)
 {
-	const struct ox_result *j = job_of(f);
+	const struct ox_result *j = oxi_job_of(f);
 
 	return j->pool->kinds[j->dispatch.index].copy.name;
 }
@@ -70,7 +70,7 @@ static struct ox_result *job_new(ox_pool *p, size_t room)
 		return NULL;
 	memset(j, 0, sizeof *j);
 	j->pool = p;
-	j->cap = (uint32_t)cap;
+	j->cap = (uint16_t)cap;
 	p->users++;
 	return j;
 }
@@ -104,8 +104,10 @@ static void drop_value(struct ox_result *j)
 
 static void drop_input(struct ox_result *j)
 {
-	if (j->input != j->room && j->input != NULL)
+	if (oxi_memory_inside(j->pool, j->input))
 		oxi_memory_put(j->pool, j->input);
+	else if (j->input != j->room)
+		oxi_free((void *)j->input);
 	j->run_time = 0;
 }
 
@@ -124,10 +126,11 @@ static void drop_extra(struct ox_result *j)
 
 static void job_release(ox_future *f)
 {
-	struct ox_result *j = job_of(f);
+	struct ox_result *j = oxi_job_of(f);
 
 	drop_value(j);
 	if (j->story != NULL) {
+		oxi_inside_free(j->story->inside);
 		oxi_free(j->story->output);
 		oxi_free(j->story->saved);
 		oxi_free(j->story);
@@ -148,7 +151,7 @@ static int make_job(ox_pool *p, const void *in, size_t len, struct ox_result **r
 		return OX_ENOMEM;
 	}
 	j->input_len = len;
-	j->input = shared ? in : small ? j->room : oxi_memory_copy(p, in, len);
+	j->input = shared ? in : small ? j->room : oxi_memory_copy_or_own(p, in, len);
 	if (j->input == NULL) {
 		job_free(j);
 		return OX_ENOMEM;
@@ -226,12 +229,29 @@ static int may_submit(const struct oxi_request *q, struct plan *ret)
 	ret->index = (unsigned)(ret->kind - p->kinds);
 	if (OXI_UNLIKELY(p->quarantine != NULL) && oxi_quarantine_holds(p, ret->kind, q->in, q->len))
 		return OX_EQUARANTINED;
-	if (q->len > p->arena.zone_size)
+	if (q->len > p->options.max_input)
 		return OX_ETOOBIG;
 	r = oxi_pool_attach(p);
 	if (r == 0 && ret->options.after_count > 0)
 		r = oxi_after_new(p, ret->options.after, ret->options.after_count, ret->options.after_any, &ret->after);
 	return r;
+}
+
+/* Tells a new job's records what is known of its kind. */
+static void enter_books(struct ox_result *j, unsigned index)
+{
+	const ox_job *kind = &j->pool->kinds[index].copy;
+
+	j->dispatch.index = (uint16_t)index;
+	j->dispatch.timeout = kind->timeout;
+	j->dispatch.retries = (uint8_t)(kind->retries < UINT8_MAX ? kind->retries : UINT8_MAX);
+}
+
+uint64_t oxi_job_number(const struct ox_result *j)
+{
+	const struct oxi_inside *in = j->story != NULL ? j->story->inside : NULL;
+
+	return in != NULL && in->parent != NULL ? in->number : (uint64_t)j->future.spare << 32 | j->number;
 }
 
 /* What few jobs have. 0; OX_ENOMEM: drop_extra() undoes what there is. */
@@ -291,9 +311,9 @@ static int make_planned(const struct oxi_request *q, struct plan *plan, struct o
 	if (r < 0)
 		return r;
 	j->dispatch.priority = (int8_t)o->priority;
-	j->dispatch.index = (uint16_t)plan->index;
-	j->dispatch.timeout = o->timeout == 0 ? plan->kind->copy.timeout : o->timeout <= OX_NEVER / 4 ? o->timeout : 0;
-	j->dispatch.retries = (uint8_t)(plan->kind->copy.retries < UINT8_MAX ? plan->kind->copy.retries : UINT8_MAX);
+	enter_books(j, plan->index);
+	if (o->timeout != 0)
+		j->dispatch.timeout = o->timeout <= OX_NEVER / 4 ? o->timeout : 0;
 	j->dispatch.dated = plan->deadline != OX_NEVER;
 	r = add_extra(j, q, plan);
 	if (r < 0) {
@@ -329,6 +349,8 @@ static int enter(const struct oxi_request *q, struct plan *plan, ox_future **ret
 		oxi_job_discard(j);
 		return r;
 	}
+	j->number = (uint32_t)++p->numbers;
+	j->future.spare = (uint16_t)(p->numbers >> 32);
 	oxi_pool_hold(p);
 	struct oxi_job_extra *x = oxi_job_extra(&j->dispatch);
 	if (x == NULL || x->after == NULL || !oxi_after_wait(x->after, j))
@@ -361,6 +383,23 @@ static int submit(const struct oxi_request *q, ox_time deadline, bool wait, ox_f
 	}
 	oxi_after_free(p, plan.after);
 	return r;
+}
+
+/* It waits for no place: whoever has one might be waiting for this. */
+int oxi_job_new_child(ox_pool *p, unsigned index, const void *in, size_t len, struct ox_result **ret)
+{
+	struct ox_result *j;
+	int r = make_job(p, in, len, &j);
+
+	if (r < 0)
+		return r;
+	oxi_future_init(&j->future, NULL, &job_ops);
+	enter_books(j, index);
+	p->submitted++;
+	oxi_place_take(p, len);
+	oxi_pool_hold(p);
+	*ret = j;
+	return 0;
 }
 
 /* Has what was submitted sent: once for the whole turn, at once when there is a message full of it. */
@@ -431,7 +470,7 @@ int oxi_job_await(ox_future *f, ox_result **ret)
 	int r = ox_await(f);
 
 	if (r >= 0 && ret != NULL)
-		*ret = job_of(f);
+		*ret = oxi_job_of(f);
 	else
 		oxi_future_release(f);
 	return r;
@@ -486,8 +525,15 @@ void oxi_job_cancel(struct ox_result *j)
 static bool job_cancel(ox_future *f, ox_cause cause)
 {
 	(void)cause;
-	oxi_job_cancel(job_of(f));
+	oxi_job_cancel(oxi_job_of(f));
 	return true;
+}
+
+struct oxi_story *oxi_job_story(struct ox_result *j)
+{
+	if (j->story == NULL)
+		j->story = oxi_alloc(sizeof *j->story);
+	return j->story;
 }
 
 ox_time oxi_job_deadline(void *t, const struct oxi_djob *dispatch)
@@ -502,14 +548,29 @@ ox_time oxi_job_deadline(void *t, const struct oxi_djob *dispatch)
 	                                                       : oxi_group_deadline(j->future.group));
 }
 
-/* The job's own copy of a death; captured output goes to the first that asks. */
+/* The job's own copy of a death, beside what it has of its own; captured output goes to the first that asks. */
 static void attach_death(struct ox_result *j, struct oxi_story *death)
 {
-	if (j->story != NULL || (j->story = oxi_alloc(sizeof *j->story)) == NULL)
+	struct oxi_story *s = oxi_job_story(j);
+
+	if (s == NULL || s->crashed)
 		return;
-	*j->story = *death;
-	j->story->crash.backtrace = death->crash.backtrace_len > 0 ? j->story->frames : NULL;
-	j->story->crash.host = death->host[0] != '\0' ? j->story->host : NULL;
+	s->crashed = true;
+	s->crash = death->crash;
+	memcpy(s->frames, death->frames, sizeof s->frames);
+	s->crash.backtrace = death->crash.backtrace_len > 0 ? s->frames : NULL;
+	s->crash.note = s->said.note[0] != '\0' ? s->said.note : NULL;
+	s->crash.progress_done = s->said.done;
+	s->crash.progress_total = s->said.total;
+	memcpy(s->system_call, death->system_call, sizeof s->system_call);
+	s->crash.system_call = s->system_call[0] != '\0' ? s->system_call : NULL;
+	s->crash.job = j->pool->kinds[j->dispatch.index].copy.name;
+	memcpy(s->host, death->host, sizeof s->host);
+	s->crash.host = s->host[0] != '\0' ? s->host : NULL;
+	s->output = death->output;
+	s->output_len = death->output_len;
+	s->output_truncated = death->output_truncated;
+	s->saved = death->saved;
 	death->output = death->saved = NULL;
 	death->crash.output = NULL;
 	death->output_len = death->crash.output_len = 0;
@@ -517,11 +578,11 @@ static void attach_death(struct ox_result *j, struct oxi_story *death)
 
 static void attach_output(struct ox_result *j, struct oxi_output *o)
 {
-	if (o->len > 0 && (j->story = oxi_alloc(sizeof *j->story)) != NULL)
+	if (o != NULL && o->len > 0 && oxi_job_story(j) != NULL)
 		oxi_output_move(o, j->story);
 }
 
-int oxi_job_store(struct ox_result *j, const struct oxi_record *r, const void *data, bool in_arena,
+int oxi_job_store(struct ox_result *j, const struct oxi_record *r, const void *data, bool given,
                   struct oxi_output *output)
 {
 	size_t len = (size_t)r->length;
@@ -530,7 +591,7 @@ int oxi_job_store(struct ox_result *j, const struct oxi_record *r, const void *d
 	attach_output(j, output);
 	drop_input(j);
 	j->run_time = r->time;
-	if (in_arena) {
+	if (given) {
 		j->future.value = data;
 	} else if (len > 0) {
 		uint8_t *room = len <= j->cap ? j->room : oxi_alloc(len);
@@ -594,26 +655,40 @@ void oxi_job_ended(void *t, struct oxi_djob *dispatch, enum oxi_end how, int sta
 		how = OXI_END_LIMIT;
 		status = OX_ECLOSED;
 	}
-	struct oxi_job_extra *x = oxi_job_extra(dispatch);
-	struct oxi_same *same = x != NULL ? x->same : NULL;
-	struct oxi_pin *pin = is_step(p, dispatch) ? dispatch->extra->pin : NULL;
-	ox_origin origin = origin_of(j, how);
-	if (same == NULL)
-		oxi_job_count(p, status, origin);
-	if (OXI_UNLIKELY(p->measured != NULL))
-		count_end(p, j, how, status);
 	bool died = how != OXI_END_RESULT && (how != OXI_END_LIMIT || status == OX_EOOM || status == OX_ESTUCK);
 	if (died && p->obituary != NULL)
 		attach_death(j, p->obituary);
 	if (how != OXI_END_RESULT)
 		drop_input(j);
+	if (j->story == NULL || j->story->inside == NULL || oxi_inside_ended(j->story->inside, how, status))
+		oxi_job_finish(j, how, status);
+}
+
+void oxi_job_finish(struct ox_result *j, enum oxi_end how, int status)
+{
+	struct oxi_inside *inside = j->story != NULL ? j->story->inside : NULL;
+	bool is_child = inside != NULL && inside->parent != NULL;
+	struct oxi_job_extra *x = oxi_job_extra(&j->dispatch);
+	struct oxi_same *same = x != NULL ? x->same : NULL;
+	ox_pool *p = j->pool;
+	struct oxi_pin *pin = is_step(p, &j->dispatch) ? x->dispatch.pin : NULL;
+	ox_origin origin = origin_of(j, how);
+
+	if (same == NULL)
+		oxi_job_count(p, status, origin);
+	if (OXI_UNLIKELY(p->measured != NULL))
+		count_end(p, j, how, status);
 	drop_extra(j);
 	oxi_place_leave(p, j->input_len);
+	if (inside != NULL)
+		oxi_inside_finish(inside, status);
 	oxi_future_resolve(&j->future, status, origin);
 	if (same != NULL)
 		oxi_same_ended(same);
 	if (pin != NULL)
 		oxi_actor_advance(pin, j);
+	if (is_child)                   /* in no group: it is still there */
+		oxi_nested_ended(inside);
 }
 
 /* ---- asking ---- */
@@ -639,7 +714,7 @@ void ox_result_free(ox_result *r)
 /* The job that a future's end came from. NULL: none. */
 static const struct ox_result *work_of(const ox_future *f)
 {
-	const struct ox_result *j = job_of(f);
+	const struct ox_result *j = oxi_job_of(f);
 
 	return j != NULL ? j : oxi_same_work(f);
 }
@@ -647,8 +722,9 @@ static const struct ox_result *work_of(const ox_future *f)
 const ox_crash *ox_future_crash(const ox_future *f)
 {
 	const struct ox_result *j = work_of(f);
+	const struct oxi_story *s = j != NULL ? j->story : oxi_snapshot_story(f);
 
-	return j != NULL && j->story != NULL && j->story->crashed ? &j->story->crash : NULL;
+	return s != NULL && s->crashed ? &s->crash : NULL;
 }
 
 const char *ox_future_output(const ox_future *f, size_t *ret_len, bool *ret_truncated)
@@ -667,5 +743,7 @@ ox_time ox_future_run_time(const ox_future *f)
 {
 	const struct ox_result *j = work_of(f);
 
-	return j != NULL && j->future.origin != OX_ORIGIN_NONE ? j->run_time : 0;
+	if (j == NULL)
+		return oxi_snapshot_run_time(f);
+	return j->future.origin != OX_ORIGIN_NONE ? j->run_time : 0;
 }

@@ -292,6 +292,16 @@ void oxi_lane_ask_back(ox_pool *p)
 		oxi_host_lose(m->asked_host, "it cannot be reached");
 }
 
+static int run_inside(void *t, unsigned slot, struct oxi_djob *job)
+{
+	return is_remote(t, slot) ? OX_ESTATE : oxi_transport_ops.run(t, slot, job);
+}
+
+static void again(void *t, struct oxi_djob *job)
+{
+	oxi_transport_ops.again(t, job);
+}
+
 static void running(void *t, unsigned slot, struct oxi_running *ret)
 {
 	if (is_remote(t, slot))
@@ -319,7 +329,7 @@ static void timer(void *t, ox_time at)
 
 const struct oxi_dispatch_ops oxi_remote_ops = {
 	.spawn = spawn, .kill = kill_worker, .stop = stop, .send = send_jobs, .take_back = take_back, .running = running,
-	.tell = tell, .deadline = oxi_job_deadline, .crashed = oxi_quarantine_crashed, .end = oxi_job_ended, .timer = timer,
+	.tell = tell, .run = run_inside, .again = again, .deadline = oxi_job_deadline, .crashed = oxi_quarantine_crashed, .end = oxi_job_ended, .timer = timer,
 	.pin_lost = oxi_actor_lost,
 };
 
@@ -411,7 +421,7 @@ static int expect(ox_pool *p, struct oxi_lane *l, struct oxi_djob *d, const stru
 
 	if (d != NULL)
 		error = oxi_receiving_init(&l->in, r->lease, r->length, oxi_pool_page(&p->arena)->job[d->index].max_result, 0);
-	if (d != NULL && error == 0 && (l->in.data = oxi_memory_get(p, (size_t)r->length)) == NULL)
+	if (d != NULL && error == 0 && (l->in.data = oxi_memory_new(p, (size_t)r->length)) == NULL)
 		error = OX_ENOMEM;
 	if (d == NULL || error < 0) {
 		struct oxi_record no = oxi_chunk_refusal(r->lease, error < 0 ? error : OX_ECANCELED);
@@ -498,7 +508,7 @@ static int on_lost(ox_pool *p, struct oxi_host *host, const struct oxi_received 
 	if (l == NULL || l->generation != m->header.generation)
 		return 0;
 	if (oxi_body_record(m->body, m->len, m->header.count, 0, &r, &text) < 0 || text == NULL || r.status >= 0 ||
-	    oxi_story_read(text, (size_t)r.length, &story) < 0)
+	    oxi_story_hear(text, (size_t)r.length, &story) < 0)
 		return OX_EPROTO;
 	take_output(m, 1, &output);
 	oxi_output_move(&output, &story);

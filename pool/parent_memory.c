@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Payloads in the pool's arena. A block has users: the job whose input it is, the job whose result it is, a
+ * Payloads in the pool's arena, or beside it. An input, a blob or a result is put into its zone; when that is full, into
+ * the overflow; when that is full as well, or the system gives no pages for it, it lies in private memory and
+ * travels in chunks (parent_chunks.c). A blob is memory that both sides see, so for one there is no third place.
+ *
+ * A block has users: the job whose input it is, the job whose result it is, a
  * blob. Whoever has a pointer into a live block can make it the input of another job, which is then one more
  * user: nothing is copied.
  */
@@ -20,21 +24,49 @@ bool oxi_memory_inside(const ox_pool *p, const void *data)
 static struct oxi_zone *zone_of(const ox_pool *p, const void *data, size_t *ret_place)
 {
 	*ret_place = (size_t)((const uint8_t *)data - p->arena.base);
-	return p->zones[(*ret_place - p->arena.control_size) / p->arena.zone_size];
+	return p->zones[oxi_arena_zone_of(&p->arena, *ret_place)];
 }
 
-uint8_t *oxi_memory_get(ox_pool *p, size_t len)
+size_t oxi_memory_get(ox_pool *p, unsigned zone, size_t len, size_t *ret_cap)
 {
-	size_t cap, place = oxi_pool_chaos(p, OXI_CHAOS_ARENA) ? 0 : oxi_zone_get(p->zones[0], len, &cap);
+	size_t place = oxi_zone_get(p->zones[zone], len, ret_cap);
 
+	return place != 0 ? place : oxi_zone_get(p->zones[p->arena.zones], len, ret_cap);
+}
+
+/* Room that this process is about to write. */
+static uint8_t *get_input(ox_pool *p, size_t len)
+{
+	size_t cap, place = oxi_memory_get(p, 0, len, &cap);
+	unsigned zone = place != 0 ? oxi_arena_zone_of(&p->arena, place) : 0;
+
+	if (zone != 0 && oxi_arena_commit(&p->arena, place, cap) < 0) {
+		oxi_zone_put(p->zones[zone], place);
+		oxi_zone_trim(p->zones[zone], 0);
+		return NULL;
+	}
 	return place != 0 ? p->arena.base + place : NULL;
+}
+
+uint8_t *oxi_memory_new(ox_pool *p, size_t len)
+{
+	return oxi_pool_chaos(p, OXI_CHAOS_ARENA) ? NULL : get_input(p, len);
 }
 
 uint8_t *oxi_memory_copy(ox_pool *p, const void *data, size_t len)
 {
-	uint8_t *copy = oxi_memory_get(p, len);
+	uint8_t *at = oxi_memory_new(p, len);
 
-	return copy != NULL ? memcpy(copy, data, len) : NULL;
+	return at != NULL ? memcpy(at, data, len) : NULL;
+}
+
+const uint8_t *oxi_memory_copy_or_own(ox_pool *p, const void *data, size_t len)
+{
+	uint8_t *copy = len > OXI_INLINE ? oxi_memory_copy(p, data, len) : NULL;
+
+	if (copy == NULL && (copy = oxi_alloc(len)) != NULL)
+		memcpy(copy, data, len);
+	return copy;
 }
 
 bool oxi_memory_share(ox_pool *p, const void *data, size_t len)
@@ -69,18 +101,16 @@ struct ox_blob {
 
 ox_blob *ox_blob_new(ox_pool *p, size_t len)
 {
-	size_t cap;
-
 	if (oxi_forked() || p == NULL)
 		return NULL;
 	OXI_CHECK_OBJECT(p, OXI_POOL_MAGIC);
 	ox_blob *b = oxi_alloc(sizeof *b);
-	size_t place = b != NULL ? oxi_zone_get(p->zones[0], len, &cap) : 0;
-	if (place == 0) {
+	uint8_t *data = b != NULL ? get_input(p, len) : NULL;
+	if (data == NULL) {
 		oxi_free(b);
 		return NULL;
 	}
-	*b = (ox_blob){ .magic = BLOB_MAGIC, .pool = p, .data = p->arena.base + place };
+	*b = (ox_blob){ .magic = BLOB_MAGIC, .pool = p, .data = data };
 	p->users++;
 	return b;
 }

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "pool/measure.h"
+#include "pool/parent_inside.h"
 #include "pool/remote.h"
 #include "pool/saved.h"
 
@@ -118,7 +119,7 @@ static void on_event(ox_pool *p, enum oxi_event what, struct oxi_seat *s)
 		on_timer(p);
 		break;
 	case OXI_EVENT_OUTPUT:
-		oxi_output_drain(p, &s->output);
+		oxi_output_read(p, s);
 		break;
 	case OXI_EVENT_DEATH:
 		signal_number = atomic_load(&s->shared->signal);        /* the spawner would have known */
@@ -140,7 +141,7 @@ static void advance_close(ox_pool *p)
 		if (p->spawner >= 0)
 			shutdown(p->spawner, SHUT_WR);
 	}
-	if (p->shut && p->spawner < 0 && !oxi_list_empty(&p->closer))
+	if (p->shut && p->spawner < 0 && p->pending == 0 && !oxi_list_empty(&p->closer))
 		oxi_wake(OXI_CONTAINER(oxi_list_shift(&p->closer), struct oxi_wait, link), 0);
 }
 
@@ -150,6 +151,9 @@ void oxi_pool_settle(ox_pool *p)
 	oxi_transport_pump(p);
 	if (p->remote != NULL)
 		oxi_remote_turn(p);
+	oxi_calls_collect(p);
+	if (p->awaiting > 0)
+		oxi_nested_try(p);
 	oxi_after_settle(p);
 	oxi_dispatch_flush(p->dispatch, oxi_pool_now());
 	bool more = p->remote != NULL && oxi_remote_settle(p);
@@ -159,6 +163,8 @@ void oxi_pool_settle(ox_pool *p)
 		else
 			p->timer_at = oxi_pool_now();
 	}
+	if (!oxi_list_empty(&p->retired))
+		oxi_shared_sweep(p);
 	advance_close(p);
 	oxi_checkup_plan(p);
 	set_timer(p);
@@ -236,6 +242,17 @@ static bool recycles(const ox_pool_options *o)
 	return o->max_jobs > 0 || o->max_age > 0 || o->recycle_rss > 0;
 }
 
+/* Whether the library was built with it, which configure decides. */
+static bool has_sandbox(void)
+{
+#ifdef OXI_SECCOMP
+	return true;
+#else
+	oxi_log(OX_LOG_ERROR, "no pool with a sandbox: this Oxbow was configured with --disable-sandbox");
+	return false;
+#endif
+}
+
 static int take_options(ox_pool *p, const ox_pool_options *o)
 {
 	ox_pool_options *mine = &p->options;
@@ -245,8 +262,18 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	memcpy(mine, o, o->size < sizeof *mine ? o->size : sizeof *mine);
 	if (mine->workers > MAX_WORKERS || mine->max_age < 0 ||
 	    mine->idle_time < 0 || mine->stall < 0 || mine->ageing < 0 || mine->interval < 0 ||
-	    mine->interval > OX_NEVER / 4 || (mine->remote_only && mine->listen == NULL))
+	    mine->interval > OX_NEVER / 4 || mine->output > OX_OUTPUT_NULL || mine->spawn_deadline < 0 ||
+	    mine->keep_state >= 2 * OX_STATE_FILES || (unsigned)mine->strays > OX_STRAYS_WARN ||
+	    (unsigned)mine->sandbox > OX_SANDBOX_COMPUTE || (mine->remote_only && mine->listen == NULL))
 		return OX_EINVAL;
+	if (mine->capture > 0 && mine->output == OX_OUTPUT_INHERIT)
+		mine->output = OX_OUTPUT_CAPTURE;
+	if (mine->capture > 0 && mine->output != OX_OUTPUT_CAPTURE)
+		return OX_EINVAL;
+	if (mine->output == OX_OUTPUT_CAPTURE && mine->capture == 0)
+		mine->capture = OX_KIB(64);
+	if (mine->sandbox != OX_SANDBOX_NONE && !has_sandbox())
+		return -ENOSYS;
 	if (mine->remote_only)
 		mine->workers = 1;      /* a seat that stays empty */
 	if (mine->workers == 0)
@@ -259,6 +286,10 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 		mine->max_result = OX_GIB(1);
 	if (mine->arena_bytes == 0)
 		mine->arena_bytes = OX_GIB(4);
+	if (mine->overflow_bytes == 0)
+		mine->overflow_bytes = mine->arena_bytes;
+	if (mine->max_input == 0)
+		mine->max_input = OX_GIB(4);
 	if (mine->init_limit == 0)
 		mine->init_limit = 5;
 	if (mine->min_workers == 0 || mine->min_workers > mine->workers)
@@ -288,6 +319,7 @@ bool oxi_pool_chaos(ox_pool *p, enum oxi_chaos_what what)
 	return OXI_UNLIKELY(p->chaos.on) && oxi_chaos_hits(&p->chaos, what, UINT64_MAX, ++p->dice);
 }
 
+/* Fills in the defaults too. */
 bool oxi_kind_makes_sense(struct oxi_kind *k)
 {
 	static const unsigned causes = OX_RETRY_CRASH | OX_RETRY_TIMEOUT | OX_RETRY_FAILURE;
@@ -295,7 +327,12 @@ bool oxi_kind_makes_sense(struct oxi_kind *k)
 
 	if (job->timeout > OX_NEVER / 4)
 		job->timeout = 0;
-	return job->name != NULL && job->timeout >= 0 && job->grace >= 0 && job->grace <= OX_NEVER / 4 && job->retry_delay >= 0 && job->retry_max >= 0 && (job->retry_on & ~causes) == 0;
+	if (job->emit_ahead == 0)
+		job->emit_ahead = 64;
+	if (job->emit_ahead_bytes == 0)
+		job->emit_ahead_bytes = OX_MIB(4);
+	return job->name != NULL && job->timeout >= 0 && job->grace >= 0 && job->grace <= OX_NEVER / 4 &&
+	       job->retry_delay >= 0 && job->retry_max >= 0 && (job->retry_on & ~causes) == 0;
 }
 
 static int take_kinds(ox_pool *p)
@@ -338,7 +375,7 @@ static int write_page(ox_pool *p)
 		return -errno;
 	*page = (struct oxi_pool_page){
 		.epoch = base + atomic_fetch_add(&epochs, 1), .parent = getpid(),
-		.workers = p->seat_count, .jobs = p->kind_count, .capture = p->options.capture > 0,
+		.workers = p->seat_count, .jobs = p->kind_count, .seed = p->options.seed,
 		.worker_init = p->options.worker_init, .worker_fini = p->options.worker_fini, .worker_arg = p->options.worker_arg,
 		.init_identity = p->options.worker_init != NULL ? oxi_code_identity((const void *)p->options.worker_init) : 0,
 		.fini_identity = p->options.worker_fini != NULL ? oxi_code_identity((const void *)p->options.worker_fini) : 0,
@@ -346,14 +383,23 @@ static int write_page(ox_pool *p)
 	page->chaos = p->chaos;
 	page->places = p->options.workers;
 	page->pin = p->options.pin;
+	page->sandbox = p->options.sandbox == OX_SANDBOX_COMPUTE;
+	page->strict_state = p->options.strict_state;
+	page->keep_state = p->options.keep_state;
+	page->warn_of_strays = p->options.strays == OX_STRAYS_WARN;
 	page->nice = p->options.nice;
 	page->max_core = p->options.max_core;
 	page->max_data = p->options.max_data;
 	page->max_files = p->options.max_files;
 	page->max_file_size = p->options.max_file_size;
+	page->calls = p->callee_count;
+	for (unsigned i = 0; i < p->callee_count; i++)
+		page->call[i] = p->callees[i].copy.fn;
+	page->max_input = p->options.max_input;
 	for (unsigned i = 0; i < p->kind_count; i++) {
 		const ox_job *job = &p->kinds[i].copy;
 		page->job[i] = (struct oxi_job_entry){
+			.name = oxi_text_identity(job->name), .emit_ahead = job->emit_ahead, .emit_ahead_bytes = job->emit_ahead_bytes,
 			.fn = job->fn, .identity = oxi_code_identity((const void *)job->fn), .timeout = job->timeout,
 			.role = p->kinds[i].role, .type = p->kinds[i].type,
 			.max_result = job->max_result > 0 && job->max_result < p->options.max_result ? job->max_result
@@ -365,12 +411,17 @@ static int write_page(ox_pool *p)
 	return 0;
 }
 
+size_t oxi_pool_max_result(const ox_pool *p, unsigned kind)
+{
+	return oxi_pool_page(&p->arena)->job[kind].max_result;
+}
+
 static int make_arena(ox_pool *p)
 {
 	size_t control = oxi_control_page(p->kind_count) + p->seat_count * oxi_control_slot();
 	size_t extent = OX_MIB(2);
 	size_t zone = (p->options.arena_bytes + extent - 1) / extent * extent;
-	int r = oxi_arena_create(&p->arena, control, zone, 1 + p->seat_count);
+	int r = oxi_arena_create(&p->arena, control, zone, 1 + p->seat_count, p->options.overflow_bytes);
 
 	return r == 0 ? write_page(p) : r;
 }
@@ -415,15 +466,15 @@ static int make_seats(ox_pool *p)
 	unsigned n = p->seat_count;
 
 	p->seats = oxi_alloc(n * sizeof *p->seats);
-	p->zones = oxi_alloc((1 + n) * sizeof *p->zones);
+	p->zones = oxi_alloc((2 + n) * sizeof *p->zones);
 	if (p->seats == NULL || p->zones == NULL)
 		return OX_ENOMEM;
 	for (unsigned i = 0; i < n; i++) {
 		p->seats[i].slot = i;
-		p->seats[i].pidfd = p->seats[i].output.fd = -1;
+		p->seats[i].pidfd = p->seats[i].output.fd = p->seats[i].errors.fd = -1;
 		p->seats[i].shared = oxi_pool_slot(&p->arena, i);
 	}
-	for (unsigned i = 0; i <= n; i++)
+	for (unsigned i = 0; i <= p->arena.zones; i++)
 		if ((p->zones[i] = oxi_zone_new(&p->arena, i, WARM)) == NULL)
 			return OX_ENOMEM;
 	return 0;
@@ -441,11 +492,11 @@ static int make_dispatch(ox_pool *p)
 	struct oxi_policy *policy = oxi_alloc(p->kind_count * sizeof *policy);
 	struct oxi_dispatch_options o = {
 		.workers = p->options.workers, .jobs = p->kind_count, .init_limit = p->options.init_limit,
-		.one_at_a_time = p->options.capture > 0, .max_batch = OXI_BATCH, .spare = p->seat_count - p->options.workers,
+		.one_at_a_time = p->options.output == OX_OUTPUT_CAPTURE || p->options.output == OX_OUTPUT_TAG, .max_batch = OXI_BATCH, .spare = p->seat_count - p->options.workers,
 		.min_workers = p->options.min_workers, .idle = p->options.idle_time, .max_jobs = p->options.max_jobs,
 		.max_age = p->options.max_age,
 		.ageing = p->options.ageing,
-		.interval = p->options.interval,
+		.interval = p->options.interval, .spawn_deadline = p->options.spawn_deadline,
 		.remote = p->remote != NULL ? p->options.remote_workers : 0, .remote_only = p->options.remote_only,
 		.policy = policy, .seed = (uint64_t)oxi_pool_now(),
 	};
@@ -472,6 +523,8 @@ static int build(ox_pool *p, const ox_pool_options *o)
 	if (r == 0)
 		r = take_kinds(p);
 	if (r == 0)
+		r = oxi_calls_open(p);
+	if (r == 0)
 		r = oxi_spawner_prepare();      /* before there is a thread of ZeroMQ's */
 	if (r == 0)
 		r = make_events(p);
@@ -496,14 +549,18 @@ static void dismantle(ox_pool *p)
 	oxi_dispatch_free(p->dispatch);
 	oxi_remote_close(p);
 	oxi_channel_free(p->channel);
-	for (unsigned i = 0; p->seats != NULL && i < p->seat_count; i++)
+	for (unsigned i = 0; p->seats != NULL && i < p->seat_count; i++) {
 		oxi_free(p->seats[i].output.data);
+		oxi_free(p->seats[i].errors.data);
+		oxi_free(p->seats[i].transfer);
+	}
 	oxi_free(p->seats);
 	int fds[] = { p->spawner, p->timer, p->epoll, p->arena.fd };
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	p->dispatch = NULL;
+	oxi_shared_close(p);
 	p->channel = NULL;
 	p->seats = NULL;
 	p->arena.fd = p->spawner = p->timer = p->epoll = -1;
@@ -518,13 +575,13 @@ void oxi_pool_unref(ox_pool *p)
 			next = (struct ox_result *)j->pool;
 			oxi_free(j);
 		}
-	for (unsigned i = 0; p->zones != NULL && i <= p->seat_count; i++)
-		if (p->zones[i] != NULL)
-			oxi_zone_free(p->zones[i]);
+	for (unsigned i = 0; p->zones != NULL && i <= p->arena.zones; i++)
+		oxi_zone_free(p->zones[i]);
 	oxi_free(p->zones);
 	if (p->arena.base != NULL)
 		oxi_arena_destroy(&p->arena);
 	oxi_free(p->kinds);
+	oxi_free(p->callees);
 	oxi_quarantine_free(p->quarantine);
 	oxi_free(p->measured);
 	p->magic = 0;
@@ -561,6 +618,8 @@ int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
 	oxi_list_init(&p->drainers);
 	oxi_list_init(&p->closer);
 	oxi_list_init(&p->actors);
+	oxi_list_init(&p->shared_data);
+	oxi_list_init(&p->retired);
 	r = build(p, o);
 	if (r < 0) {
 		dismantle(p);
@@ -661,33 +720,5 @@ int ox_pool_close(ox_pool *p)
 	oxi_actors_leave(p);
 	dismantle(p);
 	oxi_pool_unref(p);
-	return 0;
-}
-
-/* ---- stats ---- */
-
-int ox_pool_get_stats(const ox_pool *p, ox_pool_stats *ret)
-{
-	struct oxi_dispatch_counts c;
-	size_t size = ret->size;
-
-	if (oxi_forked())
-		return OX_EFORKED;
-	if (size == 0)
-		return OX_EINVAL;
-	OXI_CHECK_OBJECT(p, OXI_POOL_MAGIC);
-	oxi_dispatch_get_counts(p->dispatch, &c);
-	ox_pool_stats s = {
-		.size = size, .submitted = p->submitted, .done = p->done, .failed = p->failed, .cancelled = p->cancelled,
-		.pending = p->submitted - p->done - p->failed - p->cancelled, .pending_bytes = p->pending_bytes,
-		.crashed = c.crashed, .killed = c.killed, .spawned = c.spawned, .retried = c.retried, .late = c.late,
-		.rejected = p->rejected + oxi_channel_malformed(p->channel),
-		.workers = c.ready, .busy = c.busy, .starting = c.starting, .shared = p->shared, .waiting = p->waiting_count,
-	};
-	for (unsigned i = 0; i < p->seat_count; i++)
-		s.stopped += oxi_seat_stopped(&p->seats[i]);
-	if (p->remote != NULL)
-		oxi_remote_count(p, &s);
-	memcpy(ret, &s, size < sizeof s ? size : sizeof s);
 	return 0;
 }

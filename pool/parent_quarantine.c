@@ -119,6 +119,7 @@ static void hold(ox_pool *p, struct suspect *s, const struct ox_result *j)
 	const ox_job *job = &p->kinds[s->kind].copy;
 	struct oxi_crashed_input in = {
 		.job = job, .data = j->input, .len = j->input_len, .digest = s->digest, .crashes = s->crashes,
+		.number = oxi_job_number(j),
 		.crash = p->obituary != NULL ? &p->obituary->crash : NULL,
 	};
 	char path[PATH_MAX];

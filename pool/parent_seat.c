@@ -10,7 +10,6 @@
  * with it, and the pidfds say when. Only a dead worker's seat is cleared, for a living one could still write.
  * What it had published in its outboxes counts, whether its messages came or not.
  */
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/random.h>
@@ -32,27 +31,47 @@ const struct oxi_grant *oxi_grant_find(const struct oxi_seat *s, uint64_t lease)
 	return NULL;
 }
 
+/* Two entries stay for the job that runs: for the room that it has and the one that it moves to. */
 const struct oxi_grant *oxi_grant_add(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t len)
 {
 	struct oxi_grant *g = (struct oxi_grant *)oxi_grant_find(s, 0);
-	size_t place = g != NULL ? oxi_zone_get(p->zones[1 + s->slot], len, &g->cap) : 0;
+	unsigned used = 0;
+	size_t place;
 
-	if (place == 0)
+	for (unsigned i = 0; i < OXI_GRANTS; i++)
+		used += s->grant[i].lease != 0;
+	if (used >= OXI_GRANTS - 2 || (place = oxi_zone_get(p->zones[1 + s->slot], len, &g->cap)) == 0)
 		return NULL;
 	g->lease = lease;
 	g->place = place;
 	return g;
 }
 
+static void drop(ox_pool *p, struct oxi_grant *g)
+{
+	oxi_zone_put(p->zones[oxi_arena_zone_of(&p->arena, g->place)], g->place);
+	g->lease = 0;
+}
+
+const struct oxi_grant *oxi_grant_more(ox_pool *p, struct oxi_seat *s, uint64_t lease, size_t place, size_t len)
+{
+	for (unsigned i = 0; i < OXI_GRANTS; i++)
+		if (lease != 0 && s->grant[i].lease == lease && s->grant[i].place != place)
+			drop(p, &s->grant[i]);
+	struct oxi_grant *g = (struct oxi_grant *)oxi_grant_find(s, 0);
+	size_t more = lease != 0 && g != NULL ? oxi_memory_get(p, 1 + s->slot, len, &g->cap) : 0;
+	if (more == 0)
+		return NULL;
+	g->lease = lease;
+	g->place = more;
+	return g;
+}
+
 void oxi_grant_drop(ox_pool *p, struct oxi_seat *s, uint64_t lease)
 {
-	for (unsigned i = 0; i < OXI_GRANTS; i++) {
-		struct oxi_grant *g = &s->grant[i];
-		if (g->lease == 0 || (lease != 0 && g->lease != lease))
-			continue;
-		oxi_zone_put(p->zones[1 + s->slot], g->place);
-		g->lease = 0;
-	}
+	for (unsigned i = 0; i < OXI_GRANTS; i++)
+		if (s->grant[i].lease != 0 && (lease == 0 || s->grant[i].lease == lease))
+			drop(p, &s->grant[i]);
 }
 
 bool oxi_grant_take(struct oxi_seat *s, uint64_t lease, size_t place, size_t len)
@@ -67,71 +86,6 @@ bool oxi_grant_take(struct oxi_seat *s, uint64_t lease, size_t place, size_t len
 	return false;
 }
 
-/* ---- captured output ---- */
-
-static int output_open(ox_pool *p, struct oxi_seat *s, int *ret_theirs)
-{
-	int ends[2];
-
-	*ret_theirs = -1;
-	if (p->options.capture == 0)
-		return 0;
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
-	fcntl(ends[0], F_SETFL, O_NONBLOCK);
-	int r = oxi_pool_listen(p, ends[0], OXI_EVENT_OUTPUT, s->slot);
-	if (r < 0) {
-		close(ends[0]);
-		close(ends[1]);
-		return r;
-	}
-	s->output.fd = ends[0];
-	*ret_theirs = ends[1];
-	return 0;
-}
-
-static void output_close(const ox_pool *p, struct oxi_output *o)
-{
-	oxi_pool_unlisten(p, &o->fd);
-	o->len = 0;
-	o->truncated = false;
-}
-
-/* Takes all that is there, and keeps what fits: the worker never waits for long. */
-void oxi_output_drain(const ox_pool *p, struct oxi_output *o)
-{
-	static char waste[OX_KIB(64)];
-
-	if (o->fd < 0)
-		return;
-	if (o->data == NULL)
-		o->data = oxi_alloc(p->options.capture);
-	for (;;) {
-		size_t room = o->data != NULL ? p->options.capture - o->len : 0;
-		ssize_t n = read(o->fd, room > 0 ? o->data + o->len : waste, room > 0 ? room : sizeof waste);
-		if (n == 0)             /* the job closed its ends */
-			oxi_pool_unlisten(p, &o->fd);
-		if (n <= 0)
-			return;
-		if (room > 0)
-			o->len += (size_t)n;
-		else
-			o->truncated = true;
-	}
-}
-
-void oxi_output_move(struct oxi_output *o, struct oxi_story *ret)
-{
-	if (o->len > 0) {
-		ret->crash.output = ret->output = o->data;
-		ret->crash.output_len = ret->output_len = o->len;
-		ret->crash.output_truncated = ret->output_truncated = o->truncated;
-		o->data = NULL;
-	}
-	o->len = 0;
-	o->truncated = false;
-}
-
 /* ---- birth ---- */
 
 static void reset_shared(struct oxi_slot *slot)
@@ -140,7 +94,9 @@ static void reset_shared(struct oxi_slot *slot)
 	atomic_store(&slot->init_status, 0);
 	atomic_store(&slot->signal, 0);
 	atomic_store(&slot->received, 0);
+	atomic_store(&slot->logged, 0);
 	slot->frame_count = 0;
+	slot->system_call = -1;
 	for (unsigned i = 0; i < OXI_CLAIMS; i++)
 		atomic_store_explicit(&slot->claims[i], 0, memory_order_relaxed);
 	for (unsigned i = 0; i < OXI_OUTBOXES; i++) {
@@ -152,9 +108,10 @@ static void reset_shared(struct oxi_slot *slot)
 static void clear(ox_pool *p, struct oxi_seat *s)
 {
 	oxi_grant_drop(p, s, 0);
+	oxi_chunks_forget(s);
 	if (p->seat_count > p->options.workers)         /* others sit down elsewhere: this seat's memory is not kept warm */
 		oxi_zone_trim(p->zones[1 + s->slot], 0);
-	output_close(p, &s->output);
+	oxi_output_close(p, s);
 	oxi_channel_forget(p->channel, s->channel);
 	oxi_pool_unlisten(p, &s->pidfd);
 	s->pid = 0;
@@ -163,10 +120,11 @@ static void clear(ox_pool *p, struct oxi_seat *s)
 	s->memory_limit = 0;
 	s->received = s->harvested = 0;
 	s->peer.len = 0;
+	s->asking = NULL;
 	s->state = OXI_SEAT_EMPTY;
 }
 
-static int order_fork(ox_pool *p, struct oxi_seat *s, int output)
+static int order_fork(ox_pool *p, struct oxi_seat *s, const struct oxi_ends *output)
 {
 	struct oxi_packet m = { .kind = OXI_PACKET_FORK, .slot = s->slot, .generation = s->generation };
 
@@ -174,12 +132,13 @@ static int order_fork(ox_pool *p, struct oxi_seat *s, int output)
 		return -errno;
 	memcpy(m.fork.secret, s->secret, sizeof s->secret);
 	memcpy(m.fork.channel, s->channel, sizeof s->channel);
-	return oxi_packet_send(p->spawner, &m, &output, output >= 0);
+	return oxi_packet_send(p->spawner, &m, output->fd, output->n);
 }
 
 int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation)
 {
-	int output, r;
+	struct oxi_ends output = { .n = 0 };
+	int r;
 
 	if (s->state != OXI_SEAT_EMPTY)
 		return OX_EBUSY;
@@ -192,11 +151,11 @@ int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation)
 		return r;
 	s->generation = generation;
 	reset_shared(s->shared);
-	r = output_open(p, s, &output);
+	r = oxi_output_open(p, s, &output);
 	if (r == 0)
-		r = order_fork(p, s, output);
-	if (output >= 0)
-		close(output);
+		r = order_fork(p, s, &output);
+	while (output.n > 0)
+		close(output.fd[--output.n]);
 	if (r < 0) {
 		clear(p, s);
 		return r;
@@ -210,7 +169,8 @@ void oxi_seat_forked(ox_pool *p, struct oxi_seat *s, int status, pid_t pid, int 
 	if (status < 0) {
 		uint32_t generation = s->generation;
 		clear(p, s);
-		oxi_dispatch_lost(p->dispatch, s->slot, generation, 0, status, oxi_pool_now());
+		oxi_pool_degraded(p, status);
+		oxi_dispatch_refused(p->dispatch, s->slot, generation, oxi_pool_now());
 		return;
 	}
 	s->pid = pid;
@@ -233,26 +193,10 @@ void oxi_seat_kill(struct oxi_seat *s)
 		s->doomed = true;
 }
 
-/* What is known of a death, in the form in which the job gets it. */
-static void write_story(struct oxi_seat *s, int status, const struct rusage *usage, struct oxi_story *ret)
+static void write_story(struct oxi_seat *s, int status, const struct rusage *usage, bool ran, struct oxi_story *ret)
 {
-	const struct oxi_slot *slot = s->shared;
-	ox_crash *c = &ret->crash;
-
-	*ret = (struct oxi_story){ .crashed = true };
-	c->pid = s->pid;
-	c->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	c->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-	c->user_time = OX_SEC(usage->ru_utime.tv_sec) + OX_US(usage->ru_utime.tv_usec);
-	c->system_time = OX_SEC(usage->ru_stime.tv_sec) + OX_US(usage->ru_stime.tv_usec);
-	c->max_rss = OX_KIB(usage->ru_maxrss);
-	c->memory_limit = s->memory_limit;
-	if (c->signal != 0 && atomic_load(&slot->signal) == c->signal) {
-		c->address = (const void *)(uintptr_t)slot->fault_address;
-		c->backtrace_len = slot->frame_count < OXI_FRAMES ? slot->frame_count : OXI_FRAMES;
-		memcpy(ret->frames, slot->frames, c->backtrace_len * sizeof *ret->frames);
-		c->backtrace = c->backtrace_len > 0 ? ret->frames : NULL;
-	}
+	oxi_story_write(s->shared, s->pid, status, usage, ran, ret);
+	ret->crash.memory_limit = s->memory_limit;
 	oxi_output_move(&s->output, ret);
 }
 
@@ -262,6 +206,8 @@ static void write_story(struct oxi_seat *s, int status, const struct rusage *usa
  */
 static int cause_of(ox_pool *p, int status)
 {
+	if (p->options.sandbox != OX_SANDBOX_NONE && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		return OX_ESANDBOX;
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
 		return OX_ECRASHED;
 	uint64_t before = p->oom_kills;
@@ -289,8 +235,9 @@ void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusa
 	uint32_t generation = s->generation;
 
 	oxi_transport_harvest(p, s, true);
-	oxi_output_drain(p, &s->output);
-	write_story(s, status, usage, &story);
+	oxi_output_drain(p, s);
+	oxi_inside_last_words(p, s);
+	write_story(s, status, usage, running != 0, &story);
 	p->blameless = s->orphaned;
 	if (s->orphaned)
 		oxi_dispatch_excuse(p->dispatch, s->slot, generation);

@@ -19,7 +19,7 @@
 
 #include "pool/measure.h"
 #include "pool/packet.h"
-#include "pool/parent.h"
+#include "pool/parent_inside.h"
 
 #define PUMP_BUDGET 16u                 /* messages in a turn: the loop has other work too */
 
@@ -40,8 +40,11 @@ static void send_empty(ox_pool *p, struct oxi_seat *s, enum oxi_message type)
 static int spawn(void *t, unsigned slot, uint32_t generation)
 {
 	ox_pool *p = t;
+	int r = oxi_seat_spawn(p, &p->seats[slot], generation);
 
-	return oxi_seat_spawn(p, &p->seats[slot], generation);
+	if (r < 0 && r != OX_EBUSY)
+		oxi_pool_degraded(p, r);
+	return r;
 }
 
 static void kill_worker(void *t, unsigned slot)
@@ -114,11 +117,16 @@ static void put_more(const ox_pool *p, struct oxi_body *b, const struct oxi_djob
 static void put_job(const ox_pool *p, const struct oxi_seat *s, struct oxi_body *b, const struct oxi_djob *d)
 {
 	const struct ox_result *j = job_of((struct oxi_djob *)d);
-	struct oxi_record r = { .job = oxi_actor_number(d), .lease = d->lease, .index = d->index, .length = j->input_len };
+	uint64_t actor = oxi_actor_number(d);
+	struct oxi_record r = {
+		.job = actor != 0 ? actor : oxi_job_number(j), .lease = d->lease, .index = d->index, .length = j->input_len,
+	};
 
-	if (!is_inline(j)) {
+	if (oxi_memory_inside(p, j->input)) {
 		r.flags = OXI_RECORD_ARENA;
 		r.place = (uint64_t)(j->input - p->arena.base);
+	} else if (!is_inline(j)) {
+		r.flags = OXI_RECORD_CHUNKS;
 	}
 	OXI_CHECK(oxi_body_put(b, &r, j->input) == 0);
 	const struct oxi_grant *g = oxi_grant_find(s, d->lease);
@@ -177,8 +185,38 @@ static int send_jobs(void *t, unsigned slot, struct oxi_djob *const *jobs, unsig
 		offer(s, jobs, n, OXI_CLAIM_NONE);
 		for (unsigned i = 0; i < n; i++)
 			oxi_grant_drop(p, s, jobs[i]->lease);
+		return r;
 	}
+	if (p->options.output == OX_OUTPUT_TAG)
+		s->writer = p->kinds[jobs[0]->index].copy.name;
+	return 0;
+}
+
+static int run_inside(void *t, unsigned slot, struct oxi_djob *job)
+{
+	_Alignas(16) uint8_t data[3 * OXI_WIRE_RECORD + OXI_INLINE];
+	ox_pool *p = t;
+	struct oxi_seat *s = &p->seats[slot];
+	struct oxi_header h = header(p, s, OXI_RUN);
+	struct oxi_body body;
+
+	body_size(p, &job, 1, grant_room(p, s, &job, 1), &h.count);
+	oxi_body_init(&body, data, sizeof data, h.count);
+	put_job(p, s, &body, job);
+	h.length = body.len;
+	int r = oxi_channel_send(p->channel, &s->peer, &h, data);
+	if (r < 0)
+		oxi_grant_drop(p, s, job->lease);
 	return r;
+}
+
+static void again(void *t, struct oxi_djob *job)
+{
+	struct ox_result *j = job_of(job);
+
+	(void)t;
+	if (j->story != NULL && j->story->inside != NULL)
+		oxi_inside_again(j->story->inside);
 }
 
 static enum oxi_taken take_back(void *t, unsigned slot, uint64_t lease)
@@ -204,9 +242,11 @@ static void running(void *t, unsigned slot, struct oxi_running *ret)
 
 static void tell(void *t, unsigned slot, uint64_t lease)
 {
-	const ox_pool *p = t;
+	ox_pool *p = t;
+	struct oxi_seat *s = &p->seats[slot];
 
-	atomic_store_explicit(&p->seats[slot].shared->told, lease, memory_order_relaxed);
+	atomic_store_explicit(&s->shared->told[lease % OXI_CLAIMS], lease, memory_order_relaxed);
+	oxi_inside_told(p, s);
 }
 
 static void timer(void *t, ox_time at)
@@ -218,9 +258,22 @@ static void timer(void *t, ox_time at)
 
 const struct oxi_dispatch_ops oxi_transport_ops = {
 	.spawn = spawn, .kill = kill_worker, .stop = stop, .send = send_jobs, .take_back = take_back, .running = running,
-	.tell = tell, .deadline = oxi_job_deadline, .crashed = oxi_quarantine_crashed, .end = oxi_job_ended, .timer = timer,
-	.pin_lost = oxi_actor_lost,
+	.tell = tell, .run = run_inside, .again = again, .deadline = oxi_job_deadline, .crashed = oxi_quarantine_crashed,
+	.end = oxi_job_ended, .timer = timer, .pin_lost = oxi_actor_lost,
 };
+
+int oxi_transport_tell(ox_pool *p, struct oxi_seat *s, enum oxi_message type, const struct oxi_record *r, const void *payload)
+{
+	_Alignas(16) uint8_t data[OXI_WIRE_RECORD + OXI_INLINE];
+	struct oxi_header h = header(p, s, type);
+	struct oxi_body body;
+
+	oxi_body_init(&body, data, sizeof data, 1);
+	OXI_CHECK(oxi_body_put(&body, r, payload) == 0);
+	h.count = 1;
+	h.length = body.len;
+	return oxi_channel_send(p->channel, &s->peer, &h, data);
+}
 
 /* ---- results ---- */
 
@@ -231,6 +284,16 @@ static void learn(struct oxi_kind *kind, const struct oxi_record *r)
 		kind->expect = r->length > kind->expect - kind->expect / 8 ? (size_t)r->length : kind->expect - kind->expect / 8;
 	else if (r->status >= 0)
 		kind->expect = kind->expect / 2 > OXI_INLINE ? kind->expect / 2 : 0;
+}
+
+/* A result that lies where the parent has it already. NULL: a worker that gives away what it was not given has run wild, so has this result. */
+static const void *given_payload(ox_pool *p, struct oxi_seat *s, const struct oxi_djob *d, const struct oxi_record *r)
+{
+	if (r->length > oxi_pool_max_result(p, d->index))
+		return NULL;
+	if ((r->flags & OXI_RECORD_CHUNKS) != 0)
+		return oxi_chunks_result(s, r->lease, (size_t)r->length);
+	return oxi_grant_take(s, r->lease, (size_t)r->place, (size_t)r->length) ? p->arena.base + r->place : NULL;
 }
 
 /* What the worker says of times is not believed where it cannot be. */
@@ -258,7 +321,7 @@ static void look_at_result(ox_pool *p, const struct oxi_seat *s, const struct ox
 
 static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, const void *payload)
 {
-	bool in_arena = (r->flags & OXI_RECORD_ARENA) != 0;
+	bool given = (r->flags & (OXI_RECORD_ARENA | OXI_RECORD_CHUNKS)) != 0;
 	struct oxi_djob *d = oxi_dispatch_find(p->dispatch, s->slot, r->lease);
 
 	if (d != NULL && (r->flags & OXI_RECORD_LATE) != 0 && d->dated) {
@@ -271,24 +334,18 @@ static void take_result(ox_pool *p, struct oxi_seat *s, struct oxi_record *r, co
 	if (d != NULL && r->status < 0 && (r->flags & OXI_RECORD_LIMIT) == 0 &&
 	    oxi_dispatch_failed(p->dispatch, d, r->time, oxi_pool_now()))
 		d = NULL;
-	if (d != NULL && in_arena) {
-		/* a worker that gives away what it was not given has run wild: so has this result */
-		if (oxi_grant_take(s, r->lease, (size_t)r->place, (size_t)r->length)) {
-			payload = p->arena.base + r->place;
-		} else {
-			*r = (struct oxi_record){ .lease = r->lease, .status = OX_EPROTO, .flags = OXI_RECORD_LIMIT };
-			in_arena = false;
-			p->rejected++;
-		}
+	if (d != NULL && given && (payload = given_payload(p, s, d, r)) == NULL) {
+		*r = (struct oxi_record){ .lease = r->lease, .status = OX_EPROTO, .flags = OXI_RECORD_LIMIT };
+		given = false;
+		p->rejected++;
 	}
 	oxi_grant_drop(p, s, r->lease);
 	if (d == NULL) {
-		s->output.len = 0;      /* the next job did not write it */
-		s->output.truncated = false;
+		oxi_output_forget(&s->output);  /* the next job did not write it */
 		return;
 	}
 	learn(&p->kinds[d->index], r);
-	int status = oxi_job_store(job_of(d), r, payload, in_arena, &s->output);
+	int status = oxi_job_store(job_of(d), r, payload, given, d->nesting & OXI_INNER ? NULL : &s->output);
 	oxi_dispatch_done(p->dispatch, d, status, r->time, oxi_pool_now());
 }
 
@@ -297,14 +354,16 @@ void oxi_transport_results(ox_pool *p, struct oxi_seat *s, const void *body, siz
 	struct oxi_record r;
 	const void *payload;
 
-	oxi_output_drain(p, &s->output);
+	oxi_output_drain(p, s);
 	for (uint32_t i = first; i < count; i++) {
 		if (oxi_body_record(body, len, count, i, &r, &payload) < 0 || r.lease == 0) {
-			p->rejected++;
-			oxi_seat_kill(s);       /* its memory is not what it should be */
+			oxi_seat_reject(p, s);
 			return;
 		}
-		take_result(p, s, &r, payload);
+		if (OXI_UNLIKELY(r.flags & OXI_RECORD_PART))
+			oxi_emit_add(p, s, &r, payload);
+		else
+			take_result(p, s, &r, payload);
 	}
 }
 
@@ -364,7 +423,10 @@ static void hello(ox_pool *p, const struct oxi_received *m)
 	send_empty(p, s, OXI_WELCOME);
 }
 
-/* A job needs more room for its result than it has: GRANT it, or say no with a length of 0. */
+/*
+ * A job needs more room for its result than it has: GRANT it, or say that there is none and it shall send the result in
+ * chunks, or no with a length of 0. A job that has been abandoned runs out: it gets room as the others.
+ */
 static void need(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
 {
 	struct oxi_header h = header(p, s, OXI_GRANT);
@@ -374,16 +436,34 @@ static void need(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
 
 	if (oxi_body_record(m->body, m->len, m->header.count, 0, &r, &none) < 0)
 		return;
-	const struct oxi_grant *g = oxi_pool_chaos(p, OXI_CHAOS_ARENA) ? NULL : oxi_grant_add(p, s, r.lease, (size_t)r.length);
+	const struct oxi_djob *d = oxi_dispatch_look(p->dispatch, s->slot, r.lease);
+	size_t limit = d != NULL ? oxi_pool_max_result(p, d->index) : p->options.max_result;
+	bool may = r.length <= limit && !oxi_pool_chaos(p, OXI_CHAOS_ARENA);
+	const struct oxi_grant *g = may ? oxi_grant_more(p, s, r.lease, (size_t)r.place, (size_t)r.length) : NULL;
 	answer.lease = r.lease;
 	if (g != NULL) {
 		answer.place = g->place;
 		answer.length = g->cap;
+	} else if (r.length <= limit) {
+		answer.flags |= OXI_RECORD_CHUNKS;
 	}
 	oxi_record_encode(body, &answer);
 	h.count = 1;
 	h.length = sizeof body;
 	oxi_channel_send(p->channel, &s->peer, &h, body);
+}
+
+static void chunks(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
+{
+	struct oxi_record r;
+	const void *bytes;
+
+	if (oxi_body_record(m->body, m->len, m->header.count, 0, &r, &bytes) < 0)
+		p->rejected++;
+	else if (m->header.type == OXI_TAKE)
+		oxi_chunks_take(p, s, &r);
+	else
+		oxi_chunks_put(p, s, &r, bytes);
 }
 
 static void results(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
@@ -394,6 +474,17 @@ static void results(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m
 	s->received++;
 	oxi_transport_results(p, s, m->body, m->len, m->header.count, first);
 	atomic_store_explicit(&s->shared->received, s->received, memory_order_release);
+}
+
+static void left(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
+{
+	struct oxi_record r;
+	const void *none;
+
+	if (oxi_body_record(m->body, m->len, m->header.count, 0, &r, &none) < 0 || r.index >= p->kind_count)
+		p->rejected++;
+	else
+		oxi_residue_tell(p, s, &r);
 }
 
 static void handle(ox_pool *p, const struct oxi_received *m)
@@ -414,13 +505,29 @@ static void handle(ox_pool *p, const struct oxi_received *m)
 		if (s->state == OXI_SEAT_STARTING) {
 			s->state = OXI_SEAT_READY;
 			oxi_dispatch_ready(p->dispatch, s->slot, s->generation, oxi_pool_now());
+			oxi_pool_restored(p);
 		}
 		break;
 	case OXI_RESULTS:
+	case OXI_EMIT:
 		results(p, s, m);
+		break;
+	case OXI_LOG:
+	case OXI_SUBMIT:
+	case OXI_CALL:
+	case OXI_AWAIT:
+	case OXI_FULL:
+		oxi_inside_message(p, s, m);
 		break;
 	case OXI_NEED:
 		need(p, s, m);
+		break;
+	case OXI_TAKE:
+	case OXI_CHUNK:
+		chunks(p, s, m);
+		break;
+	case OXI_LEFT:
+		left(p, s, m);
 		break;
 	default:
 		p->rejected++;

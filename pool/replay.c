@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A saved input run again: the job's function is called in this process with a reply that lies in plain memory, so that a
- * debugger sees one process and nothing but the job. What a worker has besides (its slot, its channel) is not there.
+ * debugger sees one process and nothing but the job. It draws the random numbers that it drew. What a worker has besides is
+ * not there: parts and lines for the log go nowhere, and whoever asks for something is told OX_ESTATE.
  *
  * OX_REPLAY makes ox_pool_open() do that, for the function is in the user's program and nowhere else: the program runs as
  * far as it opens the pool that has the job. In a coroutine the job gets a thread, for its stack.
@@ -38,15 +39,19 @@ static size_t result_limit(const ox_pool_options *o, const ox_job *job)
 	return job->max_result > 0 && job->max_result < limit ? job->max_result : limit;
 }
 
-static int call(const ox_job *job, const ox_pool_options *o, ox_bytes in)
+static int call(const ox_job *job, const ox_pool_options *o, uint64_t number, ox_bytes in)
 {
 	static const uint8_t original = 1;
 	size_t limit = result_limit(o, job);
 	struct oxi_slot *slot = oxi_alloc(sizeof *slot);
 	uint8_t *room = slot != NULL ? mmap(NULL, limit, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
 	                             : MAP_FAILED;
-	struct oxi_worker w = { .slot = slot, .original = &original };
-	ox_reply out = { .magic = OXI_REPLY_MAGIC, .worker = &w, .lease = 1, .max = limit, .data = room, .cap = limit, .deadline = OX_NEVER };
+	struct oxi_pool_page page = { .seed = o->seed };
+	struct oxi_worker w = { .slot = slot, .original = &original, .page = &page };
+	ox_reply out = {
+		.magic = OXI_REPLY_MAGIC, .worker = &w, .lease = 1, .max = limit, .data = room, .cap = limit, .deadline = OX_NEVER,
+		.number = number,
+	};
 
 	if (room == MAP_FAILED) {
 		oxi_free(slot);
@@ -75,7 +80,8 @@ static int run(const ox_saved *s, const ox_job *job, const ox_pool_options *o)
 		oxi_log(OX_LOG_ERROR, "replay: worker_init failed: %s", ox_strerror(r));
 		return r;
 	}
-	r = call(job, o, ox_saved_input(s));
+	const char *number = ox_saved_field(s, "number", 0);
+	r = call(job, o, number != NULL ? strtoull(number, NULL, 10) : 0, ox_saved_input(s));
 	if (o->worker_fini != NULL)
 		o->worker_fini(o->worker_arg);
 	return r;

@@ -225,6 +225,7 @@ static void put_all(struct header *h, const struct oxi_crashed_input *in)
 	putf(h, "length", "%zu", in->len);
 	put(h, "sha256", digest);
 	putf(h, "crashes", "%u", in->crashes);
+	putf(h, "number", "%llu", (unsigned long long)in->number);
 	put_time(h);
 	put_story(h, in->crash);
 	put_program(h, in->job);

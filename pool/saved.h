@@ -30,6 +30,7 @@ struct oxi_crashed_input {
 	size_t len;
 	const uint8_t *digest;          /* 32 bytes */
 	unsigned crashes;
+	uint64_t number;                /* of the job, for its random numbers */
 	const ox_crash *crash;          /* the last one; NULL: not known */
 };
 

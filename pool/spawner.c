@@ -16,7 +16,8 @@
  * 2. Workers die with the spawner, by PR_SET_PDEATHSIG (it has one thread), checked against the race at their start.
  * 3. A worker is the subreaper of its jobs' processes, and the spawner of its workers'. So what a job leaves
  *    behind comes to the spawner when its worker is dead and no sooner, and every child here that is no worker and
- *    no spawner is a stray to be killed: no list of who forked what.
+ *    no spawner is a stray to be killed: no list of who forked what. Whose stray it is nobody knows, so with
+ *    OX_STRAYS_WARN in one pool those of all pools live until that one closes.
  * 4. Each pool has a socket of its own. Main shuts its side down: the pool's workers are killed, strays too; once
  *    all are reaped the spawner closes its side, which tells main that nothing of the pool is left.
  * 5. The standby is a spawner that has had no order yet. With its first order it forks: the child is the active
@@ -124,6 +125,16 @@ static unsigned kill_strays(struct spawner *s)
 	return n;
 }
 
+static bool spares_strays(const struct spawner *s)
+{
+	OXI_LIST_EACH(e, &s->pools) {
+		const struct pool *p = OXI_CONTAINER(e, struct pool, link);
+		if (!p->closing && oxi_pool_page(&p->arena)->warn_of_strays)
+			return true;
+	}
+	return false;
+}
+
 /* Collects the dead. True if there were any. */
 static bool reap(struct spawner *s)
 {
@@ -214,10 +225,12 @@ static _Noreturn void become_worker(struct spawner *s, struct pool *p, struct ox
 	oxi_worker_main(h);
 }
 
-static void fork_worker(struct spawner *s, struct pool *p, const struct oxi_packet *m, int output)
+static void fork_worker(struct spawner *s, struct pool *p, const struct oxi_packet *m, const int fds[OXI_PACKET_FDS])
 {
 	struct oxi_heritage h = {
-		.arena = p->arena, .slot = m->slot, .generation = m->generation, .output = output, .floor = s->floor,
+		.arena = p->arena, .slot = m->slot, .generation = m->generation, .output = fds[0],
+		.errors = fds[1] >= 0 ? fds[1] : fds[0],
+		.floor = s->floor,
 		.listener = s->floor < 0 ? s->floor : oxi_channel_listen(m->fork.channel),
 	};
 	struct child *c = &p->child[m->slot];
@@ -257,7 +270,7 @@ static void read_orders(struct spawner *s, struct pool *p)
 
 	while (!p->closing && (r = oxi_packet_receive(p->socket, &m, fds)) != -EAGAIN) {
 		if (r == 1 && m.kind == OXI_PACKET_FORK && m.slot < p->workers && p->child[m.slot].pid == 0)
-			fork_worker(s, p, &m, fds[0]);
+			fork_worker(s, p, &m, fds);
 		else
 			close_pool(p);
 		for (unsigned i = 0; i < OXI_PACKET_FDS; i++)
@@ -435,7 +448,7 @@ static void turn(struct spawner *s)
 		report(p);
 		died = died || p->closing;
 	}
-	unsigned strays = died ? kill_strays(s) : 0;
+	unsigned strays = died && !spares_strays(s) ? kill_strays(s) : 0;
 	OXI_LIST_EACH(e, &s->pools)
 		if (pool_ended(OXI_CONTAINER(e, struct pool, link), strays))
 			forget_pool(s, OXI_CONTAINER(e, struct pool, link));

@@ -13,6 +13,7 @@ struct object {
 	struct oxi_list link;
 	uint64_t number;
 	uint32_t type;
+	uint32_t calls;
 	void *self;
 };
 
@@ -67,8 +68,10 @@ int oxi_worker_act(struct oxi_worker *w, const struct oxi_record *job, const voi
 	struct object *o = find(w, job->job);
 	if (o != NULL)
 		OXI_CHECK(o->type == entry->type);
-	if (entry->role == OXI_ROLE_METHOD && o != NULL)
+	if (entry->role == OXI_ROLE_METHOD && o != NULL) {
+		out->number = o->number << 32 | ++o->calls;
 		return entry->method(o->self, in, (size_t)job->length, out);
+	}
 	if (entry->role == OXI_ROLE_METHOD)
 		out->error = OX_EINIT;  /* was sent before it was known that the constructor fails */
 	else if (o != NULL)

@@ -10,7 +10,7 @@
  * passed, or when it is full. It is used again once the parent has counted that message as received.
  *
  * Messages are copied off the channel as they come, because a job may have to wait for an answer of its own
- * (GRANT) in the middle of a batch whose inputs lie in the message before.
+ * (GRANT, CHUNK, TAKE) in the middle of a batch whose inputs lie in the message before.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -23,8 +23,9 @@
 #include "pool/worker.h"
 
 #define SEND_AFTER OX_MS(1)
+#define LULL_MS    1                    /* without a message: time to look what jobs have left */
 
-static int64_t now(void)
+int64_t oxi_worker_now(void)
 {
 	struct timespec t;
 
@@ -65,32 +66,16 @@ bool oxi_worker_receive(struct oxi_worker *w, int timeout_ms)
 	return true;
 }
 
-/* Takes the answer out of the mail, if the message that came last is it. */
-static bool take_grant(struct oxi_worker *w, uint64_t lease, struct oxi_record *ret)
+struct oxi_mail *oxi_worker_await(struct oxi_worker *w, unsigned types)
 {
-	struct oxi_mail *last = OXI_CONTAINER(w->mail.prev, struct oxi_mail, link);
-	const void *payload;
-
-	if (last->header.type != OXI_GRANT)
-		return false;
-	int r = oxi_body_record(last->body, last->header.length, last->header.count, 0, ret, &payload);
-	oxi_list_remove(&last->link);
-	free(last);
-	return r == 0 && ret->lease == lease;
-}
-
-uint8_t *oxi_worker_need(struct oxi_worker *w, uint64_t lease, size_t length, size_t *ret_cap)
-{
-	uint8_t body[OXI_WIRE_RECORD];
-	struct oxi_record r = { .lease = lease, .length = length, .flags = OXI_RECORD_GRANT };
-
-	oxi_record_encode(body, &r);
-	oxi_worker_send(w, &(struct oxi_header){ .type = OXI_NEED, .count = 1, .length = sizeof body }, body);
-	do
+	for (;;) {
 		oxi_worker_receive(w, -1);
-	while (!take_grant(w, lease, &r));
-	*ret_cap = (size_t)r.length;
-	return r.length == 0 ? NULL : w->heritage->arena.base + r.place;
+		struct oxi_mail *last = OXI_CONTAINER(w->mail.prev, struct oxi_mail, link);
+		if ((types >> last->header.type & 1) == 0)
+			continue;
+		oxi_list_remove(&last->link);
+		return last;
+	}
 }
 
 /* ---- the outbox ---- */
@@ -134,7 +119,7 @@ static uint32_t outbox_count(const struct oxi_worker *w)
 static void send_results(struct oxi_worker *w)
 {
 	fflush(stdout);
-	w->sent_at = now();
+	w->sent_at = oxi_worker_now();
 	if (outbox_count(w) == 0)
 		return;
 	if (OXI_UNLIKELY(w->page->chaos.on))
@@ -144,12 +129,27 @@ static void send_results(struct oxi_worker *w)
 	w->outbox = NULL;
 }
 
-/* The result is there from the moment that count says so. */
-static void publish(struct oxi_worker *w, struct oxi_record *r)
+uint8_t *oxi_worker_page(struct oxi_worker *w)
+{
+	if (w->outbox != NULL && outbox_len(w) + OXI_INLINE > OXI_OUTBOX)
+		send_results(w);
+	if (w->outbox == NULL)
+		open_outbox(w, w->left);
+	return w->outbox->body + outbox_len(w);
+}
+
+void oxi_worker_turn_page(struct oxi_worker *w)
+{
+	send_results(w);
+	oxi_worker_page(w);
+}
+
+/* What is published is there from the moment that count says so. */
+void oxi_worker_publish(struct oxi_worker *w, struct oxi_record *r)
 {
 	uint32_t count = outbox_count(w);
 
-	if ((r->flags & OXI_RECORD_ARENA) == 0) {
+	if ((r->flags & (OXI_RECORD_ARENA | OXI_RECORD_CHUNKS)) == 0) {
 		r->place = outbox_len(w);
 		atomic_store_explicit(&w->outbox->len, (uint32_t)(r->place + oxi_align16((size_t)r->length)), memory_order_relaxed);
 	}
@@ -162,7 +162,10 @@ static void publish(struct oxi_worker *w, struct oxi_record *r)
 bool ox_job_cancelled(const ox_reply *out)
 {
 	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
-	return atomic_load_explicit(&out->worker->slot->told, memory_order_relaxed) == out->lease;
+	for (; out != NULL; out = out->outer)
+		if (oxi_slot_told(out->worker->slot, out->lease))
+			return true;
+	return false;
 }
 
 ox_time ox_job_deadline(const ox_reply *out)
@@ -214,40 +217,107 @@ static bool claim(struct oxi_worker *w, uint64_t lease)
 	return atomic_compare_exchange_strong(&w->slot->claims[lease % OXI_CLAIMS], &offered, oxi_claim(lease, OXI_CLAIM_TAKEN));
 }
 
-static void run_job(struct oxi_worker *w, const struct oxi_record *job, const void *in, ox_reply *out, bool last)
+static void say_running(struct oxi_worker *w, uint64_t lease, int64_t since)
 {
-	int64_t begun = now();
+	atomic_store_explicit(&w->slot->since, since, memory_order_relaxed);
+	atomic_store_explicit(&w->slot->running, lease, memory_order_release);
+}
 
-	out->data = w->outbox->body + outbox_len(w);
-	if (out->timeout > 0 && out->timeout < out->deadline - begun)
-		out->deadline = begun + out->timeout;
-	atomic_store_explicit(&w->slot->since, begun, memory_order_relaxed);
-	atomic_store_explicit(&w->slot->running, job->lease, memory_order_release);
+/* Where the result is, when the parent may look for it. */
+static unsigned flags_of(const ox_reply *out)
+{
+	return out->where == OXI_IN_ARENA ? OXI_RECORD_ARENA : out->where == OXI_IN_PRIVATE ? OXI_RECORD_CHUNKS : 0;
+}
+
+/* The record of a job that has returned; its reply is where the parent will look for it. */
+static struct oxi_record make_result(ox_reply *out, const struct oxi_record *job, int status, int64_t time)
+{
+	bool failed = status >= 0 && out->error != 0;
+
+	if (out->aside != NULL && out->where == OXI_IN_OUTBOX && !failed)
+		memcpy(oxi_worker_page(out->worker), out->aside, out->len);
+	return (struct oxi_record){
+		.job = (uint64_t)out->since, .lease = job->lease, .index = job->index, .time = time,
+		.status = failed ? out->error : status, .length = failed ? 0 : out->len,
+		.flags = (uint16_t)(failed ? OXI_RECORD_LIMIT : flags_of(out)),
+		.place = out->where == OXI_IN_ARENA ? (uint64_t)(out->data - out->worker->heritage->arena.base) : 0,
+	};
+}
+
+/* What the job has used besides its reply; most have not. */
+static void drop_rest(ox_reply *out)
+{
+	free(out->aside);
+	oxi_reply_forget_answer(out);
+	if (OXI_UNLIKELY(out->worker->log_lost > 0))
+		oxi_worker_tell_lost(out);
+}
+
+/* Its result for the job that has run it: as it lies in the arena, or copied. False: no memory. */
+static bool keep(ox_reply *outer, const ox_reply *out, ox_bytes *ret)
+{
+	const void *at = out->data;
+
+	if (out->where != OXI_IN_ARENA) {
+		outer->answer = malloc(sizeof *outer->answer + out->len);
+		if (outer->answer == NULL)
+			return false;
+		at = out->len > 0 ? memcpy(outer->answer->body, out->data, out->len) : outer->answer->body;
+	}
+	*ret = (ox_bytes){ at, out->len };
+	return true;
+}
+
+/* Calls the function; an input in chunks comes before and goes afterwards, and without it there is no call. */
+static int call(struct oxi_worker *w, const struct oxi_record *job, const void *in, ox_reply *out)
+{
+	bool chunks = (job->flags & OXI_RECORD_CHUNKS) != 0;
+
+	if (chunks && (out->error = oxi_worker_fetch(w, job, &in)) < 0)
+		return 0;
+	int status = out->entry->role == OXI_ROLE_JOB ? out->entry->fn(in, (size_t)job->length, out) : oxi_worker_act(w, job, in, out);
+	if (chunks)
+		oxi_worker_discard(in, (size_t)job->length);
+	return status;
+}
+
+/* *ret: the result of a job that runs in another one, to be kept for that; NULL: nobody here asks. */
+static int run_job(struct oxi_worker *w, const struct oxi_record *job, const void *in, ox_reply *out, bool last, ox_bytes *ret)
+{
+	out->data = oxi_worker_page(w);
+	out->shared = atomic_load_explicit(&w->page->shared, memory_order_acquire);
+	out->since = oxi_worker_now();
+	if (out->timeout > 0 && out->timeout < out->deadline - out->since)
+		out->deadline = out->since + out->timeout;
+	say_running(w, job->lease, out->since);
 	bool killed = OXI_UNLIKELY(w->page->chaos.on) && oxi_worker_chaos_begin(w);
-	const struct oxi_job_entry *entry = &w->page->job[job->index];
-	int status = entry->role == OXI_ROLE_JOB ? entry->fn(in, (size_t)job->length, out) : oxi_worker_act(w, job, in, out);
+	int status = call(w, job, in, out);
 	if (!*w->original)
 		_exit(OXI_EXIT_OK);     /* a child that the job forked came back; the job's own process goes on */
 	if (OXI_UNLIKELY(killed))
 		raise(SIGKILL);
-	int64_t ended = now();
-	bool send = last || ended - w->sent_at >= SEND_AFTER;
+	out->ended = oxi_worker_now();
+	bool kept = out->outer == NULL || status < 0 || out->error != 0 || keep(out->outer, out, ret);
+	oxi_reply_end(out);
+	/* the parent keeps one result in chunks at a time: it is told of this one before the next comes */
+	bool send = last || out->where == OXI_IN_PRIVATE || out->ended - w->sent_at >= SEND_AFTER;
 	if (send && !oxi_channel_intact(w->channel))
 		_exit(OXI_EXIT_CLOSED);         /* still running, as the slot says: this job's crash */
 
-	bool failed = status >= 0 && out->error != 0;
-	struct oxi_record r = {
-		.job = (uint64_t)begun, .lease = job->lease, .index = job->index, .time = ended - begun,
-		.status = failed ? out->error : status, .length = failed ? 0 : out->len,
-		.flags = (uint16_t)(failed ? OXI_RECORD_LIMIT : out->in_arena ? OXI_RECORD_ARENA : 0),
-		.place = out->in_arena ? (uint64_t)(out->data - w->heritage->arena.base) : 0,
-	};
-	publish(w, &r);
-	atomic_store_explicit(&w->slot->running, 0, memory_order_release);
+	struct oxi_record r = make_result(out, job, status, out->ended - out->since);
+	if (!kept)
+		r = (struct oxi_record){ .lease = r.lease, .index = r.index, .status = OX_ENOMEM, .flags = OXI_RECORD_LIMIT };
+	if (out->outer != NULL)
+		say_running(w, out->outer->lease, out->outer->since);   /* before: with its result known, the other one runs again */
+	drop_rest(out);
+	oxi_worker_publish(w, &r);
+	if (out->outer == NULL)
+		atomic_store_explicit(&w->slot->running, 0, memory_order_release);
 	if (OXI_UNLIKELY(w->page->chaos.on))
 		oxi_worker_chaos(w, OXI_CHAOS_RESULT);
 	if (send)
 		send_results(w);
+	return r.status;
 }
 
 /* Says that a job whose deadline has passed was not begun. */
@@ -258,7 +328,8 @@ static void leave_out(struct oxi_worker *w, const struct oxi_record *job)
 		.flags = OXI_RECORD_LIMIT | OXI_RECORD_LATE,
 	};
 
-	publish(w, &r);
+	oxi_worker_page(w);
+	oxi_worker_publish(w, &r);
 }
 
 /* The reply of the job whose record is the i-th, with what the records behind it say. Returns the number of the next job's. */
@@ -270,7 +341,7 @@ static uint32_t begin_reply(struct oxi_worker *w, const struct oxi_mail *m, uint
 
 	*ret = (ox_reply){
 		.magic = OXI_REPLY_MAGIC, .worker = w, .lease = job->lease, .max = entry->max_result, .cap = OXI_INLINE,
-		.deadline = OX_NEVER, .timeout = entry->timeout, .mail = m,
+		.deadline = OX_NEVER, .timeout = entry->timeout, .mail = m, .entry = entry, .number = job->job,
 	};
 	while (++i < m->header.count) {
 		read_record(m, i, &r, &payload);
@@ -289,40 +360,71 @@ static uint32_t begin_reply(struct oxi_worker *w, const struct oxi_mail *m, uint
 	return i;
 }
 
+static void check_state(struct oxi_worker *w)
+{
+	if (!oxi_state_check(w))
+		return;
+	if (w->outbox != NULL)
+		send_results(w);        /* first: a worker that is spoiled may be ended at once */
+	oxi_state_tell(w);
+}
+
 static void run_batch(struct oxi_worker *w, const struct oxi_mail *m)
 {
-	uint32_t count = m->header.count;
+	uint32_t count = m->header.count, ran = 0;
 	struct oxi_record job;
 	ox_reply out;
 	const void *in;
 
 	if (OXI_UNLIKELY(w->page->chaos.on))
 		oxi_worker_chaos(w, OXI_CHAOS_DELAY);
-	w->sent_at = now();
+	w->sent_at = oxi_worker_now();
 	for (uint32_t i = 0, next; i < count; i = next) {
 		if (OXI_UNLIKELY(w->page->chaos.on))
 			oxi_worker_chaos(w, OXI_CHAOS_START);
 		read_record(m, i, &job, &in);
 		OXI_CHECK(job.index < w->page->jobs);
 		next = begin_reply(w, m, i, &job, &out);
-		if (!claim(w, job.lease))
+		if (w->spoiled || !claim(w, job.lease))
 			continue;
-		if (w->outbox != NULL && outbox_len(w) + OXI_INLINE > OXI_OUTBOX)
-			send_results(w);
-		if (w->outbox == NULL)
-			open_outbox(w, count - i < OXI_BATCH ? count - i : OXI_BATCH);
-		if (out.deadline != OX_NEVER && now() >= out.deadline)
+		w->left = count - i < OXI_BATCH ? count - i : OXI_BATCH;
+		if (out.deadline != OX_NEVER && oxi_worker_now() >= out.deadline) {
 			leave_out(w, &job);
-		else
-			run_job(w, &job, payload_at(w, &job, in), &out, next == count);
+			continue;
+		}
+		ran++;
+		run_job(w, &job, payload_at(w, &job, in), &out, next == count, NULL);
+		if (oxi_state_after_job(w, job.index, out.ended))
+			check_state(w);
 	}
 	if (w->outbox != NULL)
 		send_results(w);
+	if (ran == 1 && w->unchecked > 0)
+		check_state(w);
+}
+
+int oxi_worker_run(struct oxi_mail *m, ox_reply *outer, ox_bytes *ret)
+{
+	struct oxi_worker *w = outer->worker;
+	struct oxi_record job;
+	ox_reply out;
+	const void *in;
+
+	read_record(m, 0, &job, &in);
+	OXI_CHECK(job.index < w->page->jobs);
+	begin_reply(w, m, 0, &job, &out);
+	out.outer = outer;
+	out.depth = outer->depth + 1;
+	int status = run_job(w, &job, payload_at(w, &job, in), &out, true, ret);
+	oxi_worker_page(w);
+	return status;
 }
 
 void oxi_worker_loop(struct oxi_worker *w)
 {
 	for (;;) {
+		if (oxi_list_empty(&w->mail) && w->unchecked > 0 && !oxi_worker_receive(w, LULL_MS))
+			check_state(w);
 		if (oxi_list_empty(&w->mail))
 			oxi_worker_receive(w, -1);
 		struct oxi_mail *m = OXI_CONTAINER(oxi_list_shift(&w->mail), struct oxi_mail, link);

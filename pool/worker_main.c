@@ -56,7 +56,7 @@ static void yield_to_main(void)
 	syscall(SYS_sched_setattr, 0, &a, 0);
 }
 
-static void reset_signals(void)
+void oxi_worker_reset_signals(void)
 {
 	sigset_t none;
 
@@ -71,7 +71,7 @@ static void keep_descriptors(const struct oxi_heritage *h)
 {
 	if (h->output >= 0) {
 		dup2(h->output, 1);
-		dup2(h->output, 2);
+		dup2(h->errors, 2);
 	}
 	if (h->listener != h->floor)
 		dup3(h->listener, h->floor, O_CLOEXEC);
@@ -89,7 +89,7 @@ static void allow_own_memory(struct oxi_worker *w)
 }
 
 /* A page that a fork wipes: how a child that a job forked off, and let return, is known. */
-static const uint8_t *make_original(void)
+const uint8_t *oxi_worker_original(void)
 {
 	uint8_t *page = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -134,6 +134,10 @@ static void initialise(struct oxi_worker *w)
 
 	if (r == 0 && w->page->worker_init != NULL)
 		r = w->page->worker_init(w->page->worker_arg);
+	if (r == 0)
+		r = oxi_state_begin(w);
+	if (r == 0 && w->page->sandbox)
+		r = oxi_sandbox_enter();
 	if (r < 0)
 		refuse(w, r);
 	oxi_worker_send(w, &(struct oxi_header){ .type = OXI_CREDIT }, NULL);
@@ -144,14 +148,14 @@ _Noreturn void oxi_worker_main(const struct oxi_heritage *h)
 	struct oxi_worker w = { .heritage = h, .page = oxi_pool_page(&h->arena), .slot = oxi_pool_slot(&h->arena, h->slot) };
 
 	bind_to_spawner(h);
-	reset_signals();
+	oxi_worker_reset_signals();
 	keep_descriptors(h);
 	int r = oxi_worker_take_place(&w);
 	if (r < 0)
 		refuse(&w, r);
 	yield_to_main();
 	allow_own_memory(&w);
-	w.original = make_original();
+	w.original = oxi_worker_original();
 	oxi_list_init(&w.mail);
 	oxi_list_init(&w.objects);
 	oxi_worker_watch_crashes(w.slot);

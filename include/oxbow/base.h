@@ -83,7 +83,8 @@ typedef struct ox_bytes {
 	X(OX_EDNS,         -4114,      "the host name could not be resolved")                   \
 	X(OX_ETLS,         -4115,      "TLS failed")                                            \
 	X(OX_EDB,          -4116,      "the database reported an error")                        \
-	X(OX_EDEPENDENCY,  -4117,      "a job that it was to come after has failed")
+	X(OX_EDEPENDENCY,  -4117,      "a job that it was to come after has failed")            \
+	X(OX_EDEPTH,       -4118,      "too many jobs stand in one another")
 
 enum {
 #define OX_ERROR_ENUM_(name, value, text) name = value,

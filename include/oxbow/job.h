@@ -37,6 +37,21 @@ typedef enum ox_retry {
 	OX_RETRY_FAILURE = 4,           /* its function returned a negative status */
 } ox_retry;
 
+/** What a job may change of its worker's process and leave behind. */
+typedef enum ox_state {
+	OX_STATE_CWD = 1,               /* the working directory */
+	OX_STATE_UMASK = 2,
+	OX_STATE_MASK = 4,              /* signals that are blocked */
+	OX_STATE_SIGNALS = 8,           /* what they do */
+	OX_STATE_TIMERS = 16,           /* alarm(), setitimer(), timer_create() */
+	OX_STATE_LOCALE = 32,
+	OX_STATE_FPU = 64,              /* rounding and exceptions */
+	OX_STATE_NICE = 128,
+	OX_STATE_THREADS = 256,         /* these three cannot be put back */
+	OX_STATE_CHILDREN = 512,
+	OX_STATE_FILES = 1024,          /* more or fewer open descriptors */
+} ox_state;
+
 /** What the pool knows of a job. Define it once, const and static: OX_JOB(score_job, score, .timeout = OX_SEC(5)); */
 typedef struct ox_job {
 	size_t size;
@@ -56,6 +71,9 @@ typedef struct ox_job {
 	 */
 	ox_time grace;
 	unsigned crash_limit;           /* an input that has crashed so many workers is not run again: OX_EQUARANTINED. 0: any number */
+	/* ox_job_emit() waits while so many parts, or bytes of them, have not been taken. */
+	size_t emit_ahead;              /* 0: 64 */
+	size_t emit_ahead_bytes;        /* 0: 4 MiB. One part may be larger */
 } ox_job;
 #define OX_JOB(name_, fn_, ...) \
 	const ox_job name_ = { .size = sizeof(ox_job), .name = #name_, .fn = (fn_), __VA_ARGS__ }
@@ -109,6 +127,28 @@ OX_API size_t ox_job_dependencies(const ox_reply *out);
  * Returns: its status; OX_EINVAL, with nothing written, if there is no i-th. Process: a worker. Since: 0.1
  */
 OX_API int ox_job_dependency(const ox_reply *out, size_t i, ox_bytes *ret);
+
+/**
+ * Gives random numbers that depend on the pool's .seed and on which job it is, in order of submission (for a job that a job
+ * has submitted: on that job, and in its order), and on nothing else: each attempt gets the same ones, whichever worker runs
+ * it. Not for secrets.
+ *
+ * Process: a worker. Since: 0.1
+ */
+OX_API uint64_t ox_job_random(ox_reply *out);
+/** The same, in the range from 0 to 1 without 1: a multiple of 2^-53. Since: 0.1 */
+OX_API double ox_job_random_double(ox_reply *out);
+/** Fills len bytes with them, 8 from each number. Since: 0.1 */
+OX_API void ox_job_random_bytes(ox_reply *out, void *buf, size_t len);
+
+/**
+ * Finds data that the program shares with all workers of the pool (shared.h), in the version that was current when the
+ * job began.
+ *
+ * @id: ox_shared_id(), which came in the input. Returns: the bytes, read-only, valid until the function returns; {NULL,
+ * 0} if there is no such data. Process: a worker. Since: 0.1
+ */
+OX_API ox_bytes ox_job_shared(const ox_reply *out, uint64_t id);
 
 OX_END
 

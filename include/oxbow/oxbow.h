@@ -11,6 +11,7 @@
 #include <oxbow/actor.h>
 #include <oxbow/address.h>
 #include <oxbow/broadcast.h>
+#include <oxbow/callback.h>
 #include <oxbow/channel.h>
 #include <oxbow/dir.h>
 #include <oxbow/dns.h>
@@ -22,15 +23,19 @@
 #include <oxbow/job.h>
 #include <oxbow/log.h>
 #include <oxbow/metrics.h>
+#include <oxbow/nested.h>
 #include <oxbow/pool.h>
 #include <oxbow/process.h>
 #include <oxbow/quarantine.h>
 #include <oxbow/queue.h>
+#include <oxbow/report.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
 #include <oxbow/select.h>
 #include <oxbow/server.h>
+#include <oxbow/shared.h>
 #include <oxbow/signal.h>
+#include <oxbow/snapshot.h>
 #include <oxbow/stdio.h>
 #include <oxbow/stream.h>
 #include <oxbow/sync.h>

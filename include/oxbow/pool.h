@@ -10,6 +10,7 @@
 #ifndef OXBOW_POOL_H
 #define OXBOW_POOL_H
 
+#include <oxbow/callback.h>
 #include <oxbow/group.h>
 #include <oxbow/job.h>
 
@@ -18,6 +19,26 @@ OX_BEGIN
 typedef struct ox_pool ox_pool;
 typedef struct ox_result ox_result;
 
+/** Where standard output and error of a pool's workers go. */
+typedef enum ox_output {
+	OX_OUTPUT_INHERIT,              /* to the program's own */
+	OX_OUTPUT_CAPTURE,              /* kept for ox_future_output() and the crash story, up to capture bytes a job */
+	OX_OUTPUT_TAG,                  /* to the program's own, by lines, with "[pool/job pid] " before each */
+	OX_OUTPUT_NULL,                 /* nowhere */
+} ox_output;
+
+/** What becomes of processes that a job has started and left. */
+typedef enum ox_strays {
+	OX_STRAYS_KILL,                 /* the worker is replaced, and they are killed with it */
+	OX_STRAYS_WARN,                 /* they are told to the log, and live until the pool closes */
+} ox_strays;
+
+/** What jobs may ask of the system. */
+typedef enum ox_sandbox {
+	OX_SANDBOX_NONE,                /* what the program may */
+	OX_SANDBOX_COMPUTE,             /* no new files, sockets, programs and processes: OX_ESANDBOX */
+} ox_sandbox;
+
 typedef struct ox_pool_options {
 	size_t size;
 	const ox_job *const *jobs;      /* NULL-terminated: OX_JOBS(&a, &b) */
@@ -25,13 +46,13 @@ typedef struct ox_pool_options {
 	size_t max_pending;             /* jobs not done yet at which ox_submit() waits; 0: 4,096 */
 	size_t max_pending_bytes;       /* the same for the bytes of their inputs; 0: 256 MiB */
 	size_t max_result;              /* bytes of one result; 0: 1 GiB */
-	size_t arena_bytes;             /* address space for inputs, and again for each worker's results; 0: 4 GiB */
+	size_t arena_bytes;             /* shared memory for inputs, and again for each worker's results, used as needed; 0: 4 GiB */
 	int (*worker_init)(void *arg);  /* runs first in each new worker; negative: it could not be set up */
 	void (*worker_fini)(void *arg); /* runs last in a worker that is told to end */
 	void *worker_arg;               /* for both, as it was when the spawner was forked or the pool was opened */
 	unsigned init_limit;            /* so many failures of worker_init in a row break the pool: OX_EINIT. 0: 5 */
-	size_t capture;                 /* bytes of a job's standard output and error kept for its crash story;
-	                                 * 0: workers write to the program's own */
+	size_t capture;                 /* bytes of a job's standard output and error that are kept, with OX_OUTPUT_CAPTURE (which
+	                                 * it implies if output is not set); 0: 64 KiB */
 	const char *name;               /* static text, for reports and ps */
 	size_t max_jobs;                /* a worker runs at most so many, or up to a quarter less, so that not all end at
 	                                 * once; another takes its place. 0: any number */
@@ -55,6 +76,20 @@ typedef struct ox_pool_options {
 	const char *quarantine_dir;     /* a folder, where inputs that are quarantined are saved; NULL: they are not */
 	bool measure;                   /* each job's times are counted: see <oxbow/metrics.h> */
 	const struct ox_actor_type *const *actors;      /* NULL-terminated: OX_ACTOR_TYPES(&a, &b), see oxbow/actor.h */
+	ox_output output;               /* what becomes of what jobs write to standard output and error */
+	const ox_callback *const *calls;        /* what jobs may call, at most 64: OX_CALLS(&fetch_call); NULL: nothing */
+	void *call_arg;                 /* first argument of these */
+	uint64_t seed;                  /* of ox_job_random() */
+	size_t max_input;               /* bytes of one input; 0: 4 GiB */
+	size_t overflow_bytes;          /* shared memory for what finds no room in those of arena_bytes; 0: as arena_bytes.
+	                                 * Beyond, payloads are sent in pieces, which costs four copies more */
+	bool strict_state;              /* what a job changed of the process is put back before the next begins, also among
+	                                 * jobs that travel together and take less than 1 ms: that costs each one microseconds */
+	unsigned keep_state;            /* ox_state, or-ed: what jobs may change and leave, unseen. 0: nothing */
+	ox_strays strays;
+	ox_sandbox sandbox;             /* begins after worker_init */
+	ox_time spawn_deadline;         /* while no worker can be forked, jobs wait at most so long: then OX_EINIT.
+	                                 * 0: 10 s; OX_NEVER */
 	const char *listen;             /* remote workers may join (worker.h): "tcp://ADDRESS:PORT", where ADDRESS may be
 	                                 * 0.0.0.0 for all, and port 0 is the kernel's choice. NULL: none */
 	const char *join_file;          /* written for them, mode 0600; removed when the pool is closed. With listen */
@@ -90,7 +125,7 @@ OX_API int ox_pool_prepare(void);
  * @ret: owned: ox_pool_close(). It belongs to the loop of the thread that first submits to it.
  * Returns: 0; OX_EINVAL (neither jobs nor actors, two of one name), OX_ESTATE (threads, no spawner: call ox_pool_prepare()
  * first), OX_ENOJOB (a job's function lies in a library loaded after the spawner was forked), OX_ENOMEM,
- * OX_EFORKED, -errno.
+ * OX_EFORKED, -ENOSYS (a sandbox, and Oxbow was built without libseccomp), -errno.
  * Call from: anywhere. Threads: the future owner's. After fork: no. Since: 0.1
  */
 OX_API int ox_pool_open(const ox_pool_options *o, ox_pool **ret);
@@ -119,9 +154,8 @@ static inline void ox_pool_auto_(ox_pool **p) { ox_pool_close(*p); }
  * @in, @len: the input, copied; memory of an ox_blob or of a job's result of this pool is shared instead, and
  * must not change until the job ends.
  * Returns: the future, as ox_spawn(): never NULL. Failed at once with OX_ENOJOB, OX_ECLOSED, OX_ETOOBIG,
- * OX_EQUARANTINED (by the job's crash_limit), OX_EINIT, OX_ENOMEM, OX_ECANCELED (the caller was cancelled while it waited, or the group is). OX_ENOMEM
- * also says that the arena has no room for the input (over 4 KiB and not in it already), or none for the
- * result.
+ * OX_EQUARANTINED (by the job's crash_limit), OX_EINIT, OX_ENOMEM, OX_ECANCELED (the caller was cancelled while it waited,
+ * or the group is).
  * Yields: while max_pending or max_pending_bytes are reached, and now and then for fairness. Since: 0.1
  */
 OX_API OX_YIELDS ox_future *ox_submit(ox_group *g, ox_pool *p, const ox_job *job, const void *in, size_t len);
@@ -191,7 +225,7 @@ OX_API void ox_result_free(ox_result *r);
 static inline void ox_result_auto_(ox_result **r) { ox_result_free(*r); }
 #define OX_AUTO_RESULT __attribute__((cleanup(ox_result_auto_))) ox_result
 
-/** How a worker died, for a future or call that failed with OX_ECRASHED, OX_ETIMEDOUT, OX_EOOM, OX_ESTUCK or OX_ECANCELED. */
+/** How a worker died, for a future or call that failed with OX_ECRASHED, OX_ETIMEDOUT, OX_EOOM, OX_ESTUCK, OX_ESANDBOX or OX_ECANCELED. */
 typedef struct ox_crash {
 	pid_t pid;                      /* of the worker */
 	int signal;                     /* that killed it; 0: it exited */
@@ -206,11 +240,25 @@ typedef struct ox_crash {
 	bool output_truncated;          /* there was more */
 	size_t memory_limit;            /* the max_rss that it went over; 0: it did not, or the kernel killed it */
 	const char *saved;              /* the file that the input was saved in, if it is quarantined; NULL: none */
+	const char *note;               /* ox_job_note(), as the job said last; NULL: it said nothing */
+	uint64_t progress_done, progress_total; /* the same for ox_job_progress(); 0 and 0: nothing */
+	const char *job;                /* its name */
+	ox_time ran;                    /* how long it had run */
+	const char *system_call;        /* that the sandbox did not allow: "openat"; NULL: none, or not known */
 	const char *host;               /* of a remote worker; its addresses mean nothing here. NULL: this one */
 } ox_crash;
 
 /** The story of the crash; NULL if the future did not crash. Borrowed until the group closes. Since: 0.1 */
 OX_API const ox_crash *ox_future_crash(const ox_future *f);
+
+/**
+ * Tells a crash to a person: some lines of text, each with a newline, with the functions of the backtrace by name, and
+ * the last lines of the job's output. Reads the program's files for the names.
+ *
+ * @buf, @cap: gets as much as fits, 0-terminated if cap > 0.
+ * Returns: the bytes of the whole text without the 0, as snprintf(). Call from: anywhere. Threads: any. Since: 0.1
+ */
+OX_API size_t ox_crash_text(const ox_crash *c, char *buf, size_t cap);
 
 /** What a job wrote to its standard output and error, if the pool captures. Borrowed until the group closes. Since: 0.1 */
 OX_API const char *ox_future_output(const ox_future *f, size_t *ret_len, bool *ret_truncated);
@@ -279,6 +327,8 @@ typedef struct ox_pool_stats {
 	unsigned stopped;               /* stopped by a signal now */
 	uint64_t shared;                /* of those submitted, that waited for another's work (.same) */
 	uint64_t waiting;               /* of those pending, that wait for others to be done (.after) */
+	uint64_t spoiled;               /* workers replaced for what their jobs had left: threads, children, descriptors */
+	unsigned degraded;              /* workers that could not be forked, and are tried again */
 	unsigned remote;                /* of workers: those on other hosts */
 	unsigned hosts;                 /* that have joined */
 } ox_pool_stats;

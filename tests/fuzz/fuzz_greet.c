@@ -60,7 +60,7 @@ static void check_story(const uint8_t *text, size_t len)
 {
 	struct oxi_story s;
 
-	if (oxi_story_read(text, len, &s) == 0)
+	if (oxi_story_hear(text, len, &s) == 0)
 		OXI_CHECK(s.crash.backtrace_len <= OXI_FRAMES && s.crash.user_time >= 0 && memchr(s.host, '\0', sizeof s.host) != NULL);
 }
 

@@ -22,7 +22,7 @@ static struct oxi_zone *z;
 /* 64 MiB of control pages' neighbour, and one zone more, which must stay untouched. */
 static void setup(void)
 {
-	ck_assert_int_eq(oxi_arena_create(&a, 4096, OX_MIB(64), 3), 0);
+	ck_assert_int_eq(oxi_arena_create(&a, 4096, OX_MIB(64), 3, 0), 0);
 	z = oxi_zone_new(&a, 1, OX_GIB(1));
 	ck_assert_ptr_nonnull(z);
 }
@@ -80,13 +80,56 @@ START_TEST(only_ranges_inside_one_zone_are_contained)
 }
 END_TEST
 
+START_TEST(the_overflow_is_one_zone_more_of_a_size_of_its_own)
+{
+	struct oxi_arena b;
+	size_t cap;
+
+	ck_assert_int_eq(oxi_arena_create(&b, 4096, OX_MIB(8), 2, OX_MIB(15)), 0);
+	size_t begin = oxi_arena_zone(&b, 2);
+	ck_assert_uint_eq(begin, OX_MIB(2 + 16));
+	ck_assert_uint_eq(b.size, begin + OX_MIB(16));
+	ck_assert_uint_eq(oxi_arena_zone_of(&b, begin - 1), 1);
+	ck_assert_uint_eq(oxi_arena_zone_of(&b, begin), 2);
+	ck_assert_uint_eq(oxi_arena_zone_of(&b, b.size - 1), 2);
+	ck_assert(oxi_arena_contains(&b, begin, OX_MIB(16)));
+	ck_assert(oxi_arena_contains(&b, begin + OX_MIB(8) - 1, 2));
+	ck_assert(!oxi_arena_contains(&b, begin - 1, 2));
+	ck_assert(!oxi_arena_contains(&b, begin + 1, OX_MIB(16)));
+	struct oxi_zone *o = oxi_zone_new(&b, 2, 0);
+	size_t place = oxi_zone_get(o, OX_MIB(16), &cap);
+	ck_assert_uint_eq(place, begin);
+	ck_assert_uint_eq(oxi_zone_get(o, 1, &cap), 0);
+	ck_assert_int_eq(oxi_arena_commit(&b, place, OX_MIB(2)), 0);
+	ck_assert_int_eq(oxi_arena_commit(&b, place, OX_MIB(17)), -EINVAL);
+	ck_assert_int_eq(oxi_arena_forbid(&b, b.size, 1), -EINVAL);
+	ck_assert_int_eq(oxi_arena_forbid(&b, place, OX_MIB(2)), 0);
+	oxi_zone_put(o, place);
+	oxi_zone_free(o);
+	oxi_arena_destroy(&b);
+}
+END_TEST
+
+START_TEST(an_arena_without_overflow_has_an_empty_zone_there)
+{
+	size_t cap;
+	struct oxi_zone *o = oxi_zone_new(&a, a.zones, 0);
+
+	ck_assert_uint_eq(oxi_zone_get(o, 1, &cap), 0);
+	ck_assert_uint_eq(oxi_zone_get(o, OX_MIB(3), &cap), 0);
+	oxi_zone_free(o);
+}
+END_TEST
+
 START_TEST(sizes_that_overflow_are_refused)
 {
 	struct oxi_arena b;
 
-	ck_assert_int_eq(oxi_arena_create(&b, 4096, SIZE_MAX / 2, 3), -EOVERFLOW);
-	ck_assert_int_eq(oxi_arena_create(&b, 4096, SIZE_MAX, 1), -EOVERFLOW);
-	ck_assert_int_eq(oxi_arena_create(&b, 0, 4096, 1), -EOVERFLOW);
+	ck_assert_int_eq(oxi_arena_create(&b, 4096, SIZE_MAX / 2, 3, 0), -EOVERFLOW);
+	ck_assert_int_eq(oxi_arena_create(&b, 4096, SIZE_MAX, 1, 0), -EOVERFLOW);
+	ck_assert_int_eq(oxi_arena_create(&b, 0, 4096, 1, 0), -EOVERFLOW);
+	ck_assert_int_eq(oxi_arena_create(&b, 4096, 4096, 1, SIZE_MAX), -EOVERFLOW);
+	ck_assert_int_eq(oxi_arena_create(&b, 4096, 4096, 1, SIZE_MAX / 2), -EOVERFLOW);
 	ck_assert_int_eq(b.fd, -1);
 	oxi_arena_destroy(&b);
 }
@@ -101,7 +144,7 @@ START_TEST(a_limit_on_file_sizes_is_an_error_and_no_signal)
 	low = before;
 	low.rlim_cur = OX_MIB(1);
 	setrlimit(RLIMIT_FSIZE, &low);
-	ck_assert_int_eq(oxi_arena_create(&b, 4096, OX_MIB(64), 1), -EFBIG);
+	ck_assert_int_eq(oxi_arena_create(&b, 4096, OX_MIB(64), 1, 0), -EFBIG);
 	setrlimit(RLIMIT_FSIZE, &before);
 }
 END_TEST
@@ -186,7 +229,7 @@ static int use_with_small_shm(void)
 	    mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=1m") < 0)
 		return 77;
 	oxi_arena_destroy(&a);
-	if (oxi_arena_create(&a, 4096, OX_MIB(128), 1) < 0)
+	if (oxi_arena_create(&a, 4096, OX_MIB(128), 1, 0) < 0)
 		return 1;
 	oxi_zone_free(z);
 	z = oxi_zone_new(&a, 0, 0);
@@ -481,6 +524,8 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, the_parts_lie_behind_each_other_in_whole_extents);
 	tcase_add_test(t, only_ranges_inside_one_zone_are_contained);
+	tcase_add_test(t, the_overflow_is_one_zone_more_of_a_size_of_its_own);
+	tcase_add_test(t, an_arena_without_overflow_has_an_empty_zone_there);
 	tcase_add_test(t, sizes_that_overflow_are_refused);
 	tcase_add_test(t, a_limit_on_file_sizes_is_an_error_and_no_signal);
 	tcase_add_test(t, the_size_of_the_file_is_sealed);

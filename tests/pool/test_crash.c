@@ -371,53 +371,6 @@ START_TEST(f32_a_late_reply_is_dropped_counted_and_its_memory_freed)
 }
 END_TEST
 
-/* ---- F11: strays ---- */
-
-static int daemonise(const void *in, size_t len, ox_reply *out)
-{
-	int ready[2];
-	char c;
-	(void)in, (void)len, (void)out;
-	if (pipe(ready) < 0)
-		return -errno;
-	if (fork() == 0) {
-		setsid();
-		if (fork() == 0) {
-			if (write(ready[1], "x", 1) == 1)
-				for (;;)
-					pause();
-		}
-		_exit(0);
-	}
-	return read(ready[0], &c, 1) == 1 ? 0 : -1;
-}
-static OX_JOB(daemon_job, daemonise);
-
-static bool one_worker(void *arg)
-{
-	(void)arg;
-	return find_processes(NULL, "oxbow-worker", NULL, 0) == 1;
-}
-
-static int leave_a_daemon(void *arg)
-{
-	(void)arg;
-	OX_AUTO_GROUP *g = COLLECT;
-	EXPECT_EQ(ox_call(pool, &daemon_job, NULL, 0, NULL), 0);
-	EXPECT_EQ(find_processes(NULL, "oxbow-worker", NULL, 0), 2);
-	EXPECT_EQ(ox_await(ox_submit(g, pool, &exit_job, NULL, 0)), OX_ECRASHED);       /* its worker goes, so it goes */
-	EXPECT_EQ(ox_call(pool, &echo_job, NULL, 0, NULL), 0);
-	EXPECT(eventually(one_worker, NULL, 1000));
-	EXPECT_EQ(ox_call(pool, &daemon_job, NULL, 0, NULL), 0);        /* this one goes with the pool: close_pool() sees to it */
-	return 0;
-}
-
-START_TEST(f11_a_daemon_that_a_job_leaves_goes_with_its_worker)
-{
-	with_pool(leave_a_daemon, POOL_OPTIONS(.jobs = OX_JOBS(&daemon_job, &exit_job, &echo_job), .workers = 1));
-}
-END_TEST
-
 /* ---- F12 ---- */
 
 static int close_all(const void *in, size_t len, ox_reply *out)
@@ -753,7 +706,6 @@ int main(int argc, char **argv)
 	tcase_add_test(c, results_finished_before_a_death_count_and_the_rest_of_the_batch_runs_elsewhere);
 	tcase_add_test(c, a_long_job_in_a_batch_holds_up_no_other);
 	c = new_pool_case(s, "processes and files", 60);
-	tcase_add_test(c, f11_a_daemon_that_a_job_leaves_goes_with_its_worker);
 	tcase_add_test(c, f13_output_is_captured_capped_and_told_apart);
 	tcase_add_test(c, f15_a_forked_child_that_returns_into_the_worker_is_stopped);
 	tcase_add_test(c, f22_without_free_descriptors_workers_wait_and_nothing_aborts);

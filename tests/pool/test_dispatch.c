@@ -1019,15 +1019,65 @@ START_TEST(a_refused_spawn_is_tried_again)
 {
 	struct sim_job job;
 
-	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 3, .jobs = KINDS }, 1);
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 3, .jobs = KINDS, .spawn_deadline = OX_NEVER }, 1);
 	s.faults.spawn_refused = 1000;
 	sim_start(&s);
 	submit_n(&job, 1, SHORT, OX_US(10));
 	sim_run_until(&s, s.now + OX_SEC(60));
 	ck_assert_uint_eq(s.spawns, 0);
+	ck_assert_uint_eq(counts().refused, 3);
 	s.faults.spawn_refused = 0;
 	ck_assert(sim_drain(&s, OX_SEC(6)));
 	assert_ended(&job, 1, OXI_END_RESULT, 0);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(while_no_worker_can_be_started_a_job_waits_for_spawn_deadline_and_no_longer_F24)
+{
+	struct sim_job early[10], late[10], last;
+	ox_time begin;
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 2, .jobs = KINDS, .spawn_deadline = OX_SEC(3) }, 1);
+	s.faults.spawn_refused = 1000;
+	sim_start(&s);
+	begin = s.now;
+	submit_n(early, 10, SHORT, OX_US(10));
+	sim_run_until(&s, s.now + OX_SEC(1));
+	submit_n(late, 10, SHORT, OX_US(10));
+	ck_assert(sim_drain(&s, OX_SEC(10)));
+	assert_ended(early, 10, OXI_END_LIMIT, OX_EINIT);
+	assert_ended(late, 10, OXI_END_LIMIT, OX_EINIT);
+	ck_assert_int_ge(early[0].ended_at - begin, OX_SEC(3));
+	ck_assert_int_le(early[9].ended_at - begin, OX_SEC(3) + OX_MS(10));
+	ck_assert_int_ge(late[0].ended_at - begin, OX_SEC(4));
+	s.faults.spawn_refused = 0;
+	submit_n(&last, 1, SHORT, OX_US(10));   /* the pool is not broken */
+	ck_assert(sim_drain(&s, OX_SEC(3)));
+	ck_assert(last.end_status == 0 || last.end_status == OX_EINIT);
+	sim_run_until(&s, s.now + OX_SEC(6));
+	ck_assert_uint_eq(counts().refused, 0);
+	ck_assert_uint_eq(counts().ready, 2);
+	sim_close(&s);
+}
+END_TEST
+
+START_TEST(a_job_that_has_waited_long_is_not_given_up_as_soon_as_the_last_worker_is_gone_F24)
+{
+	struct sim_job first, waits;
+	ox_time begin;
+
+	sim_open(&s, &(struct oxi_dispatch_options){ .workers = 1, .jobs = KINDS, .spawn_deadline = OX_SEC(3) }, 1);
+	sim_start(&s);
+	submit_n(&first, 1, SHORT, OX_SEC(10));
+	submit_n(&waits, 1, SHORT, OX_US(10));
+	sim_run_until(&s, s.now + OX_SEC(5));
+	s.faults.spawn_refused = 1000;
+	begin = s.now;
+	sim_die(&s, 0);
+	ck_assert(sim_drain(&s, OX_SEC(10)));
+	assert_ended(&waits, 1, OXI_END_LIMIT, OX_EINIT);
+	ck_assert_int_ge(waits.ended_at - begin, OX_SEC(3));
 	sim_close(&s);
 }
 END_TEST
@@ -1942,6 +1992,8 @@ int main(void)
 	tcase_add_test(c, a_worker_that_has_served_is_replaced_at_once);
 	tcase_add_test(c, a_pool_whose_workers_never_start_breaks_F16);
 	tcase_add_test(c, a_refused_spawn_is_tried_again);
+	tcase_add_test(c, while_no_worker_can_be_started_a_job_waits_for_spawn_deadline_and_no_longer_F24);
+	tcase_add_test(c, a_job_that_has_waited_long_is_not_given_up_as_soon_as_the_last_worker_is_gone_F24);
 	tcase_add_test(c, close_ends_what_has_not_begun_and_lets_the_rest_run_out);
 	tcase_add_test(c, an_heir_takes_over_when_the_last_job_of_its_elder_has_ended);
 	tcase_add_test(c, a_worker_that_does_not_end_when_told_is_killed);

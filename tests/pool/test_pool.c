@@ -193,30 +193,6 @@ START_TEST(f30_a_result_over_its_limit_fails_its_job_and_the_worker_stays)
 }
 END_TEST
 
-static int fill_arena(void *arg)
-{
-	size_t n = OX_MIB(65);
-	(void)arg;
-	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
-	void *data = calloc(1, OX_MIB(40));
-	EXPECT_EQ(ox_await(ox_submit(g, pool, &fill_job, &n, sizeof n)), OX_ENOMEM);
-	ox_blob *b = ox_blob_new(pool, OX_MIB(40));
-	EXPECT(b != NULL);
-	ox_future *f = ox_submit(g, pool, &echo_job, data, OX_MIB(40));
-	EXPECT_EQ(ox_await(f), OX_ENOMEM);
-	EXPECT_EQ(ox_await(ox_submit(g, pool, &echo_job, data, OX_MIB(65))), OX_ETOOBIG);
-	ox_blob_free(b);
-	EXPECT_EQ(ox_await(ox_submit(g, pool, &echo_job, data, OX_MIB(40))), 0);
-	free(data);
-	return 0;
-}
-
-START_TEST(a_full_arena_fails_the_job_that_finds_no_room_and_no_other)
-{
-	with_pool(fill_arena, POOL_OPTIONS(.jobs = OX_JOBS(&echo_job, &fill_job), .workers = 1));
-}
-END_TEST
-
 /* ---- sharing memory ---- */
 
 static int is_at(const void *in, size_t len, ox_reply *out)
@@ -1113,7 +1089,6 @@ int main(int argc, char **argv)
 	tcase_add_test(c, payloads_of_all_sizes_come_back_as_they_went);
 	tcase_add_test(c, a_reply_grows_by_small_writes_and_can_be_cut);
 	tcase_add_test(c, f30_a_result_over_its_limit_fails_its_job_and_the_worker_stays);
-	tcase_add_test(c, a_full_arena_fails_the_job_that_finds_no_room_and_no_other);
 	c = new_pool_case(s, "memory", 30);
 	tcase_add_test(c, a_blob_and_a_result_become_inputs_where_they_lie);
 	tcase_add_test(c, a_job_that_writes_to_shared_input_crashes_alone);

@@ -673,7 +673,7 @@ END_TEST
 static int run_lazy_host(void)
 {
 	ox_log_set(log_to_stdout, NULL);
-	return ox_worker_join_with(getenv(JOIN), ALL_JOBS, OX_WORKER_OPTIONS(.slots = 1, .idle = OX_MS(300))) < 0;
+	return ox_worker_join_with(getenv(JOIN), ALL_JOBS, OX_WORKER_OPTIONS(.slots = 1, .idle = OX_SEC(3))) < 0;
 }
 
 /* ---- pools that come and go ---- */

@@ -410,6 +410,12 @@ static void op_end(void *t, struct oxi_djob *d, enum oxi_end how, int status)
 		s->on_end(s, job);
 }
 
+/* What a job has is the owner's affair. */
+static void op_again(void *t, struct oxi_djob *job)
+{
+	(void)t, (void)job;
+}
+
 static ox_time op_deadline(void *t, const struct oxi_djob *d)
 {
 	const struct sim_job *job = OXI_CONTAINER((struct oxi_djob *)d, struct sim_job, d);
@@ -437,8 +443,8 @@ static void op_timer(void *t, ox_time at)
 
 static const struct oxi_dispatch_ops ops = {
 	.spawn = op_spawn, .kill = op_kill, .stop = op_stop, .send = op_send, .take_back = op_take_back,
-	.running = op_running, .tell = op_tell, .deadline = op_deadline, .crashed = op_crashed, .end = op_end, .timer = op_timer,
-	.pin_lost = op_pin_lost,
+	.running = op_running, .tell = op_tell, .again = op_again, .deadline = op_deadline, .crashed = op_crashed, .end = op_end,
+	.timer = op_timer, .pin_lost = op_pin_lost,
 };
 
 /* ---- the calls ---- */
