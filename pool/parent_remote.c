@@ -40,7 +40,7 @@ void oxi_host_lose(struct oxi_host *host, const char *why)
 	if (host->state == OXI_HOST_GONE)
 		return;
 	host->state = OXI_HOST_GONE;
-	host->why = why;
+	host->why = host->dismissed ? NULL : why;       /* after BYE it may just be gone */
 }
 
 /* To whoever it is. */
