@@ -14,6 +14,7 @@ enum oxi_exit {
 	OXI_EXIT_INPUT = 3,             /* the input is invalid */
 	OXI_EXIT_OUTPUT = 5,            /* the output could not be written */
 	OXI_EXIT_WORKERS = 6,           /* the processes that do the work could not be had */
+	OXI_EXIT_REFUSED = 7,           /* a pool does not want this host */
 	OXI_EXIT_INT = 130,
 	OXI_EXIT_PIPE = 141,            /* standard output was closed */
 	OXI_EXIT_TERM = 143,
@@ -40,5 +41,6 @@ struct oxi_command {
 extern const struct oxi_command oxi_command_replay;
 extern const struct oxi_command oxi_command_run;
 extern const struct oxi_command oxi_command_crawl;
+extern const struct oxi_command oxi_command_worker;
 
 #endif

@@ -15,6 +15,7 @@
 static const struct oxi_command *const COMMANDS[] = {
 	&oxi_command_run,
 	&oxi_command_replay,
+	&oxi_command_worker,
 #ifdef OXI_HTTP
 	&oxi_command_crawl,
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Channels: the only file that includes zmq.h. The parent's end is a ROUTER, a worker's a DEALER; contexts
+ * Channels: their files are the only ones that include zmq.h. The parent's end is a ROUTER, a worker's a DEALER; contexts
  * are made after the fork, with the library's own threads free of our signals. A channel sends and receives
  * whole messages (ipc/wire.h) and knows what has to be known of ZeroMQ's descriptor: it tells "something may
  * have happened", not "readable".
@@ -23,6 +23,10 @@
 #include "ipc/wire.h"
 
 #define OXI_CHANNEL_NAME 64u            /* bytes for a name, with its end */
+
+#define OXI_ENDPOINT 256u
+#define OXI_KEY 41u                     /* bytes of a key as text (Z85), with its end */
+#define OXI_CHANNEL_FDS 3u
 
 struct oxi_channel;
 
@@ -75,6 +79,38 @@ int oxi_channel_new_worker(const char *name, int listener, pid_t parent, struct 
 /* True while the channel's descriptors are its own: a job may have closed them. */
 bool oxi_channel_intact(const struct oxi_channel *c);
 
+/* ---- between machines: the pool listens, hosts join (tcp, CURVE) ---- */
+struct oxi_keys {
+	char public_key[OXI_KEY], secret_key[OXI_KEY];
+};
+int oxi_keys_make(struct oxi_keys *ret);                /* 0; -ENOTSUP: libzmq without CURVE */
+bool oxi_key_valid(const char *text);
+
+struct oxi_serve_at {
+	const char *endpoint;           /* "tcp://ADDRESS:PORT"; port 0 or *: the kernel's choice */
+	const struct oxi_keys *keys;    /* the server's */
+	const char *allowed;            /* the public key of the clients that are let in */
+	size_t max_message;             /* bytes of a frame: who sends more is disconnected */
+	int silence_ms;                 /* a peer that says nothing for so long is disconnected */
+};
+/* 0 with the endpoint as it is bound; -EADDRINUSE, OX_EINVAL, OX_ENOMEM, -errno. */
+int oxi_channel_serve(const struct oxi_serve_at *o, char ret_endpoint[OXI_ENDPOINT], struct oxi_channel **ret);
+/* Descriptors to wait for, as oxi_channel_fd() is; -1: none. */
+void oxi_channel_fds(const struct oxi_channel *c, int ret[OXI_CHANNEL_FDS]);
+/* Listener: lets in who is allowed. True: a connection has ended since the last call; whose is not known. Leaves nothing pending. */
+bool oxi_channel_attend(struct oxi_channel *c);
+uint64_t oxi_channel_refused(const struct oxi_channel *c);      /* connections that came to nothing */
+
+struct oxi_join_to {
+	const char *endpoint, *server_key;
+	const struct oxi_keys *keys;
+	int silence_ms;
+};
+int oxi_channel_join(const struct oxi_join_to *o, struct oxi_channel **ret);   /* begins to connect. 0; OX_EINVAL, -errno */
+/* Joiner: 0: not connected yet; 1: it is; negative once it is over: OX_EAUTH (key not allowed), -ECONNREFUSED, -ECONNRESET. */
+int oxi_channel_link(struct oxi_channel *c);
+void oxi_channel_linger(struct oxi_channel *c, int ms);         /* freeing waits so long for what was sent to leave */
+
 /* ---- both ---- */
 int oxi_channel_fd(const struct oxi_channel *c);        /* ZMQ_FD: to wait for, never to read or close */
 /*
@@ -85,7 +121,10 @@ int oxi_channel_send(struct oxi_channel *c, const struct oxi_peer *peer, const s
 /* As send, but the body was got from oxi_channel_body() and goes without a copy. len: h->length, at most cap. */
 void *oxi_channel_body(struct oxi_channel *c, size_t cap);              /* NULL: memory. One at a time */
 int oxi_channel_send_body(struct oxi_channel *c, const struct oxi_peer *peer, const struct oxi_header *h, size_t len);
-/* 1 with the next whole, decodable message; 0: none now; what is malformed is dropped and counted. -errno. */
+/*
+ * 1 with the next whole, decodable message; 0: none now; what is malformed is dropped and counted. -errno. Between
+ * machines one of another version has type 0, its version as flags, and no body.
+ */
 int oxi_channel_receive(struct oxi_channel *c, struct oxi_received *ret);
 /* Re-reads the socket's state: true if receive would give something. To be asked after every batch of sends and receives. */
 bool oxi_channel_pending(struct oxi_channel *c);

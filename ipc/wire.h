@@ -33,10 +33,10 @@
 	X(PROGRESS,   8, "W", "progress of a job (remote workers)")                             \
 	X(RESULTS,    9, "W", "results of jobs")                                                \
 	X(CANCEL,    10, "P", "a job is not wanted any more (remote workers)")                  \
-	X(STEALBACK, 11, "P", "give back what has not begun (remote workers)")                  \
+	X(STEALBACK, 11, "PW", "give back what has not begun, and what is given back (remote)") \
 	X(PING,      12, "PW", "are you there?")                                                \
 	X(PONG,      13, "PW", "yes")                                                           \
-	X(DRAIN,     14, "P", "finish what you have, then BYE")                                 \
+	X(DRAIN,     14, "PW", "finish what you have, then BYE; I do")                          \
 	X(BYE,       15, "PW", "the end")                                                       \
 	X(NEED,      16, "W", "a result needs length bytes of room")                            \
 	X(GRANT,     17, "P", "here they are; length 0: no")                                    \
@@ -49,7 +49,9 @@
 	X(RUN,       24, "P", "the other answer to AWAIT: the job, to be run on the spot")      \
 	X(CHUNK,     25, "PW", "a part of a payload (pool/chunks.h)")                           \
 	X(TAKE,      26, "PW", "more parts of a payload may come")                              \
-	X(LEFT,      27, "W", "state that jobs left changed: of kind index; time: put back, job: not (enum ox_state)")
+	X(LEFT,      27, "W", "state that jobs left changed: of kind index; time: put back, job: not (enum ox_state)")    \
+	X(LOST,      28, "W", "the worker of a slot has died (remote workers)")                 \
+	X(KILL,      29, "P", "kill the worker of a slot (remote workers)")
 
 enum oxi_message {
 #define OXI_MESSAGE_ENUM_(name, number, from, text) OXI_##name = number,
@@ -59,7 +61,7 @@ enum oxi_message {
 
 struct oxi_header {
 	uint8_t type;                   /* enum oxi_message */
-	uint16_t flags;
+	uint16_t flags;                 /* of remote workers: the slot that it is about (pool/remote.h) */
 	uint32_t count;                 /* records in the body */
 	uint32_t epoch;                 /* of the pool: a late message of an earlier one is dropped */
 	uint32_t generation;            /* of the worker */
@@ -68,7 +70,8 @@ struct oxi_header {
 
 #define OXI_RECORD_ARENA 1u             /* the payload lies in the arena at place; else inline, place counts from the body's start */
 #define OXI_RECORD_GRANT 2u             /* no job: result room of length bytes at place, for the job record before it */
-#define OXI_RECORD_TERMS 8u             /* JOBS, no job: for the job record before it, time is its deadline, length its timeout; 0: none */
+#define OXI_RECORD_TERMS 8u             /* JOBS, no job: for the job record before it, time is its deadline, length its timeout; 0: none.
+                                         * To a host, whose clock is another: time is what is left until the deadline */
 #define OXI_RECORD_AFTER 16u            /* JOBS, no job: status and payload of a job which the job record before it comes after */
 #define OXI_RECORD_LATE  32u            /* RESULTS: not begun, its deadline had passed */
 #define OXI_RECORD_MIXED 64u            /* LEFT: it may have been another kind of job */
@@ -76,6 +79,8 @@ struct oxi_header {
 #define OXI_RECORD_LIMIT 4u             /* RESULTS: the status is the library's (reply too big, no memory), not the function's */
 #define OXI_RECORD_CHUNKS 64u           /* the payload, length bytes, comes in CHUNK messages. GRANT: the result shall go so */
 #define OXI_RECORD_PART  128u           /* EMIT: a part of the result of a job that goes on */
+#define OXI_RECORD_BUNDLE 256u          /* JOBS to a host: the payload is a body of `job` records, the input and what it comes after */
+#define OXI_RECORD_OUTPUT 512u          /* no job: what the job before it wrote to its standard output; status: there was more */
 
 struct oxi_record {
 	uint64_t job;                   /* JOBS: the actor that it is for; RESULTS: when it began, monotonic ns of the worker's machine; else 0 */

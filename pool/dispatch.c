@@ -151,7 +151,7 @@ static ox_time next_event(const struct oxi_dispatch *d, const struct oxi_dworker
 	if (w->retry_at > 0)
 		at = oxi_min_time(at, w->retry_at);
 	if (w->outstanding > 0 && !w->settled && d->refuse == 0 && d->slots > 1)
-		at = oxi_min_time(at, oxi_max_time(w->progress_at, w->looked_at) + OXI_SLOW);
+		at = oxi_min_time(at, oxi_max_time(w->progress_at, w->looked_at) + w->slow);
 	return at;
 }
 
@@ -179,7 +179,7 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 {
 	struct oxi_dispatch *d;
 
-	OXI_CHECK(o->workers > 0 && o->workers + o->spare <= UINT16_MAX);
+	OXI_CHECK(o->workers > 0 && o->workers + o->spare + o->remote <= UINT16_MAX);
 	d = calloc(1, sizeof(*d));
 	if (d == NULL)
 		return NULL;
@@ -190,7 +190,8 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 	d->o.max_batch = o->max_batch == 0 || o->max_batch > OXI_CLAIMS / 4 ? OXI_CLAIMS / 4 : o->max_batch;
 	d->o.init_limit = o->init_limit == 0 ? 5 : o->init_limit;
 	d->o.min_workers = o->min_workers == 0 || o->min_workers > o->workers ? o->workers : o->min_workers;
-	d->slots = o->workers + o->spare;
+	d->local = o->workers + o->spare;
+	d->slots = d->local + o->remote;
 	d->timer_at = OX_NEVER;
 	d->o.spawn_deadline = o->spawn_deadline == 0 ? OX_SEC(10) : o->spawn_deadline;
 	d->o.ageing = o->ageing == 0 ? OX_SEC(10) : oxi_min_time(o->ageing, OX_SEC(1000000000));
@@ -219,6 +220,8 @@ struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, cons
 		oxi_list_init(&d->workers[i].hungry);
 		oxi_list_init(&d->workers[i].fond);
 		d->workers[i].check_at = d->workers[i].spawn_at = OX_NEVER;
+		d->workers[i].remote = i >= d->local;
+		d->workers[i].slow = i >= d->local ? OXI_SLOW_REMOTE : OXI_SLOW;
 	}
 	return d;
 }
@@ -237,7 +240,7 @@ void oxi_dispatch_free(struct oxi_dispatch *d)
 void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now)
 {
 	d->epoch = now;
-	for (d->staffed = 0; d->staffed < d->o.min_workers; d->staffed++)
+	for (d->staffed = 0; !d->o.remote_only && d->staffed < d->o.min_workers; d->staffed++)
 		oxi_dworker_start(d, &d->workers[d->staffed], now);
 	set_timer(d, now);
 }
@@ -337,7 +340,7 @@ void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_
 	}
 	if (job->state != OXI_LEASED)
 		oxi_djob_dequeue(d, job);
-	else if (!oxi_lease_take_back(d, job)) {
+	else if (oxi_lease_take_back(d, job) != OXI_TAKEN) {
 		if (!abandon || job->nesting) {         /* whose would the one inside be? */
 			kill_job(d, job, how, status, now);
 			return;
@@ -376,6 +379,38 @@ void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generati
 	if (d->refuse < 0)
 		oxi_dworker_stop(d, w, now);
 	set_timer(d, now);
+}
+
+uint32_t oxi_dispatch_join(struct oxi_dispatch *d, unsigned slot, ox_time now)
+{
+	struct oxi_dworker *w = &d->workers[slot];
+
+	OXI_CHECK(slot < d->slots && w->remote && w->state == OXI_WORKER_DOWN);
+	oxi_dworker_enter(d, w);
+	oxi_dispatch_ready(d, slot, w->generation, now);
+	return w->generation;
+}
+
+void oxi_dispatch_leave(struct oxi_dispatch *d, unsigned slot, uint32_t generation)
+{
+	struct oxi_dworker *w = worker_of(d, slot, generation);
+
+	if (w == NULL)
+		return;
+	w->stopped = true;
+	w->fini_by = 0;
+	oxi_dworker_set_accepting(d, w);
+}
+
+bool oxi_dispatch_returned(struct oxi_dispatch *d, unsigned slot, uint64_t lease, ox_time now)
+{
+	struct oxi_djob *job = oxi_dispatch_find(d, slot, lease);
+
+	if (job == NULL)
+		return false;
+	oxi_dispatch_late(d, job, now);
+	set_timer(d, now);
+	return true;
 }
 
 static void count_failed_start(struct oxi_dispatch *d)
@@ -487,7 +522,7 @@ void oxi_dispatch_late(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now
 		oxi_djob_end(d, job, (enum oxi_end)(job->doomed - 1), job->doom);
 	else if (d->refuse < 0)
 		oxi_djob_end(d, job, OXI_END_LIMIT, d->refuse);
-	else if (d->ops->deadline(d->transport, job) <= now || oxi_djob_is_pinned(job))         /* those behind it go on */
+	else if ((job->dated && d->ops->deadline(d->transport, job) <= now) || oxi_djob_is_pinned(job))         /* those behind it go on */
 		oxi_djob_end(d, job, OXI_END_CANCEL, OX_ECANCELED);
 	else
 		oxi_djob_enqueue(d, job, OXI_FIRST, now);
@@ -618,7 +653,7 @@ static void bring_down(struct oxi_dispatch *d, struct oxi_dworker *w, bool serve
 	w->state = OXI_WORKER_DOWN;
 	oxi_dworker_set_accepting(d, w);
 	w->misfires = served || w->killed || w->stopped ? 0 : w->misfires + 1;
-	w->spawn_at = w->parting ? OX_NEVER : w->misfires == 0 ? now : now + oxi_dworker_backoff(w->misfires);
+	w->spawn_at = w->parting || w->remote ? OX_NEVER : w->misfires == 0 ? now : now + oxi_dworker_backoff(w->misfires);
 	if (was_starting && !w->failed_start)
 		count_failed_start(d);
 	if (w->state == OXI_WORKER_DOWN && d->refuse == 0 && w->spawn_at <= now)
@@ -664,6 +699,7 @@ void oxi_dispatch_close(struct oxi_dispatch *d, ox_time now)
 void oxi_dispatch_get_counts(const struct oxi_dispatch *d, struct oxi_dispatch_counts *ret)
 {
 	*ret = d->counts;
+	ret->refuse = d->refuse;
 	ret->busy = ret->refused = 0;
 	for (unsigned i = 0; i < d->slots; i++) {
 		struct oxi_running r = { .lease = 0 };

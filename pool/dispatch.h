@@ -87,6 +87,12 @@ struct oxi_running {
 	ox_time since;                  /* when it was claimed, monotonic */
 };
 
+enum oxi_taken {
+	OXI_TAKEN_NOT,                  /* it has begun */
+	OXI_TAKEN,                      /* it will never run there */
+	OXI_TAKEN_ASKED,                /* not known yet: oxi_dispatch_returned(), or it begins */
+};
+
 struct oxi_dispatch_ops {
 	/* Starts a worker in a slot. 0; OX_EINIT: nor will another: the pool breaks; any other code: not now (tried again with backoff). */
 	int (*spawn)(void *t, unsigned slot, uint32_t generation);
@@ -98,8 +104,8 @@ struct oxi_dispatch_ops {
 	int (*send)(void *t, unsigned slot, struct oxi_djob *const *jobs, unsigned n);
 	/* Sends one job, whose lease is set, to a worker that waits for it in the middle of another. 0; negative: it was not sent. */
 	int (*run)(void *t, unsigned slot, struct oxi_djob *job);
-	/* Takes a job that was sent back if it has not begun (compare-and-swap in the slot). True: it will never run there. */
-	bool (*take_back)(void *t, unsigned slot, uint64_t lease);
+	/* Takes a job that was sent back if it has not begun (compare-and-swap in the slot, or a question to a remote host). */
+	enum oxi_taken (*take_back)(void *t, unsigned slot, uint64_t lease);
 	void (*running)(void *t, unsigned slot, struct oxi_running *ret);
 	/* Tells a job that was sent, and may be running, that it should end. Telling it again changes nothing. */
 	void (*tell)(void *t, unsigned slot, uint64_t lease);
@@ -120,6 +126,8 @@ struct oxi_dispatch_ops {
 struct oxi_dispatch_options {
 	unsigned workers;               /* that take jobs, at most */
 	unsigned spare;                 /* slots besides: replacements start there while the old ones end */
+	unsigned remote;                /* slots after those, whose workers come and go by themselves: oxi_dispatch_join() */
+	bool remote_only;               /* there are no other workers */
 	unsigned min_workers;           /* that are kept when there is nothing to do; 0: all */
 	ox_time idle;                   /* one more than that ends when it had nothing to do for so long */
 	uint64_t max_jobs;              /* a worker gets so many, or up to a quarter less; 0: any number */
@@ -143,9 +151,17 @@ struct oxi_dispatch_counts {
 	unsigned ready, starting;       /* workers; busy ones are ready too, and running a job at this moment */
 	unsigned busy;
 	unsigned refused;               /* could not be started when last tried, and will be tried again */
+	int refuse;                     /* what new jobs get: OX_ECLOSED, OX_EINIT; 0: they are taken */
 };
 
 struct oxi_dispatch;
+
+enum { OXI_LEASE_BITS = 46 };           /* of a lease's counter; the slot has the 16 above, and two are left for a claim's state */
+
+static inline unsigned oxi_lease_slot(uint64_t lease)
+{
+	return (unsigned)(lease >> OXI_LEASE_BITS);
+}
 
 struct oxi_dispatch *oxi_dispatch_new(const struct oxi_dispatch_options *o, const struct oxi_dispatch_ops *ops, void *t);
 void oxi_dispatch_free(struct oxi_dispatch *d);         /* every job has ended */
@@ -197,6 +213,12 @@ void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generati
 void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t generation, int status, ox_time now);
 /* The start that ops->spawn() has promised was refused: tried again with backoff. */
 void oxi_dispatch_refused(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now);
+/* A remote worker is there, and ready, in a remote slot that has none. Returns: its generation. */
+uint32_t oxi_dispatch_join(struct oxi_dispatch *d, unsigned slot, ox_time now);
+/* A remote worker takes no more jobs: it will be lost when its own have ended. */
+void oxi_dispatch_leave(struct oxi_dispatch *d, unsigned slot, uint32_t generation);
+/* A job that was asked back (OXI_TAKEN_ASKED) has come back. False: there is no such lease (late, counted). */
+bool oxi_dispatch_returned(struct oxi_dispatch *d, unsigned slot, uint64_t lease, ox_time now);
 /* A result for a lease: finds the live job, or NULL (late, counted). The caller stores the value, then calls done. */
 struct oxi_djob *oxi_dispatch_find(struct oxi_dispatch *d, unsigned slot, uint64_t lease);
 /* The same without counting, to look at: NULL: none. */

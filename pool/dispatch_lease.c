@@ -272,25 +272,34 @@ void oxi_lease_drop(struct oxi_dispatch *d, struct oxi_djob *job)
 	d->counts.leased--;
 }
 
-bool oxi_lease_take_back(struct oxi_dispatch *d, struct oxi_djob *job)
+enum oxi_taken oxi_lease_take_back(struct oxi_dispatch *d, struct oxi_djob *job)
 {
-	if (job->doomed || !d->ops->take_back(d->transport, job->slot, job->lease))
-		return false;
-	oxi_lease_drop(d, job);
-	return true;
+	enum oxi_taken taken = job->doomed ? OXI_TAKEN_NOT : d->ops->take_back(d->transport, job->slot, job->lease);
+
+	if (taken == OXI_TAKEN)
+		oxi_lease_drop(d, job);
+	return taken;
 }
 
-/* Takes back at most n jobs that have not begun, the last ones first, which then stand first in their queues, in order. */
+/*
+ * Takes back at most n jobs that have not begun, the last ones first, which then stand first in their queues, in order. Those
+ * that are asked back come later, one by one.
+ */
 unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n, bool pinned, ox_time now)
 {
-	unsigned taken = 0;
+	unsigned taken = 0, asked = 0;
 
-	for (struct oxi_list *e = w->leases.prev, *before; e != &w->leases && taken < n; e = before) {
+	for (struct oxi_list *e = w->leases.prev, *before; e != &w->leases && taken + asked < n; e = before) {
 		before = e->prev;
 		if (oxi_djob_is_pinned(oxi_djob_of(e)) && !pinned)
 			continue;
-		if (!oxi_lease_take_back(d, oxi_djob_of(e)))
+		enum oxi_taken how = oxi_lease_take_back(d, oxi_djob_of(e));
+		if (how == OXI_TAKEN_NOT)
 			break;
+		if (how == OXI_TAKEN_ASKED) {
+			asked++;
+			continue;
+		}
 		oxi_djob_enqueue(d, oxi_djob_of(e), OXI_FIRST, now);
 		taken++;
 	}

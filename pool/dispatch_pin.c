@@ -67,7 +67,7 @@ static struct oxi_dworker *find_place(struct oxi_dispatch *d, bool dedicated, ox
 {
 	struct oxi_dworker *best = NULL, *more;
 
-	for (unsigned i = 0; i < d->slots; i++) {
+	for (unsigned i = 0; i < d->local; i++) {
 		struct oxi_dworker *w = &d->workers[i];
 
 		if (!oxi_dworker_is_empty(w) && !w->parting && !w->dedicated && (w->pin_count == 0 || !dedicated) && is_better(d, w, best))

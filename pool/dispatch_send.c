@@ -215,7 +215,7 @@ void oxi_dispatch_relieve_slow(struct oxi_dispatch *d, ox_time now)
 		struct oxi_dworker *w = &d->workers[i];
 
 		if (w->state == OXI_WORKER_READY && !w->killed && oxi_dworker_is_slow(w, now) && !w->settled &&
-		    now - w->looked_at >= OXI_SLOW)
+		    now - w->looked_at >= w->slow)
 			relieve(d, w, now);
 	}
 }

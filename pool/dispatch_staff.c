@@ -30,7 +30,7 @@ ox_time oxi_dworker_backoff(unsigned n)
 	return n > 10 ? OXI_BRAKE : oxi_min_time(OXI_RETRY << (n - 1), OXI_BRAKE);
 }
 
-void oxi_dworker_start(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
+void oxi_dworker_enter(struct oxi_dispatch *d, struct oxi_dworker *w)
 {
 	w->state = OXI_WORKER_STARTING;
 	w->generation++;
@@ -38,6 +38,11 @@ void oxi_dworker_start(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time no
 	w->ended = 0;
 	d->counts.starting++;
 	d->counts.spawned++;
+}
+
+void oxi_dworker_start(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
+{
+	oxi_dworker_enter(d, w);
 	int r = d->ops->spawn(d->transport, oxi_dworker_slot(d, w), w->generation);
 	if (r < 0)
 		oxi_dworker_refused(d, w, now);
@@ -92,9 +97,13 @@ void oxi_dworker_begin_life(struct oxi_dispatch *d, struct oxi_dworker *w, ox_ti
 {
 	uint64_t most = d->o.max_jobs < INT64_MAX ? d->o.max_jobs : INT64_MAX;
 
+	w->progress_at = now;
+	w->quota = UINT64_MAX;
+	w->retire_at = OX_NEVER;
+	if (w->remote)
+		return;                 /* its host replaces its processes */
 	w->quota = most > 0 ? (uint64_t)spread(d, w, (int64_t)most) : UINT64_MAX;
 	w->retire_at = d->o.max_age > 0 ? now + spread(d, w, d->o.max_age) : OX_NEVER;
-	w->progress_at = now;
 }
 
 /* The other slot of a worker's place. NULL: it has none. */
@@ -103,7 +112,7 @@ static struct oxi_dworker *partner(struct oxi_dispatch *d, const struct oxi_dwor
 	unsigned slot = oxi_dworker_slot(d, w);
 	unsigned other = slot < d->o.workers ? slot + d->o.workers : slot - d->o.workers;
 
-	return other < d->slots ? &d->workers[other] : NULL;
+	return !w->remote && other < d->local ? &d->workers[other] : NULL;
 }
 
 static struct oxi_dworker *empty_place(struct oxi_dispatch *d)
@@ -148,7 +157,7 @@ void oxi_dworker_yield_to_heir(struct oxi_dispatch *d, struct oxi_dworker *w)
 
 static bool is_surplus(const struct oxi_dispatch *d, const struct oxi_dworker *w)
 {
-	return d->staffed > d->o.min_workers && oxi_dworker_takes_jobs(d, w) && w->outstanding == 0 && w->pin_count == 0;
+	return !w->remote && d->staffed > d->o.min_workers && oxi_dworker_takes_jobs(d, w) && w->outstanding == 0 && w->pin_count == 0;
 }
 
 ox_time oxi_dworker_next_change(const struct oxi_dispatch *d, const struct oxi_dworker *w)
@@ -194,7 +203,7 @@ static unsigned count_coming(const struct oxi_dispatch *d)
 
 struct oxi_dworker *oxi_dispatch_hire(struct oxi_dispatch *d, ox_time now)
 {
-	struct oxi_dworker *w = d->staffed < d->o.workers ? empty_place(d) : NULL;
+	struct oxi_dworker *w = !d->o.remote_only && d->staffed < d->o.workers ? empty_place(d) : NULL;
 
 	if (w == NULL)
 		return NULL;
@@ -205,7 +214,7 @@ struct oxi_dworker *oxi_dispatch_hire(struct oxi_dispatch *d, ox_time now)
 
 void oxi_dispatch_grow(struct oxi_dispatch *d, ox_time now)
 {
-	if (d->staffed >= d->o.workers || d->queue.count == 0 || d->accepting > 0 || d->refuse < 0)
+	if (d->o.remote_only || d->staffed >= d->o.workers || d->queue.count == 0 || d->accepting > 0 || d->refuse < 0)
 		return;
 	for (unsigned n = count_coming(d); n < d->queue.count && oxi_dispatch_hire(d, now) != NULL; n++)
 		;

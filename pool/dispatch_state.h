@@ -9,6 +9,7 @@
 #include "pool/table.h"
 
 #define OXI_SLOW     OX_MS(5)
+#define OXI_SLOW_REMOTE OX_MS(200)  /* the same of a remote worker: more than networks take for a round trip */
 #define OXI_RETRY    OX_MS(10)      /* after a send that was refused; a failed job's and a failed worker's first delay */
 #define OXI_LUMP     OX_MS(10)      /* of jobs that a limited rate lets go at once */
 #define OXI_BRAKE    OX_SEC(5)      /* the longest of these delays */
@@ -20,8 +21,6 @@ enum { OXI_LEVELS = 2 * OXI_PRIORITY_MAX + 1 };
 enum { OXI_DELAY_SLOTS = 512 };
 
 enum { OXI_HOME_BITS = 12 };
-
-enum { OXI_LEASE_BITS = 46 };       /* of the counter; the slot has the 16 above, and two are left for a claim's state */
 
 /* Jobs that wait. */
 struct oxi_dqueue {
@@ -62,6 +61,8 @@ struct oxi_dworker {
 	unsigned heir;                  /* the slot, plus 1, that begins when this one's jobs have ended; 0: none */
 	unsigned elder;                 /* the other way round: takes no jobs yet; 0: none */
 	bool accepting;                 /* counted in dispatch.accepting */
+	bool remote;                    /* joins by itself */
+	ox_time slow;                   /* without a result for so long it is slow: OXI_SLOW, or OXI_SLOW_REMOTE */
 	unsigned misfires;              /* in a row: starts that were refused or came to nothing */
 	unsigned outstanding;           /* leases, abandoned ones included */
 	unsigned nested;                /* of these jobs, those that stand in one another */
@@ -103,7 +104,8 @@ struct oxi_dispatch {
 	void *transport;
 	struct oxi_dispatch_options o;
 	struct oxi_dispatch_counts counts;
-	unsigned slots, staffed;        /* workers and spares; slots that have, or will have, a worker that does not part */
+	unsigned local;                 /* workers and spares */
+	unsigned slots, staffed;        /* local and remote ones; local slots that have, or will have, a worker that does not part */
 	int refuse;                     /* closed or broken: the code that jobs get; 0: neither */
 	unsigned accepting;             /* workers that would take a job */
 	unsigned start_failures;        /* in a row, of all workers */
@@ -188,7 +190,7 @@ static inline struct oxi_dcell *oxi_lease_cell(struct oxi_dworker *w, uint64_t l
 
 static inline bool oxi_dworker_is_slow(const struct oxi_dworker *w, ox_time now)
 {
-	return w->outstanding > 0 && now - w->progress_at >= OXI_SLOW;
+	return w->outstanding > 0 && now - w->progress_at >= w->slow;
 }
 
 /* ---- estimates, the queue, leases (dispatch_lease.c) ---- */
@@ -211,7 +213,7 @@ void oxi_dworker_set_accepting(struct oxi_dispatch *d, struct oxi_dworker *w);
 void oxi_lease_take(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_djob *job, ox_time now);
 void oxi_lease_free_cell(struct oxi_dispatch *d, struct oxi_dworker *w, struct oxi_dcell *c);
 void oxi_lease_drop(struct oxi_dispatch *d, struct oxi_djob *job);
-bool oxi_lease_take_back(struct oxi_dispatch *d, struct oxi_djob *job);
+enum oxi_taken oxi_lease_take_back(struct oxi_dispatch *d, struct oxi_djob *job);
 /* pinned: also jobs that can go nowhere else. */
 unsigned oxi_lease_take_back_last(struct oxi_dispatch *d, struct oxi_dworker *w, unsigned n, bool pinned, ox_time now);
 
@@ -247,6 +249,7 @@ void oxi_dispatch_end_delays(struct oxi_dispatch *d, ox_time now);
 
 /* ---- which workers there are (dispatch_staff.c) ---- */
 
+void oxi_dworker_enter(struct oxi_dispatch *d, struct oxi_dworker *w);          /* a new one: STARTING */
 void oxi_dworker_start(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);
 void oxi_dworker_refused(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);   /* it was not started */
 void oxi_dworker_kill(struct oxi_dispatch *d, struct oxi_dworker *w);

@@ -18,6 +18,8 @@
  *	parent_story.c      a death and how it is told; parent_symbols.c: names of functions
  *	parent_residue.c    what jobs left in their workers, told
  *	parent_transport.c  the dispatcher's wishes turned into messages, and messages into its events
+ *	parent_remote.c     hosts of remote workers: who listens, who is there
+ *	parent_lane.c       a slot of such a host, as the dispatcher sees it
  *	parent_pool.c       open, turn, close
  *	parent_stats.c      figures, and what the log hears of the pool
  *	parent_map.c        a job over a sequence
@@ -54,6 +56,8 @@ int oxi_spawner_register(const struct oxi_arena *a, int *ret_socket);
 
 #define OXI_JOB_MAGIC 0x6a6f620000000001ull
 
+#define OXI_HOST 72u                    /* bytes of a host's name, with its end */
+
 /* What few jobs have, made when it is needed: what a worker's death, or a captured output, adds to one, and its inside. */
 struct oxi_story {
 	ox_crash crash;
@@ -66,6 +70,7 @@ struct oxi_story {
 	char *saved;                    /* of this struct: crash.saved */
 	char system_call[32];
 	void *frames[OXI_FRAMES];
+	char host[OXI_HOST];            /* where that was; "": here */
 };
 
 /* What few jobs have besides. Made for those alone, freed when the job has ended. */
@@ -181,6 +186,7 @@ struct ox_pool {
 	struct oxi_seat *seats;
 	unsigned seat_count;            /* workers, and as many spares if workers are recycled */
 	int spawner;                    /* the pool's socket; -1: no spawner */
+	struct oxi_remote *remote;      /* who listens for remote workers; NULL: nobody */
 	struct oxi_story *obituary;             /* while the dispatcher is told of a death */
 	struct oxi_callee *callees;
 	unsigned callee_count;
@@ -255,7 +261,9 @@ void oxi_quarantine_free(struct oxi_quarantine *q);
 bool oxi_memory_inside(const ox_pool *p, const void *data);     /* of the arena */
 /* A block of a zone, or else of the overflow. Its place; 0: both are full. */
 size_t oxi_memory_get(ox_pool *p, unsigned zone, size_t len, size_t *ret_cap);
-/* A copy of an input in the arena; NULL: full, or the system has no memory for it. */
+/* A block of an input's size, of one user, to be written here; NULL: full, or the system has no memory for it. */
+uint8_t *oxi_memory_new(ox_pool *p, size_t len);
+/* A copy of an input in the arena; NULL as oxi_memory_new(). */
 uint8_t *oxi_memory_copy(ox_pool *p, const void *data, size_t len);
 /* A copy there if it is large, or else of oxi_alloc(). NULL: neither is to be had. */
 const uint8_t *oxi_memory_copy_or_own(ox_pool *p, const void *data, size_t len);
@@ -353,6 +361,10 @@ void oxi_after_close(ox_pool *p);                               /* all that wait
 /* The records that take the results to the worker: how many, and their inline bytes; and them. */
 uint32_t oxi_after_size(const ox_pool *p, const struct oxi_after *a, size_t *ret_bytes);
 void oxi_after_put(const ox_pool *p, const struct oxi_after *a, uint64_t lease, struct oxi_body *b);
+extern const struct oxi_future_ops oxi_host_result_ops;        /* of a future that stands for another pool's job, done before */
+/* The same for a host, with all payloads inline. */
+uint32_t oxi_after_size_inline(const struct oxi_after *a, size_t *ret_bytes);
+void oxi_after_put_inline(const struct oxi_after *a, struct oxi_body *b);
 
 /* ---- jobs whose work is shared ---- */
 
@@ -394,6 +406,17 @@ bool oxi_seat_stopped(const struct oxi_seat *s);        /* by a signal */
 void oxi_checkup_plan(ox_pool *p);
 void oxi_checkup(ox_pool *p, ox_time now);
 uint64_t oxi_oom_kills(void);           /* processes that the kernel has killed for want of memory, since it runs */
+
+/* ---- remote workers (pool/remote.h) ---- */
+
+int oxi_remote_open(ox_pool *p);        /* listens, if the options say so. 0; OX_EINVAL, -errno */
+void oxi_remote_turn(ox_pool *p);       /* handles what has come, and what is due */
+bool oxi_remote_settle(ox_pool *p);     /* after the dispatcher has sent. True: there is more to handle at once */
+ox_time oxi_remote_next(const ox_pool *p);      /* when a turn is due; OX_NEVER */
+void oxi_remote_kill(ox_pool *p);       /* forgets the hosts that have not left */
+bool oxi_remote_empty(const ox_pool *p);
+void oxi_remote_count(const ox_pool *p, ox_pool_stats *s);
+void oxi_remote_close(ox_pool *p);
 
 /* ---- stories ---- */
 

@@ -96,7 +96,7 @@ static bool may_be_awaited(const ox_pool *p, const ox_future *f)
 	if (f == NULL)
 		return true;
 	OXI_CHECK_OBJECT(f, OXI_FUTURE_MAGIC);
-	return oxi_job_is(f, p) || (f->status < 0 && (f->flags & (OXI_FUTURE_STATIC | OXI_FUTURE_STILLBORN)) != 0);
+	return oxi_job_is(f, p) || f->ops == &oxi_host_result_ops || (f->status < 0 && (f->flags & (OXI_FUTURE_STATIC | OXI_FUTURE_STILLBORN)) != 0);
 }
 
 int oxi_after_new(ox_pool *p, ox_future *const *fs, size_t count, bool any, struct oxi_after **ret)
@@ -231,6 +231,24 @@ void oxi_after_put(const ox_pool *p, const struct oxi_after *a, uint64_t lease, 
 			r.flags |= OXI_RECORD_ARENA;
 			r.place = (uint64_t)(d->data - p->arena.base);
 		}
+		OXI_CHECK(oxi_body_put(b, &r, d->data) == 0);
+	}
+}
+
+uint32_t oxi_after_size_inline(const struct oxi_after *a, size_t *ret_bytes)
+{
+	*ret_bytes = 0;
+	for (size_t i = 0; i < a->count; i++)
+		*ret_bytes += oxi_align16(a->dependency[i].len);
+	return (uint32_t)a->count;
+}
+
+void oxi_after_put_inline(const struct oxi_after *a, struct oxi_body *b)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		const struct dependency *d = &a->dependency[i];
+		struct oxi_record r = { .status = d->status, .length = d->len };
+
 		OXI_CHECK(oxi_body_put(b, &r, d->data) == 0);
 	}
 }

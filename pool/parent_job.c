@@ -565,6 +565,8 @@ static void attach_death(struct ox_result *j, struct oxi_story *death)
 	memcpy(s->system_call, death->system_call, sizeof s->system_call);
 	s->crash.system_call = s->system_call[0] != '\0' ? s->system_call : NULL;
 	s->crash.job = j->pool->kinds[j->dispatch.index].copy.name;
+	memcpy(s->host, death->host, sizeof s->host);
+	s->crash.host = s->host[0] != '\0' ? s->host : NULL;
 	s->output = death->output;
 	s->output_len = death->output_len;
 	s->output_truncated = death->output_truncated;

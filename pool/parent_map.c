@@ -36,7 +36,7 @@ ox_map *ox_map_open(ox_pool *p, const ox_map_options *o)
 	OXI_CHECK_OBJECT(p, OXI_POOL_MAGIC);
 	memcpy(&mine, o, o->size < sizeof mine ? o->size : sizeof mine);
 	if (mine.in_flight == 0)
-		mine.in_flight = 4 * (size_t)p->options.workers;
+		mine.in_flight = 4 * ((size_t)p->options.workers + (p->remote != NULL ? p->options.remote_workers : 0));
 	if (mine.in_flight > (SIZE_MAX - sizeof(ox_map)) / sizeof(ox_future *))
 		return NULL;
 	ox_map *m = oxi_alloc(sizeof *m + (mine.unordered ? 0 : mine.in_flight * sizeof *m->ring));

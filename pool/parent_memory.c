@@ -48,9 +48,14 @@ static uint8_t *get_input(ox_pool *p, size_t len)
 	return place != 0 ? p->arena.base + place : NULL;
 }
 
+uint8_t *oxi_memory_new(ox_pool *p, size_t len)
+{
+	return oxi_pool_chaos(p, OXI_CHAOS_ARENA) ? NULL : get_input(p, len);
+}
+
 uint8_t *oxi_memory_copy(ox_pool *p, const void *data, size_t len)
 {
-	uint8_t *at = oxi_pool_chaos(p, OXI_CHAOS_ARENA) ? NULL : get_input(p, len);
+	uint8_t *at = oxi_memory_new(p, len);
 
 	return at != NULL ? memcpy(at, data, len) : NULL;
 }

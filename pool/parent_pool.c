@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -25,6 +26,7 @@
 
 #include "pool/measure.h"
 #include "pool/parent_inside.h"
+#include "pool/remote.h"
 #include "pool/saved.h"
 
 #define GRACE       OX_SEC(1)           /* for workers that are told to end */
@@ -64,6 +66,8 @@ static void set_timer(ox_pool *p)
 
 	if (p->closing && p->kill_at < at)
 		at = p->kill_at;
+	if (p->remote != NULL && oxi_remote_next(p) < at)
+		at = oxi_remote_next(p);
 	if (at == p->timer_set)
 		return;
 	ox_time t = at == OX_NEVER ? 0 : at > 0 ? at : 1;
@@ -77,6 +81,8 @@ static void kill_all(ox_pool *p)
 	for (unsigned i = 0; i < p->seat_count; i++)
 		if (p->seats[i].state != OXI_SEAT_EMPTY)
 			oxi_seat_kill(&p->seats[i]);
+	if (p->remote != NULL)
+		oxi_remote_kill(p);
 }
 
 static void on_timer(ox_pool *p)
@@ -130,7 +136,7 @@ static void advance_close(ox_pool *p)
 {
 	if (!p->closing)
 		return;
-	if (!p->shut && oxi_seats_empty(p)) {
+	if (!p->shut && oxi_seats_empty(p) && oxi_remote_empty(p)) {
 		p->shut = true;
 		if (p->spawner >= 0)
 			shutdown(p->spawner, SHUT_WR);
@@ -143,12 +149,15 @@ static void advance_close(ox_pool *p)
 void oxi_pool_settle(ox_pool *p)
 {
 	oxi_transport_pump(p);
+	if (p->remote != NULL)
+		oxi_remote_turn(p);
 	oxi_calls_collect(p);
 	if (p->awaiting > 0)
 		oxi_nested_try(p);
 	oxi_after_settle(p);
 	oxi_dispatch_flush(p->dispatch, oxi_pool_now());
-	if (oxi_channel_pending(p->channel)) {
+	bool more = p->remote != NULL && oxi_remote_settle(p);
+	if (oxi_channel_pending(p->channel) || more) {
 		if (p->loop != NULL)
 			oxi_hook_arm(&p->flush);
 		else
@@ -255,7 +264,7 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 	    mine->idle_time < 0 || mine->stall < 0 || mine->ageing < 0 || mine->interval < 0 ||
 	    mine->interval > OX_NEVER / 4 || mine->output > OX_OUTPUT_NULL || mine->spawn_deadline < 0 ||
 	    mine->keep_state >= 2 * OX_STATE_FILES || (unsigned)mine->strays > OX_STRAYS_WARN ||
-	    (unsigned)mine->sandbox > OX_SANDBOX_COMPUTE)
+	    (unsigned)mine->sandbox > OX_SANDBOX_COMPUTE || (mine->remote_only && mine->listen == NULL))
 		return OX_EINVAL;
 	if (mine->capture > 0 && mine->output == OX_OUTPUT_INHERIT)
 		mine->output = OX_OUTPUT_CAPTURE;
@@ -265,6 +274,8 @@ static int take_options(ox_pool *p, const ox_pool_options *o)
 		mine->capture = OX_KIB(64);
 	if (mine->sandbox != OX_SANDBOX_NONE && !has_sandbox())
 		return -ENOSYS;
+	if (mine->remote_only)
+		mine->workers = 1;      /* a seat that stays empty */
 	if (mine->workers == 0)
 		mine->workers = ox_cpu_count();
 	if (mine->max_pending == 0)
@@ -357,10 +368,13 @@ static int take_kinds(ox_pool *p)
 static int write_page(ox_pool *p)
 {
 	static _Atomic uint32_t epochs;
+	uint32_t base;
 	struct oxi_pool_page *page = oxi_pool_page(&p->arena);
 
+	if (getrandom(&base, sizeof base, 0) != (ssize_t)sizeof base)
+		return -errno;
 	*page = (struct oxi_pool_page){
-		.epoch = atomic_fetch_add(&epochs, 1) + 1, .parent = getpid(),
+		.epoch = base + atomic_fetch_add(&epochs, 1), .parent = getpid(),
 		.workers = p->seat_count, .jobs = p->kind_count, .seed = p->options.seed,
 		.worker_init = p->options.worker_init, .worker_fini = p->options.worker_fini, .worker_arg = p->options.worker_arg,
 		.init_identity = p->options.worker_init != NULL ? oxi_code_identity((const void *)p->options.worker_init) : 0,
@@ -483,6 +497,7 @@ static int make_dispatch(ox_pool *p)
 		.max_age = p->options.max_age,
 		.ageing = p->options.ageing,
 		.interval = p->options.interval, .spawn_deadline = p->options.spawn_deadline,
+		.remote = p->remote != NULL ? p->options.remote_workers : 0, .remote_only = p->options.remote_only,
 		.policy = policy, .seed = (uint64_t)oxi_pool_now(),
 	};
 
@@ -494,7 +509,7 @@ static int make_dispatch(ox_pool *p)
 			.grace = job->grace, .retry_delay = job->retry_delay, .retry_max = job->retry_max, .retry_on = job->retry_on,
 		};
 	}
-	p->dispatch = oxi_dispatch_new(&o, &oxi_transport_ops, p);
+	p->dispatch = oxi_dispatch_new(&o, p->remote != NULL ? &oxi_remote_ops : &oxi_transport_ops, p);
 	oxi_free(policy);
 	return p->dispatch != NULL ? 0 : OX_ENOMEM;
 }
@@ -521,6 +536,8 @@ static int build(ox_pool *p, const ox_pool_options *o)
 		r = oxi_channel_new_parent(&p->channel);
 	if (r == 0)
 		r = oxi_pool_listen(p, oxi_channel_fd(p->channel), OXI_EVENT_CHANNEL, 0);
+	if (r == 0)
+		r = oxi_remote_open(p);
 	return r == 0 ? make_dispatch(p) : r;
 }
 
@@ -530,6 +547,7 @@ static void dismantle(ox_pool *p)
 	oxi_trace_close(p->trace);
 	p->trace = NULL;
 	oxi_dispatch_free(p->dispatch);
+	oxi_remote_close(p);
 	oxi_channel_free(p->channel);
 	for (unsigned i = 0; p->seats != NULL && i < p->seat_count; i++) {
 		oxi_free(p->seats[i].output.data);
@@ -610,6 +628,10 @@ int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
 	}
 	oxi_dispatch_start(p->dispatch, oxi_pool_now());
 	set_timer(p);
+	if (p->remote != NULL && oxi_loop_running() && (r = oxi_pool_attach(p)) < 0) {
+		ox_pool_close(p);
+		return r;
+	}
 	*ret = p;
 	return 0;
 }

@@ -54,6 +54,8 @@ int ox_pool_get_stats(const ox_pool *p, ox_pool_stats *ret)
 	};
 	for (unsigned i = 0; i < p->seat_count; i++)
 		s.stopped += oxi_seat_stopped(&p->seats[i]);
+	if (p->remote != NULL)
+		oxi_remote_count(p, &s);
 	memcpy(ret, &s, size < sizeof s ? size : sizeof s);
 	return 0;
 }

@@ -219,16 +219,16 @@ static void again(void *t, struct oxi_djob *job)
 		oxi_inside_again(j->story->inside);
 }
 
-static bool take_back(void *t, unsigned slot, uint64_t lease)
+static enum oxi_taken take_back(void *t, unsigned slot, uint64_t lease)
 {
 	ox_pool *p = t;
 	struct oxi_seat *s = &p->seats[slot];
 	uint64_t offered = oxi_claim(lease, OXI_CLAIM_OFFERED);
 
 	if (!atomic_compare_exchange_strong(&s->shared->claims[lease % OXI_CLAIMS], &offered, oxi_claim(lease, OXI_CLAIM_BACK)))
-		return false;
+		return OXI_TAKEN_NOT;
 	oxi_grant_drop(p, s, lease);
-	return true;
+	return OXI_TAKEN;
 }
 
 static void running(void *t, unsigned slot, struct oxi_running *ret)

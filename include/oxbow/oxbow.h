@@ -44,5 +44,6 @@
 #include <oxbow/tls.h>
 #include <oxbow/udp.h>
 #include <oxbow/watch.h>
+#include <oxbow/worker.h>
 
 #endif

@@ -90,6 +90,12 @@ typedef struct ox_pool_options {
 	ox_sandbox sandbox;             /* begins after worker_init */
 	ox_time spawn_deadline;         /* while no worker can be forked, jobs wait at most so long: then OX_EINIT.
 	                                 * 0: 10 s; OX_NEVER */
+	const char *listen;             /* remote workers may join (worker.h): "tcp://ADDRESS:PORT", where ADDRESS may be
+	                                 * 0.0.0.0 for all, and port 0 is the kernel's choice. NULL: none */
+	const char *join_file;          /* written for them, mode 0600; removed when the pool is closed. With listen */
+	unsigned remote_workers;        /* at most so many in all; 0: 64 */
+	bool remote_only;               /* the pool has no workers of its own */
+	ox_time heartbeat;              /* a host that says nothing for so long is lost; 0: 3 s */
 } ox_pool_options;
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })
@@ -239,6 +245,7 @@ typedef struct ox_crash {
 	const char *job;                /* its name */
 	ox_time ran;                    /* how long it had run */
 	const char *system_call;        /* that the sandbox did not allow: "openat"; NULL: none, or not known */
+	const char *host;               /* of a remote worker; its addresses mean nothing here. NULL: this one */
 } ox_crash;
 
 /** The story of the crash; NULL if the future did not crash. Borrowed until the group closes. Since: 0.1 */
@@ -322,6 +329,8 @@ typedef struct ox_pool_stats {
 	uint64_t waiting;               /* of those pending, that wait for others to be done (.after) */
 	uint64_t spoiled;               /* workers replaced for what their jobs had left: threads, children, descriptors */
 	unsigned degraded;              /* workers that could not be forked, and are tried again */
+	unsigned remote;                /* of workers: those on other hosts */
+	unsigned hosts;                 /* that have joined */
 } ox_pool_stats;
 
 /** Fills in *ret; set ret->size first. Returns: 0; OX_EINVAL. Since: 0.1 */

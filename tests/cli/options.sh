@@ -55,6 +55,12 @@ bad 2 "run: '::::'*" run echo :::: file
 bad 2 'run: values come from*' run -a /dev/null echo ::: 1
 bad 2 'run: -u passes*' run -u -k echo ::: 1
 bad 3 'run: /nonexistent: No such file*' run -a /nonexistent echo
+bad 2 'worker: which pool?*' worker
+bad 2 'worker: which jobs?*' worker --join x
+bad 2 "worker: 'x' is too much*" worker --join x --plugin y x
+bad 2 'worker: --slots 0: give a number*' worker -j0
+bad 2 'worker: --until 0: give a time*' worker --until 0
+bad 3 'worker: cannot load the plugin: *missing.so*' worker --join x --plugin ./missing.so
 "$oxbow" --help >/dev/full 2>"$work/err"
 is '--help to a full disk: exit' $? 5
 run run -j1 grep -c x "$here/lib.sh" :::

@@ -354,16 +354,16 @@ static int op_send(void *t, unsigned slot, struct oxi_djob *const *jobs, unsigne
 	return 0;
 }
 
-static bool op_take_back(void *t, unsigned slot, uint64_t lease)
+static enum oxi_taken op_take_back(void *t, unsigned slot, uint64_t lease)
 {
 	struct sim *s = t;
 	uint64_t *cell = &s->w[slot].claims[lease % OXI_CLAIMS];
 
 	if (*cell != (lease << 2 | OXI_CLAIM_OFFERED))
-		return false;
+		return OXI_TAKEN_NOT;
 	*cell = lease << 2 | OXI_CLAIM_BACK;
 	s->taken_back++;
-	return true;
+	return OXI_TAKEN;
 }
 
 static void op_running(void *t, unsigned slot, struct oxi_running *ret)
