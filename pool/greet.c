@@ -19,11 +19,15 @@ bool oxi_greet_name(const char *name)
 	return oxi_lines_next(&l, &line) == 1 && strcmp(line.value, name) == 0;
 }
 
+/* What is longer is cut: these texts are for people. */
 static bool take_text(const struct oxi_line *l, const char *key, char *to, size_t cap)
 {
+	size_t len = strnlen(l->value, cap - 1);
+
 	if (!oxi_line_is(l, key))
 		return false;
-	snprintf(to, cap, "%s", l->value);
+	memcpy(to, l->value, len);
+	to[len] = '\0';
 	return true;
 }
 
