@@ -25,7 +25,7 @@
  * else that the worker had goes back free of charge, also a job that was running when the worker was killed
  * for another one. Timeouts run from the moment when the worker claimed the job, which stands in its slot;
  * here it is only known that no job ends its time sooner than its timeout after it was sent, so the slot is
- * looked at then. A job whose kind has a grace is told first that it should end, and killed so much later.
+ * looked at then. A job whose kind has a grace is told first that it should end, and killed so much later (dispatch_doom.c).
  *
  * A few jobs may go to one worker only (dispatch_pin.c), or wait for one a short while (dispatch_affinity.c). They are in
  * queues of their own, so nobody stands behind them; when their worker has room the one who has waited longest is next,
@@ -50,91 +50,6 @@
 
 #include <stdlib.h>
 
-/* ---- ends that are wanted ---- */
-
-static void doom(struct oxi_djob *job, enum oxi_end how, int status)
-{
-	job->doomed = (uint8_t)(how + 1);
-	job->doom = status;
-}
-
-static ox_time grace_of(const struct oxi_dispatch *d, const struct oxi_djob *job)
-{
-	return d->kinds[job->index].policy.grace;
-}
-
-/* When what runs in a cell since then is to be told that it should end; and when it is to be killed. */
-static ox_time tell_time(const struct oxi_dcell *c, ox_time since)
-{
-	if (c->job == NULL)
-		return OX_NEVER;        /* was told when it was abandoned */
-	return c->job->doomed ? 0 : c->job->timeout > 0 ? since + c->job->timeout : OX_NEVER;
-}
-
-static ox_time kill_time(const struct oxi_dispatch *d, const struct oxi_dworker *w, const struct oxi_dcell *c, ox_time since)
-{
-	if (c->job == NULL)
-		return c->lease == w->abandoned && w->abandoned_timeout > 0 ? since + w->abandoned_timeout : OX_NEVER;
-	if (c->job->doomed)
-		return c->job->at;
-	return c->job->timeout > 0 ? since + c->job->timeout + grace_of(d, c->job) : OX_NEVER;
-}
-
-/* Has a job that runs since then told, or its worker killed, if it is time for that. True: killed. */
-static bool check_time(struct oxi_dispatch *d, struct oxi_dworker *w, const struct oxi_dcell *c, ox_time since, ox_time now)
-{
-	ox_time tell_at = tell_time(c, since), kill_at = kill_time(d, w, c, since);
-
-	if (now >= kill_at) {
-		if (c->job != NULL && !c->job->doomed)
-			doom(c->job, OXI_END_TIMEOUT, OX_ETIMEDOUT);
-		oxi_dworker_kill(d, w);
-		return true;
-	}
-	if (now >= tell_at)
-		d->ops->tell(d->transport, oxi_dworker_slot(d, w), c->lease);
-	w->check_at = oxi_min_time(w->check_at, now >= tell_at ? kill_at : oxi_min_time(tell_at, kill_at));
-	return false;
-}
-
-/* Those that stand in one another run all of them. */
-static bool check_nested(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
-{
-	OXI_LIST_EACH(e, &w->leases) {
-		const struct oxi_djob *job = oxi_djob_of(e);
-
-		if (job->nesting && check_time(d, w, oxi_lease_cell(w, job->lease), job->at, now))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Looks whether the job that runs has used up its time, or is one that must be killed. One that must be
- * killed and does not run has just ended, or is just beginning: its result comes, or the next look finds it
- * running.
- */
-static void check_timeouts(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now)
-{
-	struct oxi_running r = { .lease = 0 };
-	const struct oxi_dcell *c;
-
-	d->ops->running(d->transport, oxi_dworker_slot(d, w), &r);
-	c = oxi_lease_cell(w, r.lease);
-	if (r.lease == 0 || c->lease != r.lease)
-		c = NULL;
-	w->check_at = OX_NEVER;
-	if (w->nested > 0 && check_nested(d, w, now))
-		return;
-	if (c != NULL && (c->job == NULL || !c->job->nesting) && check_time(d, w, c, r.since, now))
-		return;
-	if (w->outstanding > 0 && (c == NULL || w->outstanding > 1) && w->shortest > 0)
-		w->check_at = oxi_min_time(w->check_at, now + w->shortest);
-	OXI_LIST_EACH(e, &w->leases)
-		if (oxi_djob_of(e)->doomed && !oxi_djob_of(e)->nesting && (c == NULL || oxi_djob_of(e) != c->job))
-			w->check_at = oxi_min_time(w->check_at, now + OXI_SLOW);
-}
-
 /* ---- time ---- */
 
 static ox_time next_event(const struct oxi_dispatch *d, const struct oxi_dworker *w)
@@ -156,7 +71,7 @@ static ox_time next_event(const struct oxi_dispatch *d, const struct oxi_dworker
 }
 
 /* A tick that comes a little early does no harm, so the timer is not moved for every message. */
-static void set_timer(struct oxi_dispatch *d, ox_time now)
+void oxi_dispatch_set_timer(struct oxi_dispatch *d, ox_time now)
 {
 	ox_time at = OX_NEVER;
 
@@ -242,7 +157,7 @@ void oxi_dispatch_start(struct oxi_dispatch *d, ox_time now)
 	d->epoch = now;
 	for (d->staffed = 0; !d->o.remote_only && d->staffed < d->o.min_workers; d->staffed++)
 		oxi_dworker_start(d, &d->workers[d->staffed], now);
-	set_timer(d, now);
+	oxi_dispatch_set_timer(d, now);
 }
 
 void oxi_dispatch_submit(struct oxi_dispatch *d, struct oxi_djob *job, ox_time now)
@@ -275,7 +190,7 @@ static void assign(struct oxi_dispatch *d, ox_time now)
 void oxi_dispatch_flush(struct oxi_dispatch *d, ox_time now)
 {
 	assign(d, now);
-	set_timer(d, now);
+	oxi_dispatch_set_timer(d, now);
 }
 
 void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now)
@@ -287,7 +202,7 @@ void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now)
 		if (w->state == OXI_WORKER_DOWN && d->refuse == 0 && w->spawn_at <= now)
 			oxi_dworker_start(d, w, now);
 		if (w->state == OXI_WORKER_READY && !w->killed && w->check_at <= now)
-			check_timeouts(d, w, now);
+			oxi_dworker_check_timeouts(d, w, now);
 		if (w->retry_at <= now)
 			w->retry_at = 0;
 		oxi_affinity_give_up(d, w, now);
@@ -299,55 +214,7 @@ void oxi_dispatch_tick(struct oxi_dispatch *d, ox_time now)
 	for (unsigned i = 0; i < d->slots; i++)
 		oxi_dworker_change(d, &d->workers[i], now);
 	oxi_dispatch_end_late(d);
-	set_timer(d, now);
-}
-
-/* The job goes on without its owner: its cell stays, so that the worker counts as busy until the result comes. */
-static void abandon_job(struct oxi_dispatch *d, struct oxi_djob *job)
-{
-	struct oxi_dworker *w = &d->workers[job->slot];
-
-	oxi_lease_cell(w, job->lease)->job = NULL;
-	oxi_lease_cell(w, job->lease)->key = oxi_djob_pass_on(job);
-	w->abandoned = job->lease;
-	w->abandoned_timeout = job->timeout > 0 ? job->timeout + grace_of(d, job) : 0;
-	d->ops->tell(d->transport, job->slot, job->lease);
-	oxi_list_remove(&job->link);
-	job->lease = 0;
-	d->counts.leased--;
-}
-
-/* For a job that has begun and whose worker must go; ends when the worker has gone. */
-static void kill_job(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status, ox_time now)
-{
-	struct oxi_dworker *w = &d->workers[job->slot];
-
-	doom(job, how, status);
-	job->at = now + grace_of(d, job);
-	if (!w->killed)
-		check_timeouts(d, w, now);
-	set_timer(d, now);
-}
-
-void oxi_dispatch_cancel(struct oxi_dispatch *d, struct oxi_djob *job, enum oxi_end how, int status, bool abandon,
-			 ox_time now)
-{
-	if (job->state == OXI_ENDED)
-		return;
-	if (job->doomed) {
-		job->retries = 0;       /* a timeout is its end now */
-		return;
-	}
-	if (job->state != OXI_LEASED)
-		oxi_djob_dequeue(d, job);
-	else if (oxi_lease_take_back(d, job) != OXI_TAKEN) {
-		if (!abandon || job->nesting) {         /* whose would the one inside be? */
-			kill_job(d, job, how, status, now);
-			return;
-		}
-		abandon_job(d, job);
-	}
-	oxi_djob_end(d, job, how, status);
+	oxi_dispatch_set_timer(d, now);
 }
 
 /* NULL for a generation that is over. */
@@ -378,7 +245,7 @@ void oxi_dispatch_ready(struct oxi_dispatch *d, unsigned slot, uint32_t generati
 	oxi_dworker_set_accepting(d, w);
 	if (d->refuse < 0)
 		oxi_dworker_stop(d, w, now);
-	set_timer(d, now);
+	oxi_dispatch_set_timer(d, now);
 }
 
 uint32_t oxi_dispatch_join(struct oxi_dispatch *d, unsigned slot, ox_time now)
@@ -409,7 +276,7 @@ bool oxi_dispatch_returned(struct oxi_dispatch *d, unsigned slot, uint64_t lease
 	if (job == NULL)
 		return false;
 	oxi_dispatch_late(d, job, now);
-	set_timer(d, now);
+	oxi_dispatch_set_timer(d, now);
 	return true;
 }
 
@@ -429,7 +296,7 @@ void oxi_dispatch_init_failed(struct oxi_dispatch *d, unsigned slot, uint32_t ge
 		return;
 	w->failed_start = true;
 	count_failed_start(d);
-	set_timer(d, now);
+	oxi_dispatch_set_timer(d, now);
 }
 
 void oxi_dispatch_refused(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now)
@@ -439,7 +306,7 @@ void oxi_dispatch_refused(struct oxi_dispatch *d, unsigned slot, uint32_t genera
 	if (w == NULL || w->state != OXI_WORKER_STARTING)
 		return;
 	oxi_dworker_refused(d, w, now);
-	set_timer(d, now);
+	oxi_dispatch_set_timer(d, now);
 }
 
 void oxi_dispatch_excuse(struct oxi_dispatch *d, unsigned slot, uint32_t generation)
@@ -539,9 +406,9 @@ void oxi_dispatch_condemn(struct oxi_dispatch *d, unsigned slot, uint32_t genera
 	d->ops->running(d->transport, slot, &r);
 	c = oxi_lease_cell(w, r.lease);
 	if (r.lease != 0 && c->lease == r.lease && c->job != NULL && !c->job->doomed)
-		doom(c->job, OXI_END_LIMIT, status);
+		oxi_djob_doom(c->job, OXI_END_LIMIT, status);
 	oxi_dworker_kill(d, w);
-	set_timer(d, now);
+	oxi_dispatch_set_timer(d, now);
 }
 
 void oxi_dispatch_retire(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now)
@@ -552,7 +419,7 @@ void oxi_dispatch_retire(struct oxi_dispatch *d, unsigned slot, uint32_t generat
 		return;
 	w->retire_at = now;
 	oxi_dworker_retire_if_due(d, w, now);
-	set_timer(d, now);
+	oxi_dispatch_set_timer(d, now);
 }
 
 void oxi_dispatch_spoiled(struct oxi_dispatch *d, unsigned slot, uint32_t generation, ox_time now)
@@ -618,9 +485,9 @@ static void recover(struct oxi_dispatch *d, struct oxi_dworker *w, uint64_t culp
 			continue;
 		}
 		if (cause == OX_RETRY_CRASH) {
-			doom(job, OXI_END_CRASH, refused < 0 ? refused : status);
+			oxi_djob_doom(job, OXI_END_CRASH, refused < 0 ? refused : status);
 		} else if (!job->doomed && d->refuse < 0) {
-			doom(job, OXI_END_LIMIT, d->refuse);
+			oxi_djob_doom(job, OXI_END_LIMIT, d->refuse);
 		}
 		if (job->doomed) {
 			job->state = OXI_ENDED;
@@ -677,7 +544,7 @@ void oxi_dispatch_lost(struct oxi_dispatch *d, unsigned slot, uint32_t generatio
 		oxi_djob_end(d, job, (enum oxi_end)(job->doomed - 1), job->doom);
 	}
 	oxi_pins_lose(d, w, generation);
-	set_timer(d, now);
+	oxi_dispatch_set_timer(d, now);
 }
 
 void oxi_dispatch_close(struct oxi_dispatch *d, ox_time now)
@@ -693,7 +560,7 @@ void oxi_dispatch_close(struct oxi_dispatch *d, ox_time now)
 		oxi_dworker_stop(d, w, now);
 	}
 	oxi_dispatch_refuse_all(d, d->refuse);
-	set_timer(d, now);
+	oxi_dispatch_set_timer(d, now);
 }
 
 void oxi_dispatch_get_counts(const struct oxi_dispatch *d, struct oxi_dispatch_counts *ret)

@@ -240,6 +240,18 @@ struct oxi_dkey *oxi_djob_pass_on(struct oxi_djob *job);        /* its place is 
 void oxi_dkey_leave(struct oxi_dispatch *d, struct oxi_dkey *key);      /* gives such a place back */
 bool oxi_djob_step_aside(struct oxi_dispatch *d, struct oxi_djob *job); /* it is its turn. True: it has no place, and is blocked */
 
+/* ---- ends that are wanted (dispatch_doom.c) ---- */
+
+/* A kill is wanted for it: how and with which status it ends then. */
+void oxi_djob_doom(struct oxi_djob *job, enum oxi_end how, int status);
+/*
+ * Looks whether the job that runs has used up its time, or is one that must be killed. One that must be
+ * killed and does not run has just ended, or is just beginning: its result comes, or the next look finds it
+ * running.
+ */
+void oxi_dworker_check_timeouts(struct oxi_dispatch *d, struct oxi_dworker *w, ox_time now);
+void oxi_dispatch_set_timer(struct oxi_dispatch *d, ox_time now);               /* dispatch.c */
+
 /* ---- delays (dispatch_delay.c) ---- */
 
 void oxi_policy_fill_in(struct oxi_policy *p);

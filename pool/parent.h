@@ -8,7 +8,8 @@
  *	parent_chunks.c     payloads that go another way, in pieces
  *	parent_shared.c     data that all workers see
  *	parent_place.c      how many jobs may be in the pool
- *	parent_job.c        a job is a future: submit, call, ends, stories
+ *	parent_submit.c     submit and call
+ *	parent_job.c        a job is a future: its memory, its end, what is asked of it
  *	parent_after.c      jobs that wait for others, and get their results
  *	parent_same.c       one job's work for all who ask for it
  *	parent_seat.c       a worker as the parent sees it: birth, death, what it wrote
@@ -20,7 +21,8 @@
  *	parent_transport.c  the dispatcher's wishes turned into messages, and messages into its events
  *	parent_remote.c     hosts of remote workers: who listens, who is there
  *	parent_lane.c       a slot of such a host, as the dispatcher sees it
- *	parent_pool.c       open, turn, close
+ *	parent_open.c       from options to workers, and taking apart
+ *	parent_pool.c       the turn, and closing
  *	parent_stats.c      figures, and what the log hears of the pool
  *	parent_map.c        a job over a sequence
  *	parent_actor.c      objects in workers: their lives, calls, restarts
@@ -240,6 +242,9 @@ int oxi_pool_attach(ox_pool *p);        /* to the running loop. 0; OX_ESTATE: be
 void oxi_pool_turn(ox_pool *p);         /* handles all events */
 void oxi_pool_settle(ox_pool *p);       /* after something was put to the dispatcher */
 void oxi_pool_unref(ox_pool *p);
+void oxi_pool_init_hooks(ox_pool *p);
+void oxi_pool_set_timer(ox_pool *p);    /* for what is due next */
+void oxi_pool_dismantle(ox_pool *p);    /* frees all that is not needed by results and blobs; also what was half built */
 const char *oxi_pool_name(const ox_pool *p);            /* for the log */
 void oxi_pool_degraded(ox_pool *p, int status);         /* a worker was refused: told to the log once */
 void oxi_pool_restored(ox_pool *p);                     /* one is ready: no more refused ones? Told too */
@@ -301,6 +306,10 @@ static inline struct oxi_job_extra *oxi_job_extra(const struct oxi_djob *job)   
 	return job->extra != NULL ? OXI_CONTAINER(job->extra, struct oxi_job_extra, dispatch) : NULL;
 }
 
+/* The job without its future, its input in place. 0; OX_ENOMEM. */
+int oxi_job_new(ox_pool *p, const void *in, size_t len, struct ox_result **ret);
+void oxi_job_enter_books(struct ox_result *j, unsigned index);  /* its records learn what is known of its kind */
+int oxi_job_join(struct ox_result *j, ox_group *g);             /* its future begins: 0; OX_ENOMEM. NULL: in no group */
 bool oxi_job_is(const ox_future *f, const ox_pool *p);          /* a job of this pool */
 void oxi_job_cancel(struct ox_result *job);
 void oxi_job_count(ox_pool *p, int status, ox_origin origin);   /* a future with this end */
