@@ -4,6 +4,9 @@
 . "$(dirname "$0")/lib.sh"
 prog=$build/replayed
 so=$build/.libs/poison.so
+# A crash is to be the job's, not a sanitizer's report.
+ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}handle_segv=0"
+export ASAN_OPTIONS
 
 # saved JOB INPUT [FIELD...]: a file as the pool saves it
 saved() {
