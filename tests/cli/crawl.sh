@@ -101,7 +101,7 @@ mv "$site/behind-fail.html" "$site/behind-fa.html"
 for i in 1 2 3 4 5 6 7 8 9; do echo "page $i" >"$site/good$i.html"; done
 (cd "$site" && for f in good*.html crash.html loop.html exit.html fail.html; do echo "<a href=$f>x</a>"; done) >"$site/index.html"
 serve "$site"
-crawl -j2 --crunch-timeout 500ms --crunch "$build/.libs/trouble.so:trouble" "$url/"
+crawl -j2 --crunch-timeout 5s --crunch "$build/.libs/trouble.so:trouble" "$url/"
 is 'case 16: exit' $code 0
 is 'case 16: crash' "$(field error /crash.html) $(field value /crash.html)" 'crunch-signal 11 None'
 is 'case 16: loop' "$(field error /loop.html)" crunch-timeout
