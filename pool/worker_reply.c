@@ -112,7 +112,6 @@ static int grow_private(ox_reply *out, size_t cap)
 /* Makes the room hold want bytes. */
 static int grow(ox_reply *out, size_t want)
 {
-	const struct oxi_arena *a = &out->worker->heritage->arena;
 	size_t ask = want > out->cap * 2 ? want : out->cap * 2 < out->max ? out->cap * 2 : out->max;
 
 	if (want <= out->cap)
@@ -124,6 +123,7 @@ static int grow(ox_reply *out, size_t want)
 		out->grant = NULL;
 		return 0;
 	}
+	const struct oxi_arena *a = &out->worker->heritage->arena;
 	struct oxi_record r = ask_for(out, ask);
 	uint8_t *room = a->base + r.place;
 	bool in_overflow = r.place >= oxi_arena_zone(a, a->zones);
