@@ -146,6 +146,11 @@ void oxi_dispatch_free(struct oxi_dispatch *d)
 	if (d == NULL)
 		return;
 	OXI_CHECK(d->counts.queued == 0 && d->counts.leased == 0);
+	for (unsigned i = 0; d->workers != NULL && i < d->slots; i++)
+		for (unsigned c = 0; c < OXI_CLAIMS && d->workers[i].outstanding > 0; c++)
+			if (d->workers[i].cells[c].key != NULL) /* of an abandoned job, whose worker's end was not told */
+				oxi_dkey_leave(d, d->workers[i].cells[c].key);
+	OXI_CHECK(d->keys.count == 0);
 	free(d->workers);
 	free(d->kinds);
 	free(d->homes);
