@@ -615,9 +615,9 @@ static int use_all(const void *in, size_t len, ox_reply *out)
 
 	if (r == 0 && fib_of(b) != 1)
 		return 1;
-	n = 3000;
+	struct { int times; char text[4]; } call = { 3000, "abc" };
 	if (r == 0)
-		r = ox_job_call(out, &repeat_call, &n, sizeof n + 3, &b);
+		r = ox_job_call(out, &repeat_call, &call, sizeof call.times + 3, &b);
 	return r >= 0 && b.len != 9000 ? 2 : r;
 }
 static OX_JOB(use_all_job, use_all);
