@@ -18,7 +18,7 @@ int trouble(const ox_page *page, ox_page_reply *out)
 	if (strstr(page->url, "crash"))
 		raise(SIGSEGV);
 	if (strstr(page->url, "loop"))
-		for (volatile int i = 0;; i++)
+		for (volatile unsigned i = 0;; i++)
 			;
 	if (strstr(page->url, "exit"))
 		exit(3);
