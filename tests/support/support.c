@@ -131,7 +131,7 @@ TCase *new_case(Suite *s, const char *name, double timeout)
 	TCase *c = tcase_create(name);
 
 	tcase_add_checked_fixture(c, fixture_setup, fixture_teardown);
-	tcase_set_timeout(c, timeout * (under_sanitizer || under_valgrind() ? 10 : 1));
+	tcase_set_timeout(c, timeout * (under_sanitizer || under_valgrind() || under_emulator() ? 10 : 1));
 	suite_add_tcase(s, c);
 	return c;
 }
