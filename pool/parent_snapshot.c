@@ -308,6 +308,7 @@ static int watch(struct snapshot *s)
 	s->pidfd = (int)syscall(SYS_pidfd_open, s->pid, 0);
 	if (s->pidfd < 0)
 		return -errno;
+	atomic_store(&s->order.page->watched, true);
 	s->watch = oxi_watch_new(s->pidfd, on_death, s);
 	int r = s->watch != NULL ? oxi_watch_set(s->watch, OX_READABLE) : OX_ENOMEM;
 	if (r == 0 && timeout > 0 && timeout < OX_NEVER / 4)

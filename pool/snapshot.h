@@ -18,6 +18,7 @@ struct oxi_snapshot_page {
 	bool limit;                     /* the status is the reply's, not the function's */
 	uint64_t len;                   /* of the result */
 	int64_t run_time;               /* ns */
+	_Atomic bool watched;           /* by the parent, which has the pidfd: the child may end now */
 };
 
 #define OXI_SNAPSHOT_LEASE 1u           /* in place of a lease, in slot.told */

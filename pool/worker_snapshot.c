@@ -81,6 +81,16 @@ static int set_limits(struct oxi_worker *w, struct oxi_pool_page *page, const ox
 	return r == 0 ? oxi_worker_limit(w) : r;
 }
 
+/*
+ * Where the program ignores SIGCHLD nothing is left of a child that has ended, no pid to open a pidfd of. So it does not end before
+ * the parent has that.
+ */
+static void await_watch(const struct oxi_snapshot_page *page)
+{
+	while (!atomic_load(&page->watched))
+		nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
+}
+
 static _Noreturn void publish(struct oxi_snapshot_page *page, int status, const ox_reply *out)
 {
 	bool failed = status >= 0 && out->error != 0;
@@ -109,6 +119,7 @@ _Noreturn void oxi_snapshot_main(const struct oxi_snapshot_order *o)
 	__fpurge(stderr);
 	oxi_worker_watch_crashes(w.slot);
 	w.original = oxi_worker_original();
+	await_watch(o->page);
 	out.error = set_limits(&w, &limits, &o->options);
 	if (out.error < 0)
 		publish(o->page, 0, &out);
