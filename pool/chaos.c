@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pool/chaos.h"
+#include "pool/heritage.h"
 
 static const struct {
 	const char *name;
@@ -67,17 +67,9 @@ int oxi_chaos_parse(const char *text, struct oxi_chaos *ret)
 	return 0;
 }
 
-/* splitmix64's finish */
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
-
 static uint64_t dice(const struct oxi_chaos *c, unsigned what, uint64_t who, uint64_t n)
 {
-	return mix(mix(mix(mix(c->seed + 0x9e3779b97f4a7c15u) ^ what) ^ who) + n * 0x9e3779b97f4a7c15u);
+	return oxi_mix(oxi_mix(oxi_mix(oxi_mix(c->seed + 0x9e3779b97f4a7c15u) ^ what) ^ who) + n * 0x9e3779b97f4a7c15u);
 }
 
 bool oxi_chaos_hits(const struct oxi_chaos *c, enum oxi_chaos_what what, uint64_t who, uint64_t n)

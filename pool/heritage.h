@@ -177,14 +177,18 @@ static inline bool oxi_slot_told(const struct oxi_slot *s, uint64_t lease)
 uint64_t oxi_code_identity(const void *fn);
 uint64_t oxi_text_identity(const char *text);                   /* the same for the same text */
 
-/* The next number of SplitMix64. */
-static inline uint64_t oxi_splitmix(uint64_t *state)
+/* The finish of SplitMix64: each bit of x bears on each of the result. */
+static inline uint64_t oxi_mix(uint64_t x)
 {
-	uint64_t x = *state += 0x9e3779b97f4a7c15u;
-
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
 	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
 	return x ^ x >> 31;
+}
+
+/* The next number of SplitMix64. */
+static inline uint64_t oxi_splitmix(uint64_t *state)
+{
+	return oxi_mix(*state += 0x9e3779b97f4a7c15u);
 }
 
 size_t oxi_control_page(unsigned jobs);                         /* bytes of struct oxi_pool_page, in whole pages */

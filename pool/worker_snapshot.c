@@ -26,14 +26,6 @@ size_t oxi_snapshot_head(void)
 	return (sizeof(struct oxi_snapshot_page) + page - 1) / page * page;
 }
 
-static int64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return OX_SEC(t.tv_sec) + t.tv_nsec;
-}
-
 static void bind_to_parent(const struct oxi_snapshot_order *o)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -123,12 +115,12 @@ _Noreturn void oxi_snapshot_main(const struct oxi_snapshot_order *o)
 	out.error = set_limits(&w, &limits, &o->options);
 	if (out.error < 0)
 		publish(o->page, 0, &out);
-	int64_t begun = now();
+	int64_t begun = oxi_worker_now();
 	if (o->options.timeout > 0 && o->options.timeout < OX_NEVER - begun)
 		out.deadline = begun + o->options.timeout;
 	int status = o->fn(o->arg, &out);
 	if (!*w.original)
 		_exit(OXI_EXIT_OK);     /* a child that the function forked came back */
-	o->page->run_time = now() - begun;
+	o->page->run_time = oxi_worker_now() - begun;
 	publish(o->page, status, &out);
 }

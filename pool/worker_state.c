@@ -364,14 +364,6 @@ static void look_around(struct oxi_worker *w)
 	base.turn++;
 }
 
-static int64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return OX_SEC(t.tv_sec) + t.tv_nsec;
-}
-
 bool oxi_state_check(struct oxi_worker *w)
 {
 	w->put_back = w->fpu_changed ? OX_STATE_FPU : 0;
@@ -381,7 +373,7 @@ bool oxi_state_check(struct oxi_worker *w)
 	w->spoiled = w->spoiled || (w->lost & ~(w->page->warn_of_strays ? OX_STATE_CHILDREN : 0u)) != 0;
 	w->unchecked = 0;
 	w->fpu_changed = false;
-	w->checked_at = now();
+	w->checked_at = oxi_worker_now();
 	return (w->put_back | w->lost) != 0;
 }
 
