@@ -414,7 +414,7 @@ void oxi_output_move(struct oxi_output *o, struct oxi_story *ret);      /* what 
 bool oxi_seat_stopped(const struct oxi_seat *s);        /* by a signal */
 void oxi_checkup_plan(ox_pool *p);
 void oxi_checkup(ox_pool *p, ox_time now);
-uint64_t oxi_oom_kills(void);           /* processes that the kernel has killed for want of memory, since it runs */
+uint64_t oxi_oom_kills(void);           /* processes of our control group that the kernel has killed for want of memory */
 
 /* ---- remote workers (pool/remote.h) ---- */
 

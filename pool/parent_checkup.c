@@ -120,19 +120,53 @@ void oxi_checkup(ox_pool *p, ox_time now)
 
 /* ---- kills by the kernel ---- */
 
+/* The line of this process's group in a hierarchy with the memory controller, "N:CONTROLLERS:PATH"; version 2 names none. */
+static FILE *open_in_group(char *line)
+{
+	char path[4200];
+	char *controllers = strchr(line, ':'), *group = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
+
+	if (group == NULL)
+		return NULL;
+	*group++ = '\0';
+	group[strcspn(group, "\n")] = '\0';
+	bool second = controllers[1] == '\0';
+	if (!second && strcmp(controllers + 1, "memory") != 0)
+		return NULL;
+	const char *root = second ? "" : "/memory", *file = second ? "memory.events" : "memory.oom_control";
+	snprintf(path, sizeof path, "/sys/fs/cgroup%s%s/%s", root, group, file);
+	FILE *f = fopen(path, "re");
+	if (f == NULL) {                /* in a container, whose group is the root of what it sees */
+		snprintf(path, sizeof path, "/sys/fs/cgroup%s/%s", root, file);
+		f = fopen(path, "re");
+	}
+	return f;
+}
+
+/* Where the kernel counts them: for our control group, or else for the whole machine. */
+static FILE *open_count(void)
+{
+	char line[4200];
+	FILE *groups = fopen("/proc/self/cgroup", "re"), *f = NULL;
+
+	while (groups != NULL && f == NULL && fgets(line, sizeof line, groups) != NULL)
+		f = open_in_group(line);
+	if (groups != NULL)
+		fclose(groups);
+	return f != NULL ? f : fopen("/proc/vmstat", "re");
+}
+
 uint64_t oxi_oom_kills(void)
 {
-	unsigned long long n;
+	unsigned long long n = 0;
 	char line[128];
-	FILE *f = fopen("/proc/vmstat", "re");
+	FILE *f = open_count();
 
 	if (f == NULL)
 		return 0;
 	while (fgets(line, sizeof line, f) != NULL)
-		if (sscanf(line, "oom_kill %llu", &n) == 1) {
-			fclose(f);
-			return n;
-		}
+		if (sscanf(line, "oom_kill %llu", &n) == 1)
+			break;
 	fclose(f);
-	return 0;
+	return n;
 }

@@ -227,6 +227,23 @@ static void trace_death(ox_pool *p, unsigned slot, uint64_t lease, const struct 
 	oxi_trace_event(p->trace, ended ? "ended" : story->crash.signal == SIGKILL ? "killed" : "crashed", slot, story->crash.pid, story->crash.signal);
 }
 
+static uint64_t crashes(const ox_pool *p)
+{
+	struct oxi_dispatch_counts c;
+
+	oxi_dispatch_get_counts(p->dispatch, &c);
+	return c.crashed;
+}
+
+/* A worker that was at no job dies on nobody's future. */
+static void report_idle_death(const ox_pool *p, const struct oxi_story *story)
+{
+	char text[4096];
+
+	ox_crash_text(&story->crash, text, sizeof text);
+	oxi_log(OX_LOG_WARNING, "pool %s: %s", oxi_pool_name(p), text);
+}
+
 void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusage *usage)
 {
 	struct oxi_story story;
@@ -247,8 +264,11 @@ void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusa
 		trace_death(p, s->slot, running, &story);
 	if (init_status < 0)
 		oxi_dispatch_init_failed(p->dispatch, s->slot, generation, init_status, oxi_pool_now());
+	uint64_t before = crashes(p);
 	oxi_dispatch_lost(p->dispatch, s->slot, generation, running, cause_of(p, status), oxi_pool_now());
 	p->obituary = NULL;
+	if (running == 0 && !p->blameless && init_status == 0 && crashes(p) > before)
+		report_idle_death(p, &story);
 	oxi_free(story.output);         /* nobody's job wrote it */
 	oxi_free(story.saved);
 }

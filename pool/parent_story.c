@@ -87,7 +87,9 @@ static double seconds(ox_time t)
 
 static void say_end(struct text *t, const ox_crash *c)
 {
-	say(t, "job %s: worker %d ", c->job != NULL ? c->job : "(none)", (int)c->pid);
+	if (c->job != NULL)
+		say(t, "job %s: ", c->job);
+	say(t, "worker %d ", (int)c->pid);
 	if (c->signal == 0) {
 		say(t, "exited with code %d", c->exit_code);
 	} else {
@@ -96,7 +98,10 @@ static void say_end(struct text *t, const ox_crash *c)
 	}
 	if (c->address != NULL || c->signal == SIGSEGV || c->signal == SIGBUS)
 		say(t, " at address %p", (void *)(uintptr_t)c->address);
-	say(t, " when the job had run %.3f s\n", seconds(c->ran));
+	if (c->job != NULL)
+		say(t, " when the job had run %.3f s\n", seconds(c->ran));
+	else
+		say(t, " between two jobs\n");
 	if (c->system_call != NULL)
 		say(t, "  it called %s, which its sandbox does not allow\n", c->system_call);
 	if (c->memory_limit > 0)

@@ -21,7 +21,9 @@
 #include "pool/packet.h"
 #include "pool/parent_inside.h"
 
-#define PUMP_BUDGET 16u                 /* messages in a turn: the loop has other work too */
+/* In a turn, for the loop has other work too: results take time by their number, messages by their length. */
+#define PUMP_MESSAGES 16u
+#define PUMP_RECORDS  1024u
 
 static struct oxi_header header(const ox_pool *p, const struct oxi_seat *s, enum oxi_message type)
 {
@@ -537,9 +539,12 @@ static void handle(ox_pool *p, const struct oxi_received *m)
 void oxi_transport_pump(ox_pool *p)
 {
 	struct oxi_received m;
+	unsigned messages = 0, records = 0;
 
-	for (unsigned n = 0; n < PUMP_BUDGET && oxi_channel_receive(p->channel, &m) == 1; n++)
+	while (messages++ < PUMP_MESSAGES && records < PUMP_RECORDS && oxi_channel_receive(p->channel, &m) == 1) {
 		handle(p, &m);
+		records += m.header.count;
+	}
 }
 
 /* ---- the spawner's reports ---- */

@@ -301,35 +301,55 @@ static bool write_file(const char *path, const char *text)
 	return ok;
 }
 
-static int eat_in_little_room(const void *in, size_t len, ox_reply *out)
-{
-	return write_file(CGROUP "/cgroup.procs", "0") ? eat(in, len, out) : -EPERM;
-}
-static OX_JOB(little_room_job, eat_in_little_room);
-
 static int die_of_hunger(void *arg)
 {
 	int mib = 500;
 	(void)arg;
 	OX_AUTO_GROUP *g = COLLECT;
-	ox_future *f = ox_submit(g, pool, &little_room_job, &mib, sizeof mib);
+	ox_future *f = ox_submit(g, pool, &eat_job, &mib, sizeof mib);
 
-	EXPECT_EQ(ox_await(f), OX_EOOM);
-	EXPECT_EQ(ox_future_origin(f), OX_ORIGIN_CRASH);
-	EXPECT_EQ(ox_future_crash(f) != NULL ? ox_future_crash(f)->signal : 0, SIGKILL);
+	if (ox_await(f) != OX_EOOM || ox_future_origin(f) != OX_ORIGIN_CRASH)
+		return 3;
+	if (ox_future_crash(f) == NULL || ox_future_crash(f)->signal != SIGKILL)
+		return 4;
 	f = ox_submit(g, pool, &kill_job, NULL, 0);     /* and one that the kernel has nothing to do with */
-	EXPECT_EQ(ox_await(f), OX_ECRASHED);
-	return 0;
+	return ox_await(f) == OX_ECRASHED ? 0 : 5;
+}
+
+/* Whole in the group, spawner and workers too. */
+static int run_hungry(void)
+{
+	if (!write_file(CGROUP "/cgroup.procs", "0"))
+		return 1;
+	if (ox_pool_open(POOL_OPTIONS(.jobs = OX_JOBS(&eat_job, &kill_job), .workers = 1), &pool) < 0)
+		return 2;
+	int r = ox_run(die_of_hunger, NULL, NULL);
+	ox_pool_close(pool);
+	return r;
+}
+
+static bool no_group(void *arg)
+{
+	(void)arg;
+	return rmdir(CGROUP) == 0 || errno == ENOENT;
 }
 
 START_TEST(a_kill_by_the_kernel_for_want_of_memory_is_told_from_another)
 {
+	char nonce[64];
+	int out, status;
+
+	no_group(NULL);                 /* of a run that was killed */
 	if (mkdir(CGROUP, 0700) < 0 || !write_file(CGROUP "/memory.limit_in_bytes", "64M")) {
 		rmdir(CGROUP);
 		SKIP("no memory control group of version 1 can be made here");
 	}
-	with_pool(die_of_hunger, POOL_OPTIONS(.jobs = OX_JOBS(&little_room_job, &kill_job), .workers = 1));
-	rmdir(CGROUP);
+	pid_t pid = start_driver("hungry", nonce, &out);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	close(out);
+	ck_assert(eventually(no_process_left, nonce, 2000));
+	ck_assert(eventually(no_group, NULL, 2000));
+	ck_assert_int_eq(status, 0);
 }
 END_TEST
 
@@ -557,7 +577,7 @@ START_TEST(workers_that_may_not_be_what_was_asked_for_break_the_pool)
 }
 END_TEST
 
-static const struct driver drivers[] = { { "unprivileged", run_unprivileged }, { NULL, NULL } };
+static const struct driver drivers[] = { { "hungry", run_hungry }, { "unprivileged", run_unprivileged }, { NULL, NULL } };
 
 int main(int argc, char **argv)
 {
