@@ -3,30 +3,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <oxbow/pool.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/batch/batch.h"
+#include "cli/batch/settings.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/say.h"
 
-enum { OPT_DRY_RUN = OXI_LONG, OPT_TAG, OPT_BAR, OPT_QUIET };
-
 static const struct oxi_option OPTIONS[] = {
-	{ 'j', "jobs", "N", "run N jobs at a time, or N% of the CPUs (default: a job a CPU)" },
-	{ 'k', "keep-order", NULL, "show output in the order of the input" },
-	{ 'u', "ungroup", NULL, "do not collect output: jobs write to oxbow's own output" },
-	{ OPT_TAG, "tag", NULL, "put the job's value and a tab before each line of output" },
 	{ 'a', "arg-file", "FILE", "read values from the lines of FILE, not of standard input" },
 	{ '0', "null", NULL, "values on input end with a NUL byte, not with a newline" },
 	{ 'c', "command", "TEXT", "run sh -c TEXT with the value as \"$1\"" },
-	{ OPT_DRY_RUN, "dry-run", NULL, "print the command lines instead of running them" },
-	{ OPT_BAR, "bar", NULL, "show a progress line" },
-	{ OPT_QUIET, "quiet", NULL, "do not report failed jobs at the end" },
-	{ 'v', "verbose", NULL, "print each command line to standard error as it starts" },
-	{ 'h', "help", NULL, "print this help" },
+	OXI_SETTINGS,
+	{ 'h', "help", "[all]", "print this help, or that of all options" },
 	{ 0 },
 };
 
@@ -38,27 +28,19 @@ struct arguments {
 
 static int parse(int argc, char **argv, struct arguments *ret)
 {
-	*ret = (struct arguments){ .batch.jobs = ox_cpu_count(), .separator = '\n' };
+	*ret = (struct arguments){ .separator = '\n' };
+	oxi_batch_options_init(&ret->batch);
+	ret->batch.argv = argv;
 	const char *value;
 	int id;
 	while ((id = oxi_options_next(&oxi_command_run, argc, argv, &value)) >= 0) {
 		switch (id) {
-		case 'j':
-			if (oxi_value_jobs(value, &ret->batch.jobs) < 0) {
-				oxi_say("run", "-j %s: give a number from 1, or a percentage of the CPUs", value);
-				return OXI_OPTION_BAD;
-			}
-			break;
-		case 'k': ret->batch.keep_order = true; break;
-		case 'u': ret->batch.ungroup = true; break;
 		case 'a': ret->file = value; break;
 		case '0': ret->separator = '\0'; break;
 		case 'c': ret->text = value; break;
-		case 'v': ret->batch.verbose = true; break;
-		case OPT_TAG: ret->batch.tag = true; break;
-		case OPT_DRY_RUN: ret->batch.dry_run = true; break;
-		case OPT_BAR: ret->batch.bar = true; break;
-		case OPT_QUIET: ret->batch.quiet = true; break;
+		default:
+			if (oxi_settings_take(id, value, &ret->batch) < 0)
+				return OXI_OPTION_BAD;
 		}
 	}
 	return id;
@@ -83,10 +65,8 @@ static int check(const struct arguments *a, size_t command, size_t rest, char **
 		oxi_say("run", "'%s': with -c there is no other command", words[0]);
 	else if (!a->text && !command)
 		oxi_say("run", "which command? (see oxbow run --help)");
-	else if (a->batch.ungroup && (a->batch.keep_order || a->batch.tag))
-		oxi_say("run", "-u passes output on as it comes: it goes with neither -k nor --tag");
 	else
-		return 0;
+		return oxi_settings_check(&a->batch);
 	return OX_EINVAL;
 }
 
@@ -132,9 +112,11 @@ static int run(int argc, char **argv)
 {
 	struct arguments a;
 	int id = parse(argc, argv, &a);
-	if (id != OXI_OPTION_END)
-		return id == OXI_OPTION_HELP ? OXI_EXIT_OK : OXI_EXIT_USAGE;
-	return run_parsed(&a, argv + optind, (size_t)(argc - optind));
+	int code = id == OXI_OPTION_HELP ? OXI_EXIT_OK : OXI_EXIT_USAGE;
+	if (id == OXI_OPTION_END)
+		code = run_parsed(&a, argv + optind, (size_t)(argc - optind));
+	oxi_settings_free(&a.batch);
+	return code;
 }
 
 const struct oxi_command oxi_command_run = {
@@ -147,6 +129,6 @@ const struct oxi_command oxi_command_run = {
 		"{//} its folder, {/.} last part without ending, {#} the job's number, {%} its slot,\n"
 		"{2} {2.} ... of the second list. Without any, the values are added at the end.\n"
 		"Without ':::' each line of standard input is a value.\n"
-		"Exit: 0 all jobs succeeded, 1 some failed, 2 usage, 3 input, 5 output.\n",
+		"Exit: 0 all jobs succeeded, 1 some failed, 2 usage, 3 input, 4 halted, 5 output.\n",
 	.run = run,
 };

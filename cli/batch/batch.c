@@ -1,73 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The runner. Three kinds of coroutine in a row, with bounded queues between them, so that a slow end of the
- * row slows its beginning and neither the input nor the output is ever held as a whole:
+ * The runner. Kinds of coroutine in a row, with bounded queues between them, so that a slow end of the row slows
+ * its beginning and neither the input nor the output is ever held as a whole:
  *
  *	feeder (input -> jobs)  --jobs-->  slots (start, collect output)  --done-->  printer
+ *	                          ^---------- retries (wait) <---/
  *
- * They are one fail-fast group, `work`: the first that fails ends the batch, having said why by fail().
- * Around it stands the group `watch`, of those that look on: reports of the reaper, signals, the reader of
+ * They are one fail-fast group, `work`: the first that fails ends the batch, having said why by oxi_run_fail().
+ * Around it stands the group `watch`, of those that look on: reports of the reaper, time, signals, the reader of
  * our standard output, the progress line. It ends when the work has.
  *
- *	RUNNING --SIGINT--> DRAINING --SIGINT--> STOPPING (TERM, then KILL, then no more waiting)
- *	   \--------------------SIGTERM------------^
+ * The feeder has done its work when the input has ended, the slots theirs when every job that was fed is finished for
+ * good (oxi_jobs_all_fed), or the run is stopped (oxi_no_more_jobs, stop.c).
  */
-#include "cli/batch/batch.h"
-
 #include <fcntl.h>
-#include <oxbow/group.h>
-#include <oxbow/queue.h>
-#include <oxbow/run.h>
-#include <oxbow/signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "cli/bar.h"
-#include "cli/batch/print.h"
-#include "cli/command.h"
+#include <oxbow/pool.h>
+
+#include "cli/batch/joblog.h"
+#include "cli/batch/progress.h"
+#include "cli/batch/runner.h"
 #include "cli/say.h"
 
 #define WINDOW     4096                 /* jobs that may be on their way, fed and not shown */
-#define TERM_GRACE OX_MS(500)           /* from TERM to KILL, and from KILL to the end of waiting */
-#define PIECE      OX_KIB(64)
+#define MORE_SLOTS 64                   /* that SIGUSR1 can add */
 
-enum stage { RUNNING, DRAINING, STOPPING };
-
-struct batch {
-	const struct oxi_batch_options *o;
-	const struct oxi_template *t;
-	struct oxi_input *in;
-	struct oxi_reaper reaper;
-	struct oxi_spill spill;
-	struct oxi_bar bar;
-	struct oxi_printer printer;
-	ox_queue *jobs;                 /* of struct oxi_job: to be started */
-	struct slot *slot;
-	unsigned slots_left, running;
-	enum stage stage;
-	ox_signals *signals;            /* SIGINT, SIGTERM */
-	int exit;                       /* 0: as the jobs say */
-	uint64_t total;                 /* jobs there will be; 0: unknown */
-	ox_time began;
-	ox_group *work, *watch;         /* work: NULL once it has ended */
-	char piece[PIECE];              /* what was read last: used before the next wait */
-};
-
-struct slot {
-	struct batch *b;
-	unsigned index;
-	ox_queue *ended;                /* of struct oxi_ended: the report about its job, at most one */
-	struct oxi_ended report;
-	struct oxi_buffer words;
-};
-
-/* Says why the batch cannot go on, once, and settles its exit code. Returns r, for a coroutine's end. */
-static int fail(struct batch *b, int code, const char *what, int r)
+int oxi_run_fail(struct batch *b, int code, const char *what, int r)
 {
-	if (b->exit == 0 && r != OX_ECANCELED) {
+	if ((b->exit == 0 || b->exit == OXI_EXIT_HALTED) && r != OX_ECANCELED) {
 		b->exit = code;
 		if (code != OXI_EXIT_PIPE)
 			oxi_say("run", "%s: %s", what, ox_strerror(r));
@@ -75,11 +41,33 @@ static int fail(struct batch *b, int code, const char *what, int r)
 	return r;
 }
 
-/* Ends the work at once, from outside of it. */
-static void cancel_work(struct batch *b)
+void oxi_run_cancel(struct batch *b)
 {
 	if (b->work)
 		ox_group_cancel(b->work);
+}
+
+ox_time oxi_run_now(const struct batch *b)
+{
+	return ox_now() - b->paused;
+}
+
+int oxi_run_wait(struct batch *b, ox_event *e, ox_time until)
+{
+	ox_scope s;
+	ox_scope_enter(&s, until == OX_NEVER ? OX_NEVER : until - oxi_run_now(b));
+	int r = ox_scope_leave(&s, ox_event_wait(e));
+	ox_event_clear(e);
+	return r == OX_ETIMEDOUT ? 0 : r;
+}
+
+/* SplitMix64 (Steele, Lea, Flood 2014). */
+uint64_t oxi_run_random(struct batch *b)
+{
+	uint64_t z = b->chance += 0x9e3779b97f4a7c15;
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+	return z ^ (z >> 31);
 }
 
 /* ---- feeder ---- */
@@ -93,7 +81,7 @@ static int input_error(struct batch *b, int r)
 		oxi_say("run", "%s holds a NUL byte (-0 reads values that end with one)", what);
 		return 0;
 	}
-	fail(b, OXI_EXIT_INPUT, r == OX_ETOOBIG ? "a line of the input" : "cannot read the input", r);
+	oxi_run_fail(b, OXI_EXIT_INPUT, r == OX_ETOOBIG ? "a line of the input" : "cannot read the input", r);
 	return r == OX_ETOOBIG ? 0 : r;
 }
 
@@ -109,248 +97,42 @@ static int feed_all(struct batch *b)
 		if (r < 0)
 			return input_error(b, r);
 		struct oxi_job *j = oxi_job_new(seq, b->in->value, b->in->lists, &b->spill);
-		r = j ? ox_queue_put(b->jobs, j) : fail(b, OXI_EXIT_OUTPUT, "job", OX_ENOMEM);
+		r = j ? ox_queue_put(b->jobs, j) : oxi_run_fail(b, OXI_EXIT_OUTPUT, "job", OX_ENOMEM);
 		if (r < 0) {
 			oxi_job_free(j);
 			return r;
 		}
+		b->fed++;
 	}
 }
 
 static int feed(void *arg)
 {
 	struct batch *b = arg;
+	ox_scope_enter(&b->feeding, OX_NEVER);
+	b->in_feed = true;
 	int r = feed_all(b);
-	ox_queue_shut(b->jobs, NULL);
+	b->in_feed = false;
+	r = ox_scope_leave(&b->feeding, r);
+	if (r == OX_ECANCELED && b->stage != RUNNING && !ox_cancelled())
+		r = 0;
+	if (r == 0 && b->stage == RUNNING) {
+		b->total = b->fed;
+		r = oxi_halt_check(b, NULL);    /* a percentage has a meaning now */
+	}
+	oxi_jobs_all_fed(b);
 	return r == OX_ECLOSED ? 0 : r;         /* closed under us: the batch drains */
 }
 
-/* ---- slots ---- */
-
-struct drain {
-	struct batch *b;
-	struct oxi_capture *into;
-	int fd;
-};
-
-/* Reads a pipe to its end. */
-static int drain(void *arg)
-{
-	struct drain *d = arg;
-	for (;;) {
-		int r = ox_wait_fd(d->fd, OX_READABLE);
-		if (r < 0)
-			return r;
-		ssize_t n = read(d->fd, d->b->piece, PIECE);
-		if (n == 0)
-			return 0;
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return fail(d->b, OXI_EXIT_WORKERS, "cannot read a job's output", -errno);
-		r = n > 0 ? oxi_capture_add(d->into, d->b->piece, (size_t)n) : 0;
-		if (r < 0)
-			return fail(d->b, OXI_EXIT_OUTPUT, "cannot keep a job's output in TMPDIR", r);
-	}
-}
-
-static int drain_both(struct batch *b, struct oxi_job *j, int out, int err)
-{
-	struct drain from_out = { b, &j->out, out }, from_err = { b, &j->err, err };
-	OX_AUTO_GROUP *g = ox_group_open();
-	ox_spawn(g, drain, &from_err);
-	int r = drain(&from_out);
-	if (r < 0)
-		ox_group_cancel(g);             /* the job may wait for us to read the one while we wait for the other */
-	int joined = ox_group_join(g);
-	return r < 0 && r != OX_ECANCELED ? r : joined < 0 ? joined : r;
-}
-
-static int wait_for_end(struct slot *s, struct oxi_job *j)
-{
-	void *report;
-	int r = ox_queue_get(s->ended, &report);
-	if (r < 0)
-		return r;
-	j->ended = *(struct oxi_ended *)report;
-	if (!j->ended.error)
-		return 0;
-	return oxi_job_note(j, s->words.data, j->ended.error == ENOENT ? "not found" : strerror(j->ended.error));
-}
-
-static int start(struct slot *s, size_t n, int out, int err)
-{
-	int r = oxi_reaper_start(&s->b->reaper, s->index, s->words.data, s->words.len, n, out, err);
-	if (r == -E2BIG) {
-		s->report = (struct oxi_ended){ .slot = s->index, .error = E2BIG };
-		return ox_queue_try_put(s->ended, &s->report);
-	}
-	return r < 0 ? fail(s->b, OXI_EXIT_WORKERS, "cannot start a job", r) : 0;
-}
-
-/* Makes the job's two pipes and starts it. The read ends are left in ret_fds. */
-static int start_captured(struct slot *s, size_t n, int *ret_fds)
-{
-	int out[2], err[2];
-	if (pipe2(out, O_CLOEXEC) < 0)
-		return fail(s->b, OXI_EXIT_WORKERS, "cannot make a pipe (fewer jobs at a time may help)", -errno);
-	if (pipe2(err, O_CLOEXEC) < 0) {
-		int r = -errno;
-		close(out[0]);
-		close(out[1]);
-		return fail(s->b, OXI_EXIT_WORKERS, "cannot make a pipe (fewer jobs at a time may help)", r);
-	}
-	int r = start(s, n, out[1], err[1]);
-	close(out[1]);
-	close(err[1]);
-	fcntl(out[0], F_SETFL, O_NONBLOCK);
-	fcntl(err[0], F_SETFL, O_NONBLOCK);
-	ret_fds[0] = out[0];
-	ret_fds[1] = err[0];
-	return r;
-}
-
-static void quote_words(struct oxi_buffer *line, const struct oxi_buffer *words)
-{
-	const char *end = words->data + words->len;
-	for (const char *p = words->data; p < end; p += strlen(p) + 1) {
-		if (p > words->data)
-			oxi_buffer_add_char(line, ' ');
-		oxi_buffer_add_quoted(line, p, strlen(p));
-	}
-	oxi_buffer_add_char(line, '\n');
-}
-
-/* The command line, as a shell would read it, to the job's output (a dry run) or at once to standard error (-v). */
-static int show_command(struct slot *s, struct oxi_job *j)
-{
-	struct oxi_buffer line = { 0 };
-	quote_words(&line, &s->words);
-	int r = line.failed ? OX_ENOMEM : 0;
-	if (r == 0 && s->b->o->dry_run)
-		r = oxi_capture_add(&j->out, line.data, line.len);
-	else if (r == 0) {
-		oxi_bar_clear(&s->b->bar);
-		r = oxi_sink_write(&(struct oxi_sink){ .fd = STDERR_FILENO }, line.data, line.len);
-	}
-	oxi_buffer_free(&line);
-	return r < 0 ? fail(s->b, OXI_EXIT_OUTPUT, "cannot show the command", r) : 0;
-}
-
-static int run_captured(struct slot *s, struct oxi_job *j, size_t n)
-{
-	int fds[2] = { -1, -1 };
-	int r = start_captured(s, n, fds);
-	if (r >= 0)
-		r = drain_both(s->b, j, fds[0], fds[1]);
-	for (int i = 0; i < 2; i++) {
-		if (fds[i] >= 0)
-			close(fds[i]);
-	}
-	return r;
-}
-
-static int run_job(struct slot *s, struct oxi_job *j)
-{
-	const struct oxi_batch_options *o = s->b->o;
-	size_t n = oxi_job_words(j, s->b->t, s->index + 1, &s->words);
-	if (s->words.failed)
-		return fail(s->b, OXI_EXIT_OUTPUT, "job", OX_ENOMEM);
-	int r = o->dry_run || o->verbose ? show_command(s, j) : 0;
-	if (r < 0 || o->dry_run)
-		return r;
-	r = o->ungroup ? start(s, n, STDOUT_FILENO, STDERR_FILENO) : run_captured(s, j, n);
-	return r < 0 ? r : wait_for_end(s, j);
-}
-
-static int run_slot(void *arg)
-{
-	struct slot *s = arg;
-	struct batch *b = s->b;
-	void *item;
-	int r;
-	while ((r = ox_queue_get(b->jobs, &item)) == 0) {
-		struct oxi_job *j = item;
-		b->running++;
-		r = run_job(s, j);
-		b->running--;
-		if (r >= 0)
-			r = ox_queue_put(b->printer.done, j);
-		if (r < 0) {
-			oxi_job_free(j);
-			break;
-		}
-	}
-	if (--b->slots_left == 0)
-		ox_queue_shut(b->printer.done, NULL);
-	return r == OX_ECLOSED ? 0 : r;
-}
-
-/* ---- printer ---- */
+/* ---- those that look on ---- */
 
 static int print(void *arg)
 {
 	struct batch *b = arg;
 	int r = oxi_printer_run(&b->printer);
-	return r < 0 ? fail(b, r == -EPIPE ? OXI_EXIT_PIPE : OXI_EXIT_OUTPUT, "cannot write the output", r) : 0;
-}
-
-/* ---- those that look on ---- */
-
-static int hear_reaper(void *arg)
-{
-	struct batch *b = arg;
-	for (;;) {
-		struct oxi_ended e;
-		int r = oxi_reaper_next(&b->reaper, &e);
-		if (r == 0)
-			r = ox_wait_fd(b->reaper.fd, OX_READABLE);
-		else if (r > 0) {
-			b->slot[e.slot].report = e;
-			r = ox_queue_try_put(b->slot[e.slot].ended, &b->slot[e.slot].report);
-		}
-		if (r >= 0)
-			continue;
-		fail(b, OXI_EXIT_WORKERS, "the process that starts the jobs is gone", r);
-		cancel_work(b);
-		return r;
-	}
-}
-
-static int stop_jobs(void *arg)
-{
-	struct batch *b = arg;
-	oxi_reaper_signal(&b->reaper, SIGTERM);
-	int r = ox_sleep(TERM_GRACE);
 	if (r < 0)
-		return r;
-	oxi_reaper_signal(&b->reaper, SIGKILL);
-	r = ox_sleep(TERM_GRACE);
-	cancel_work(b);
+		oxi_run_fail(b, r == -EPIPE ? OXI_EXIT_PIPE : OXI_EXIT_OUTPUT, "cannot write the output", r);
 	return r;
-}
-
-static void interrupted(struct batch *b, int signal)
-{
-	b->exit = signal == SIGTERM ? OXI_EXIT_TERM : OXI_EXIT_INT;
-	ox_queue_shut(b->jobs, oxi_job_free);           /* nothing new starts; the feeder meets a shut queue */
-	ox_queue_shut(b->printer.window, NULL);
-	enum stage stage = signal == SIGTERM || b->stage != RUNNING ? STOPPING : DRAINING;
-	oxi_bar_clear(&b->bar);
-	if (stage == DRAINING)
-		oxi_say("run", "interrupted: %u running jobs may finish; Ctrl-C again to stop them", b->running);
-	else if (b->stage != STOPPING)
-		ox_spawn(b->watch, stop_jobs, b);
-	b->stage = stage;
-}
-
-static int hear_signals(void *arg)
-{
-	struct batch *b = arg;
-	for (;;) {
-		int signal = ox_signals_next(b->signals, NULL);
-		if (signal < 0)
-			return signal;
-		interrupted(b, signal);
-	}
 }
 
 static int watch_reader(void *arg)
@@ -360,7 +142,7 @@ static int watch_reader(void *arg)
 	int r = oxi_sink_wait_closed(&out);
 	if (r == -EPIPE) {
 		b->exit = OXI_EXIT_PIPE;
-		cancel_work(b);
+		oxi_run_cancel(b);
 	}
 	return r;
 }
@@ -368,18 +150,11 @@ static int watch_reader(void *arg)
 static void bar_text(void *arg, char *line, size_t cap)
 {
 	struct batch *b = arg;
-	const struct oxi_tally *t = &b->printer.tally;
-	size_t n = (size_t)snprintf(line, cap, "%llu", (unsigned long long)t->done);
-	if (b->total && n < cap)
-		n += (size_t)snprintf(line + n, cap - n, " of %llu (%d%%)", (unsigned long long)b->total,
-		                      (int)(100.0 * (double)t->done / (double)b->total));
-	if (n < cap)
-		n += (size_t)snprintf(line + n, cap - n, " jobs done, %u running, %llu failed", b->running,
-		                      (unsigned long long)t->failed);
-	if (b->total && t->done && n < cap) {
-		double left = (double)(ox_now() - b->began) / 1e9 * ((double)b->total / (double)t->done - 1);
-		snprintf(line + n, cap - n, ", %.0f s left", left);
-	}
+	struct oxi_progress p = {
+		.tally = &b->ledger.tally, .total = b->total, .running = b->running, .slots = b->wanted,
+		.elapsed = oxi_run_now(b) - b->began, .mean = b->mean, .busy = b->busy, .bar = b->o->bar, .eta = b->o->eta,
+	};
+	oxi_progress_text(&p, oxi_bar_columns(), line, cap);
 }
 
 static int draw_bar(void *arg)
@@ -394,8 +169,9 @@ static int run_work(struct batch *b)
 {
 	b->work = ox_group_open_with(OX_GROUP_OPTIONS(.name = "work"));
 	ox_spawn(b->work, print, b);
-	for (unsigned i = 0; i < b->o->jobs; i++)
-		ox_spawn(b->work, run_slot, &b->slot[i]);
+	for (unsigned i = 0; i < b->slots_open; i++)
+		ox_spawn(b->work, oxi_slot_run, &b->slot[i]);
+	ox_spawn(b->work, oxi_retry_run, b);
 	ox_spawn(b->work, feed, b);
 	int r = ox_group_join(b->work);
 	ox_group_close(b->work);
@@ -408,35 +184,58 @@ static int run_groups(struct batch *b)
 	OX_AUTO_GROUP *watch = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT, .name = "watch"));
 	b->watch = watch;
 	if (!b->o->dry_run)
-		ox_spawn(watch, hear_reaper, b);
-	ox_spawn(watch, hear_signals, b);
+		ox_spawn(watch, oxi_reaper_hear, b);
+	ox_spawn(watch, oxi_time_keep, b);
+	ox_spawn(watch, oxi_signals_hear, b);
 	ox_spawn(watch, watch_reader, b);
-	if (b->o->bar)
+	if ((b->o->bar || b->o->eta) && isatty(STDERR_FILENO))
 		ox_spawn(watch, draw_bar, b);
 	int r = run_work(b);
-	return r < 0 ? fail(b, OXI_EXIT_WORKERS, "the batch ended early", r) : 0;
+	return r < 0 ? oxi_run_fail(b, OXI_EXIT_WORKERS, "the batch ended early", r) : 0;
 }
 
-static bool open_slots(struct batch *b)
+static int due_first(const void *a, const void *b)
 {
-	b->slot = calloc(b->o->jobs, sizeof(*b->slot));
-	if (!b->slot)
-		return false;
-	bool ok = true;
-	for (unsigned i = 0; i < b->o->jobs; i++) {
-		b->slot[i] = (struct slot){ .b = b, .index = i, .ended = ox_queue_new(1) };
-		ok &= b->slot[i].ended != NULL;
-	}
+	ox_time x = ((const struct oxi_job *)a)->due, y = ((const struct oxi_job *)b)->due;
+	return (x > y) - (x < y);
+}
+
+static bool colour(enum oxi_when when, int fd)
+{
+	return when == OXI_WHEN_ALWAYS || (when == OXI_WHEN_AUTO && oxi_colour(fd));
+}
+
+static void open_printer(struct batch *b)
+{
+	size_t window = WINDOW + b->o->jobs;
+	b->printer = (struct oxi_printer){
+		.bar = &b->bar, .keep_order = b->o->keep_order || b->o->dry_run, .shown = b->o->line_buffer && !b->o->dry_run,
+		.tag = b->has[TAG], .window_len = window, .voice = ox_lock_new(),
+		.window = ox_queue_new(window), .done = ox_queue_new(window),
+		.sink = { oxi_sink_of(STDOUT_FILENO), oxi_sink_of(STDERR_FILENO) },
+		.colour = { colour(b->o->colour, STDOUT_FILENO), colour(b->o->colour, STDERR_FILENO) },
+	};
+}
+
+/* Everything that needs the loop. False: no memory. */
+static bool open_all(struct batch *b)
+{
+	open_printer(b);
+	b->jobs = ox_queue_new(b->o->jobs);
+	b->retries = ox_queue_new_priority(b->printer.window_len, due_first);
+	b->retry_sooner = ox_event_new();
+	b->gate = ox_lock_new();
+	b->room = ox_event_new();
+	b->sooner = ox_event_new();
+	b->slot = calloc(b->slots_max, sizeof(*b->slot));
+	bool ok = b->printer.voice && b->printer.window && b->printer.done && b->jobs && b->retries && b->retry_sooner &&
+	          b->gate && b->room && b->sooner && b->slot;
+	for (unsigned i = 0; ok && i < b->o->jobs; i++)
+		ok = oxi_slot_open(b);
+	if (ok && b->events >= 0)
+		ok = oxi_events_begin(&b->ledger.events, b->events) == 0;
+	b->slots_left = b->slots_open;
 	return ok;
-}
-
-static void close_slots(struct batch *b)
-{
-	for (unsigned i = 0; b->slot && i < b->o->jobs; i++) {
-		ox_queue_free(b->slot[i].ended);
-		oxi_buffer_free(&b->slot[i].words);
-	}
-	free(b->slot);
 }
 
 static void close_queue(ox_queue *q, void (*drop)(void *item))
@@ -451,37 +250,91 @@ static void drop_nothing(void *item)
 	(void)item;
 }
 
+static void close_all(struct batch *b)
+{
+	oxi_events_close(&b->ledger.events);
+	oxi_slots_free(b);
+	close_queue(b->jobs, oxi_job_free);
+	close_queue(b->retries, oxi_job_free);
+	close_queue(b->printer.done, oxi_job_free);
+	close_queue(b->printer.window, drop_nothing);
+	ox_lock_free(b->printer.voice);
+	ox_lock_free(b->gate);
+	ox_event_free(b->retry_sooner);
+	ox_event_free(b->room);
+	ox_event_free(b->sooner);
+	oxi_bar_clear(&b->bar);
+}
+
+/* Jobs that were never finished; of those that were not even read nobody knows, unless the total is known. */
+static uint64_t skipped(const struct batch *b)
+{
+	uint64_t known = b->total > b->fed ? b->total : b->fed, settled = b->ledger.tally.done + b->ledger.tally.interrupted;
+	return known > settled ? known - settled : 0;
+}
+
+static int exit_code(const struct batch *b)
+{
+	uint64_t failed = b->ledger.tally.failed;
+	if (b->exit == OXI_EXIT_HALTED && b->o->exit_mode == OXI_EXIT_JOB && b->job_code >= 0)
+		return b->job_code;
+	if (b->exit)
+		return b->exit;
+	if (b->o->exit_mode == OXI_EXIT_COUNT)
+		return failed > 100 ? 101 : (int)failed;
+	return failed ? OXI_EXIT_FAILED : OXI_EXIT_OK;
+}
+
+static int open_signals(struct batch *b)
+{
+	struct sigaction hup;
+	int signals[] = { SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGHUP };
+	size_t n = sizeof(signals) / sizeof(signals[0]);
+	if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler == SIG_IGN)
+		n--;                            /* nohup */
+	return ox_signals_open(signals, n, &b->signals);
+}
+
+static int run_recorded(struct batch *b)
+{
+	int r = oxi_events_run(&b->ledger.events, b->id, b->o->argv, b->total);
+	if (r >= 0)
+		r = run_groups(b);
+	else
+		oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot write the events", r);
+	int e = r < 0 ? 0 : oxi_events_end(&b->ledger.events, &b->ledger.tally, skipped(b), exit_code(b));
+	return e < 0 ? oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot write the events", e) : r;
+}
+
 static int batch_main(void *arg)
 {
 	struct batch *b = arg;
-	b->jobs = ox_queue_new(b->o->jobs);
-	b->printer.window = ox_queue_new(b->printer.window_len);
-	b->printer.done = ox_queue_new(b->printer.window_len);
 	b->began = ox_now();
-	int r = OX_SIGNALS_OPEN(&b->signals, SIGINT, SIGTERM);
-	if (r == 0 && b->jobs && b->printer.window && b->printer.done && open_slots(b))
-		r = run_groups(b);
+	b->deadline = b->o->deadline ? b->began + b->o->deadline : OX_NEVER;
+	b->kill_all = b->keeper_wakes = OX_NEVER;
+	int r = open_signals(b);
+	if (r == 0 && open_all(b))
+		r = run_recorded(b);
 	else
-		fail(b, OXI_EXIT_OUTPUT, "batch", r < 0 ? r : OX_ENOMEM);
-	close_slots(b);
-	close_queue(b->jobs, oxi_job_free);
-	close_queue(b->printer.done, oxi_job_free);
-	close_queue(b->printer.window, drop_nothing);
-	oxi_bar_clear(&b->bar);
+		oxi_run_fail(b, OXI_EXIT_OUTPUT, "batch", r < 0 ? r : OX_ENOMEM);
+	close_all(b);
 	ox_signals_close(b->signals);
 	return r;
 }
 
 static void report(const struct batch *b)
 {
-	const struct oxi_tally *t = &b->printer.tally;
-	if (t->failed == 0 || b->o->quiet || b->exit == OXI_EXIT_PIPE)
+	const struct oxi_tally *t = &b->ledger.tally;
+	if (b->o->quiet || b->exit == OXI_EXIT_PIPE)
 		return;
 	struct oxi_buffer text = { 0 };
 	oxi_tally_text(t, &text);
-	if (!text.failed)
+	if (!text.failed && t->failed)
 		oxi_say("run", "%s", text.data);
 	oxi_buffer_free(&text);
+	if (b->halted || t->interrupted)
+		oxi_say("run", "%llu jobs were stopped, %llu were not run", (unsigned long long)t->interrupted,
+		        (unsigned long long)skipped(b));
 }
 
 /* Each job takes two descriptors here. The jobs themselves, children of the reaper, keep the limit as it was. */
@@ -494,41 +347,109 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+/* ---- before and after the loop ---- */
+
+static int open_template(struct batch *b, enum extra which, const char *text)
+{
+	const char *bad = NULL;
+	char *word = (char *)text;
+	b->has[which] = text != NULL;
+	int r = text ? oxi_template_words(&b->extra[which], &word, 1, b->in->lists, &bad) : 0;
+	if (bad)
+		oxi_say("run", "'%.8s': there is no such list of values, there are %zu", bad, b->in->lists);
+	else if (r < 0)
+		oxi_say("run", "%s: %s", text, ox_strerror(r));
+	return r;
+}
+
+static int open_templates(struct batch *b)
+{
+	const struct oxi_batch_options *o = b->o;
+	if (open_template(b, TAG, o->tag) < 0 || open_template(b, CWD, o->cwd) < 0 || open_template(b, INPUT, o->input) < 0 ||
+	    open_template(b, RESULTS, o->results) < 0)
+		return OXI_EXIT_USAGE;
+	b->ledger.results = b->has[RESULTS] && !o->dry_run ? &b->extra[RESULTS] : NULL;
+	b->ledger.results_text = o->results;
+	return 0;
+}
+
+/* Files that the run writes are opened before the reaper is forked, so that a mistake costs no job. */
+static int open_files(struct batch *b)
+{
+	const char *joblog = b->o->dry_run ? NULL : b->o->joblog, *events = b->o->dry_run ? NULL : b->o->events;
+	int fd = joblog ? oxi_joblog_open(joblog) : -1;
+	if (joblog && fd < 0) {
+		oxi_say("run", "cannot write the job log %s: %s", joblog, ox_strerror(fd));
+		return OXI_EXIT_OUTPUT;
+	}
+	b->ledger.joblog = fd;
+	b->events = events ? oxi_events_open(events) : -1;
+	if (!events || b->events >= 0)
+		return 0;
+	oxi_say("run", "cannot write the events to %s: %s", events, ox_strerror(b->events));
+	return OXI_EXIT_OUTPUT;
+}
+
 static int run_with_reaper(struct batch *b)
 {
 	raise_descriptor_limit();
-	int r = ox_run(batch_main, b, NULL);
+	int r = ox_run(batch_main, b, OX_RUN_OPTIONS(.stall = OX_NEVER));
 	if (r < 0 && b->exit == 0 && r != OX_ECANCELED)
-		fail(b, OXI_EXIT_WORKERS, "cannot run the batch", r);
-	oxi_spill_close(&b->spill);
+		oxi_run_fail(b, OXI_EXIT_WORKERS, "cannot run the batch", r);
 	report(b);
-	return b->exit ? b->exit : b->printer.tally.failed ? OXI_EXIT_FAILED : OXI_EXIT_OK;
+	return exit_code(b);
+}
+
+static int open_and_run(struct batch *b)
+{
+	int code = open_templates(b);
+	if (code == 0)
+		code = open_files(b);
+	if (code)
+		return code;
+	int r = b->o->dry_run ? 0 : oxi_reaper_open(b->slots_max, &b->o->child, b->id, &b->reaper);
+	if (r < 0) {
+		oxi_say("run", "cannot start the process that starts the jobs: %s", ox_strerror(r));
+		return OXI_EXIT_WORKERS;
+	}
+	code = run_with_reaper(b);
+	if (!b->o->dry_run)
+		oxi_reaper_close(&b->reaper);
+	return code;
 }
 
 int oxi_batch_run(const struct oxi_batch_options *o, const struct oxi_template *t, struct oxi_input *in)
 {
 	struct batch *b = calloc(1, sizeof(*b));
-	int r = b ? 0 : OX_ENOMEM;
-	if (r == 0 && !o->dry_run)
-		r = oxi_reaper_open(o->jobs, &b->reaper);
-	if (r < 0) {
-		oxi_say("run", "cannot start the process that starts the jobs: %s", ox_strerror(r));
+	uint64_t id = 0;
+	if (!b || getrandom(&b->chance, sizeof(b->chance), 0) < 0 || getrandom(&id, sizeof(id), 0) < 0) {
+		oxi_say("run", "cannot begin: %s", strerror(errno));
 		free(b);
 		return OXI_EXIT_WORKERS;
 	}
+	snprintf(b->id, sizeof(b->id), "%016llx", (unsigned long long)id);
 	b->o = o;
 	b->t = t;
 	b->in = in;
 	b->spill = (struct oxi_spill)OXI_SPILL_INIT;
-	b->slots_left = o->jobs;
+	b->wanted = o->jobs;
+	b->slots_max = o->jobs + MORE_SLOTS;
 	b->total = oxi_input_total(in);
-	b->printer = (struct oxi_printer){
-		.bar = &b->bar, .keep_order = o->keep_order || o->dry_run, .tag = o->tag,
-		.window_len = WINDOW + o->jobs,
-	};
-	int code = run_with_reaper(b);
-	if (!o->dry_run)
-		oxi_reaper_close(&b->reaper);
+	b->job_code = b->events = b->ledger.joblog = -1;
+	b->throttle.o = o->throttle;
+	int code = open_and_run(b);
+	oxi_spill_close(&b->spill);
+	for (int i = 0; i < EXTRAS; i++)
+		oxi_template_free(&b->extra[i]);
+	if (b->ledger.joblog >= 0)
+		close(b->ledger.joblog);
 	free(b);
 	return code;
+}
+
+void oxi_batch_options_init(struct oxi_batch_options *o)
+{
+	*o = (struct oxi_batch_options){ .jobs = ox_cpu_count(), .retry.tries = 1 };
+	oxi_retry_on_all(&o->retry.on);
+	oxi_term_seq_parse(OXI_TERM_SEQ, &o->term_seq);
 }

@@ -15,6 +15,7 @@ struct oxi_job *oxi_job_new(uint64_t seq, const ox_bytes *value, size_t n, struc
 		return NULL;
 	j->seq = seq;
 	j->out.spill = j->err.spill = spill;
+	j->outcome.status = OXI_INTERRUPTED;
 	j->n = n;
 	char *p = (char *)(j->value + n);
 	for (size_t i = 0; i < n; i++) {
@@ -33,65 +34,41 @@ void oxi_job_free(void *job)
 		return;
 	oxi_capture_free(&j->out);
 	oxi_capture_free(&j->err);
+	oxi_buffer_free(&j->tag);
 	free(j);
 }
 
-size_t oxi_job_words(const struct oxi_job *j, const struct oxi_template *t, unsigned slot, struct oxi_buffer *out)
+void oxi_job_again(struct oxi_job *j)
 {
-	out->len = 0;
-	return oxi_template_expand(t, &(struct oxi_values){ j->value, j->n, j->seq, slot }, out);
+	oxi_capture_free(&j->out);
+	oxi_capture_free(&j->err);
+	j->received[0] = j->received[1] = 0;
+	j->tag.len = 0;
+	j->outcome = (struct oxi_outcome){ .status = OXI_INTERRUPTED };
 }
 
-int oxi_job_note(struct oxi_job *j, const char *word, const char *what)
+size_t oxi_job_expand(const struct oxi_job *j, const struct oxi_template *t, unsigned slot, struct oxi_buffer *out)
 {
-	struct oxi_buffer b = { 0 };
-	oxi_buffer_add_text(&b, "oxbow: run: ");
-	oxi_buffer_add_text(&b, word);
-	oxi_buffer_add_text(&b, ": ");
-	oxi_buffer_add_text(&b, what);
-	oxi_buffer_add_char(&b, '\n');
-	int r = b.failed ? OX_ENOMEM : oxi_capture_add(&j->err, b.data, b.len);
-	oxi_buffer_free(&b);
-	return r;
+	return oxi_template_expand(t, &(struct oxi_values){ j->value, j->n, j->seq, slot + 1 }, out);
 }
 
-int oxi_job_code(const struct oxi_job *j)
+void oxi_job_note(struct oxi_buffer *out, const char *word, const char *what)
 {
-	if (j->ended.error)
-		return j->ended.error == ENOENT ? 127 : 126;
-	return WIFSIGNALED(j->ended.status) ? 128 + WTERMSIG(j->ended.status) : WEXITSTATUS(j->ended.status);
+	oxi_buffer_add_text(out, "oxbow: run: ");
+	oxi_buffer_add_text(out, word);
+	oxi_buffer_add_text(out, ": ");
+	oxi_buffer_add_text(out, what);
+	oxi_buffer_add_char(out, '\n');
 }
 
-void oxi_tally_add(struct oxi_tally *t, const struct oxi_job *j)
+struct oxi_outcome oxi_job_outcome(const struct oxi_report *ended)
 {
-	int code = oxi_job_code(j);
-	t->done++;
-	if (code == 0)
-		return;
-	t->failed++;
-	if (!j->ended.error && WIFSIGNALED(j->ended.status))
-		t->signals[WTERMSIG(j->ended.status) & 63]++;
-	else
-		t->exits[code]++;
-}
-
-static void add_kind(struct oxi_buffer *out, const char *kind, int value, uint64_t count, const char **comma)
-{
-	if (!count)
-		return;
-	oxi_buffer_add_format(out, "%s%s %d: %llu", *comma, kind, value, (unsigned long long)count);
-	*comma = ", ";
-}
-
-void oxi_tally_text(const struct oxi_tally *t, struct oxi_buffer *out)
-{
-	const char *comma = "";
-	oxi_buffer_add_format(out, "%llu of %llu jobs failed (", (unsigned long long)t->failed,
-	                      (unsigned long long)t->done);
-	for (int i = 0; i < 256; i++)
-		add_kind(out, "exit", i, t->exits[i], &comma);
-	for (int i = 0; i < 65; i++)
-		add_kind(out, "signal", i, t->signals[i], &comma);
-	oxi_buffer_add_char(out, ')');
-	oxi_buffer_add_char(out, '\0');
+	if (ended->error) {
+		bool missing = ended->error == ENOENT && ended->stage == OXI_AT_EXEC;
+		return (struct oxi_outcome){ .status = OXI_FAILED, .exit = missing ? 127 : 126 };
+	}
+	if (WIFSIGNALED(ended->status))
+		return (struct oxi_outcome){ .status = OXI_FAILED, .signal = WTERMSIG(ended->status) };
+	int code = WEXITSTATUS(ended->status);
+	return (struct oxi_outcome){ .status = code ? OXI_FAILED : OXI_OK, .exit = code };
 }

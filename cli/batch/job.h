@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* One job of a batch on its way: feeder -> slot -> printer. */
+/* One job of a batch on its way: feeder -> slot (-> retry -> slot) -> ledger -> printer. */
 #ifndef OXBOW_CLI_JOB_H
 #define OXBOW_CLI_JOB_H
 
 #include "cli/batch/capture.h"
+#include "cli/batch/outcome.h"
 #include "cli/batch/reaper.h"
 #include "cli/batch/template.h"
 
 struct oxi_job {
 	uint64_t seq;                   /* from 1 */
+	unsigned attempt;               /* from 1; 0: none was begun */
 	struct oxi_capture out, err;
-	struct oxi_ended ended;
+	uint64_t received[2];           /* bytes of standard output and error, whether kept or passed on */
+	struct oxi_report ended;        /* of the last attempt */
+	struct oxi_outcome outcome;
+	ox_time wall;                   /* it ran so long, without the time in which the run was stopped */
+	ox_time due;                    /* while it waits for its next attempt: when that is */
+	struct oxi_buffer tag;          /* stands before each line of its output */
 	size_t n;
 	ox_bytes value[];               /* n, and their bytes behind them */
 };
@@ -19,24 +26,16 @@ struct oxi_job {
 struct oxi_job *oxi_job_new(uint64_t seq, const ox_bytes *value, size_t n, struct oxi_spill *spill);
 void oxi_job_free(void *job);
 
-/* Prepares it for slot: its words, NUL behind each, in out. Returns their number. */
-size_t oxi_job_words(const struct oxi_job *j, const struct oxi_template *t, unsigned slot, struct oxi_buffer *out);
+/* Forgets what an attempt has left, before the next one. */
+void oxi_job_again(struct oxi_job *j);
 
-/* Adds a message of ours to the job's own standard error. */
-int oxi_job_note(struct oxi_job *j, const char *word, const char *what);
+/* What a template makes of the job in a slot, counted from 0: words, NUL behind each, added to out. Returns their number. */
+size_t oxi_job_expand(const struct oxi_job *j, const struct oxi_template *t, unsigned slot, struct oxi_buffer *out);
 
-/* What the shell would call its result: 0-255, 128+n for signal n; 126 and 127 when there was no program. */
-int oxi_job_code(const struct oxi_job *j);
+/* A message of ours about the job, with newline, for its own standard error. */
+void oxi_job_note(struct oxi_buffer *out, const char *word, const char *what);
 
-/* Counts of how jobs ended. */
-struct oxi_tally {
-	uint64_t done, failed;
-	uint64_t exits[256], signals[65];
-};
-
-void oxi_tally_add(struct oxi_tally *t, const struct oxi_job *j);
-
-/* "2 of 5 jobs failed (exit 1: 1, signal 9: 1)" */
-void oxi_tally_text(const struct oxi_tally *t, struct oxi_buffer *out);
+/* What ended says, if nobody but the job ended it. */
+struct oxi_outcome oxi_job_outcome(const struct oxi_report *ended);
 
 #endif

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* The printer: shows the output of ended jobs, whole job after whole job, and frees them. */
+/* Shows the output of jobs: whole job after whole job when they have ended, or whole line after whole line before. */
 #ifndef OXBOW_CLI_PRINT_H
 #define OXBOW_CLI_PRINT_H
 
 #include <oxbow/queue.h>
+#include <oxbow/sync.h>
 
 #include "cli/bar.h"
 #include "cli/batch/job.h"
 
 struct oxi_printer {
-	ox_queue *done;                 /* of struct oxi_job: ended */
+	ox_queue *done;                 /* of struct oxi_job: ended and recorded */
 	ox_queue *window;               /* one entry for each job that was fed and not shown */
+	ox_lock *voice;                 /* who shows something, and may wait in the middle of it, has it */
 	struct oxi_bar *bar;
-	bool keep_order, tag;
+	bool keep_order;
+	bool shown;                     /* line by line: there is nothing left to show at the end */
+	bool tag, colour[2];            /* before each line; of standard output and error */
 	size_t window_len;
-	struct oxi_tally tally;
+	struct oxi_sink sink[2];
 };
 
 /*
@@ -22,5 +26,12 @@ struct oxi_printer {
  * and the like: standard output is gone; OX_ECANCELED, OX_ENOMEM.
  */
 OX_YIELDS int oxi_printer_run(void *printer);
+
+/*
+ * Adds to what a job wrote to its standard output (0) or error (1), and shows the whole lines of it. end: also the rest.
+ * Returns as oxi_printer_run().
+ */
+OX_YIELDS int oxi_printer_add(struct oxi_printer *p, const struct oxi_job *j, int which, struct oxi_buffer *held,
+                              const char *data, size_t len, bool end);
 
 #endif

@@ -4,9 +4,9 @@
 . "$(dirname "$0")/lib.sh"
 man=$here/../../man
 
-# The options that a help text names, without their arguments.
+# The options that a help text names, without their arguments. Of some commands --help=all names more than --help.
 of_help() {
-	"$oxbow" "$1" --help | sed -n 's/^  *\(-.\),* *--\([a-z-]*\).*/\1 --\2/p; s/^  *--\([a-z-]*\).*/--\1/p' | sort
+	{ "$oxbow" "$1" --help=all 2>/dev/null || "$oxbow" "$1" --help; } | sed -n 's/^  *\(-.\),* *--\([a-z-]*\).*/\1 --\2/p; s/^  *--\([a-z-]*\).*/--\1/p' | sort
 }
 of_man() {
 	sed -n 's/^\.It Fl \(.\) .*, Fl Fl \([a-z-]*\).*/-\1 --\2/p; s/^\.It Fl \(.\) , Fl Fl \([a-z-]*\).*/-\1 --\2/p
@@ -46,6 +46,10 @@ bad 2 "run: unknown option '-Z' (see oxbow run --help)" run -Z true
 bad 2 "run: unknown option '--frobnicate' (see oxbow run --help)" run --frobnicate
 bad 2 "run: option '-j' needs an argument" run -j
 bad 2 "run: option '--quiet' takes no argument" run --quiet=1 true
+named() { tr ' [' '\n\n' | grep -o -- '^--[a-z][a-z-]*' | grep -v -- '--help' | sort -u; }
+is 'run --help names what --help=all explains' "$("$oxbow" run --help | named)" "$("$oxbow" run --help=all | named)"
+is 'oxbow help run all' "$("$oxbow" help run all)" "$("$oxbow" run --help=all)"
+bad 2 'run: --help=some: there is --help=all' run --help=some
 bad 2 'run: -j 0: give a number*' run -j0 true
 bad 2 'run: -j x: give a number*' run -j x true
 bad 2 'run: which command?*' run
@@ -54,6 +58,25 @@ bad 2 "run: '{2}': there is no such list of values, there are 1" run echo '{2}' 
 bad 2 "run: '::::'*" run echo :::: file
 bad 2 'run: values come from*' run -a /dev/null echo ::: 1
 bad 2 'run: -u passes*' run -u -k echo ::: 1
+bad 2 'run: -u passes*' run -u --results x echo ::: 1
+bad 2 'run: --lb shows*' run --lb -k echo ::: 1
+bad 2 'run: --retries x: give a number*' run --retries x true ::: 1
+bad 2 'run: --backoff 2s..1s: give a time*' run --backoff 2s..1s true ::: 1
+bad 2 'run: --retry-on exit:x: give a list*' run --retry-on exit:x true ::: 1
+bad 2 'run: --timeout 0: give a time*' run --timeout 0 true ::: 1
+bad 2 'run: --term-seq FROB: give signals*' run --term-seq FROB true ::: 1
+bad 2 'run: --halt later,fail=1: give never*' run --halt later,fail=1 true ::: 1
+bad 2 'run: --exit some: give any*' run --exit some true ::: 1
+bad 2 'run: --rate 5/d: give a rate*' run --rate 5/d true ::: 1
+bad 2 'run: --load x: give a load*' run --load x true ::: 1
+bad 2 'run: --memfree x: give a size*' run --memfree x true ::: 1
+bad 2 'run: --psi disk<5: give limits*' run --psi 'disk<5' true ::: 1
+bad 2 'run: --nice x: give a number*' run --nice x true ::: 1
+bad 2 'run: --limit frob=1: give limits*' run --limit frob=1 true ::: 1
+bad 2 'run: --env x: give NAME=VALUE' run --env x true ::: 1
+bad 2 'run: --color red: give auto*' run --color=red true ::: 1
+bad 2 'run: --joblog : it must not be empty' run --joblog '' true ::: 1
+bad 2 "run: '{3}': there is no such list of values, there are 1" run --tag='{3}' true ::: 1
 bad 3 'run: /nonexistent: No such file*' run -a /nonexistent echo
 bad 2 'worker: which pool?*' worker
 bad 2 'worker: which jobs?*' worker --join x

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The ledger: the one place where a finished job is written down, before anybody is shown anything of it. */
+#ifndef OXBOW_CLI_LEDGER_H
+#define OXBOW_CLI_LEDGER_H
+
+#include "cli/batch/events.h"
+#include "cli/batch/timing.h"
+
+struct oxi_ledger {
+	int joblog;                     /* -1: none */
+	const struct oxi_template *results;     /* NULL: none */
+	const char *results_text;       /* what it was made from */
+	struct oxi_events events;
+	struct oxi_tally tally;
+	struct oxi_median times;        /* of jobs that ended by themselves */
+	const char *failed;             /* what could not be written; NULL: nothing */
+};
+
+/*
+ * Writes down how a job that ran in slot ended: results, job log, counts, event, in this order. words: of its command.
+ * Returns: 0; -ENOSPC and the like with l->failed set, OX_ECANCELED, OX_ENOMEM.
+ */
+OX_YIELDS int oxi_ledger_commit(struct oxi_ledger *l, struct oxi_job *j, unsigned slot, const struct oxi_buffer *words);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of the runner share: batch.c makes it, slot.c runs jobs, stop.c ends them. */
+#ifndef OXBOW_CLI_RUNNER_H
+#define OXBOW_CLI_RUNNER_H
+
+#include <oxbow/group.h>
+#include <oxbow/queue.h>
+#include <oxbow/run.h>
+#include <oxbow/scope.h>
+#include <oxbow/signal.h>
+#include <oxbow/sync.h>
+
+#include "cli/batch/batch.h"
+#include "cli/batch/ledger.h"
+#include "cli/batch/print.h"
+#include "cli/command.h"
+
+#define OXI_PIECE OX_KIB(64)
+
+enum stage { RUNNING, DRAINING, STOPPING, KILLING };
+
+/* Templates beside the command's own. Those that were not asked for have no parts. */
+enum extra { TAG, CWD, INPUT, RESULTS, EXTRAS };
+
+struct batch {
+	const struct oxi_batch_options *o;
+	const struct oxi_template *t;
+	struct oxi_template extra[EXTRAS];
+	bool has[EXTRAS];
+	struct oxi_input *in;
+	char id[20];                    /* of the run: OXBOW_RUN */
+	struct oxi_reaper reaper;
+	struct oxi_spill spill;
+	struct oxi_bar bar;
+	struct oxi_printer printer;
+	struct oxi_ledger ledger;
+	struct oxi_throttle throttle;
+	int events;                     /* descriptor; -1: none */
+
+	/* jobs on their way */
+	ox_queue *jobs;                 /* of struct oxi_job: to be started */
+	ox_queue *retries;              /* of struct oxi_job: to be started again, the one that is due first at the head */
+	ox_event *retry_sooner;         /* one is due before the one that is waited for */
+	uint64_t fed, finished;         /* finished: for good, whatever the outcome */
+	uint64_t total;                 /* jobs there will be; 0: unknown */
+	bool fed_all, in_feed;
+	ox_scope feeding;               /* while in_feed: cancelled when nothing more is to be read */
+
+	/* slots */
+	struct slot *slot;
+	unsigned slots_max, slots_open, slots_left;     /* there can be; were opened; have not ended */
+	unsigned wanted, running;       /* jobs at a time; slots that have one */
+	ox_lock *gate;                  /* who waits for his turn to start stands in it */
+	ox_event *room;                 /* somebody in the gate should look again */
+	const char *busy;               /* what holds back the next start */
+	ox_time mean;                   /* wall time of jobs, of late */
+
+	/* the end */
+	enum stage stage;
+	ox_signals *signals;
+	ox_event *sooner;               /* the keeper of time has something earlier to do */
+	ox_time keeper_wakes;           /* in active time */
+	ox_time deadline, kill_all;     /* in active time; OX_NEVER */
+	bool halted;
+	int exit;                       /* 0: as the jobs say */
+	int job_code;                   /* of the job that halted the run */
+
+	ox_time began, paused;          /* paused: for so long the run was stopped, in all */
+	ox_group *work, *watch;         /* work: NULL once it has ended */
+	uint64_t chance;                /* state of the random numbers */
+	char piece[OXI_PIECE];          /* what was read last: used before the next wait */
+};
+
+enum killed { ALIVE, BY_TIMEOUT, BY_STOP };
+
+struct slot {
+	struct batch *b;
+	unsigned index, serial;         /* serial: of the start */
+	ox_queue *ended;                /* a token when the job's process has ended */
+	ox_event *over;                 /* nothing of the job is left */
+	struct oxi_report report;
+	struct oxi_job *job;            /* that runs; NULL: none */
+	struct oxi_buffer words;        /* of its command, and what stands before them for the reaper */
+	size_t words_from;              /* where the command begins */
+	ox_scope reading;               /* cancelled when nothing of the job is left to write */
+	bool in_reading;
+	struct oxi_buffer line[2];      /* line by line: what is not a whole line yet */
+	/* in active time: */
+	ox_time began, due;             /* due: time is up */
+	enum killed killed, cause;      /* cause: what killed was when the job's process ended */
+	bool live;                      /* started, and not waited for to its end */
+	ox_time paused;                 /* the run's, when it started */
+	unsigned step;                  /* of the term-seq */
+	ox_time next_step;
+};
+
+/* Says why the batch cannot go on, once, and settles its exit code. Returns r, for a coroutine's end. */
+int oxi_run_fail(struct batch *b, int code, const char *what, int r);
+
+/* Ends the work at once, from outside of it. */
+void oxi_run_cancel(struct batch *b);
+
+/* The time that counts for limits: it stands still while the run is stopped. */
+ox_time oxi_run_now(const struct batch *b);
+
+/* Waits until e is set, which it clears, or until a point of active time. Returns: 0; OX_ECANCELED. */
+OX_YIELDS int oxi_run_wait(struct batch *b, ox_event *e, ox_time until);
+
+uint64_t oxi_run_random(struct batch *b);
+
+/* slot.c */
+OX_YIELDS int oxi_slot_run(void *slot);         /* a coroutine's function */
+OX_YIELDS int oxi_retry_run(void *batch);       /* a coroutine's function: starts again what is due */
+OX_YIELDS int oxi_reaper_hear(void *batch);     /* a coroutine's function */
+bool oxi_slot_open(struct batch *b);            /* one more; false: there can be no more, or no memory */
+void oxi_slots_free(struct batch *b);
+void oxi_no_more_jobs(struct batch *b);         /* nothing new starts, and what waits to be started is dropped */
+void oxi_jobs_all_fed(struct batch *b);
+
+/* stop.c */
+OX_YIELDS int oxi_signals_hear(void *batch);    /* a coroutine's function */
+OX_YIELDS int oxi_time_keep(void *batch);       /* a coroutine's function: limits of time, and ends by force */
+void oxi_slot_kill(struct slot *s, enum killed why);
+OX_YIELDS int oxi_halt_check(struct batch *b, const struct oxi_job *j);  /* after a job's end, and the input's (NULL) */
+void oxi_time_sooner(struct batch *b, ox_time at);
+
+#endif

@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A slot takes a job, waits for its turn in the gate, starts it, reads what it writes, waits for its end, and
+ * hands it on: to the ledger and the printer, or to the retries.
+ *
+ * A job is over when its own process has ended and either both of its pipes have, or nothing of its process group is
+ * left. So a job may leave a daemon behind that has its output still open, and is not waited for; and output of
+ * a child that it left in its group is. A job that we end is over when its group is empty and nothing that left
+ * the group is found. The reaper says when that is (`over`), which cancels the scope of the reading; what the
+ * pipes hold by then is read without waiting.
+ *
+ * The gate is a queue for one: who stands in it waits until fewer than `wanted` jobs run and nothing holds back
+ * the next start. Fewer slots (SIGUSR2) means that the gate lets fewer through; slots themselves only end with the
+ * run.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli/batch/joblog.h"
+#include "cli/batch/runner.h"
+
+static const ox_time LOOK_AGAIN = OX_SEC(1);
+
+/* ---- the end of the line ---- */
+
+static void drop(void *job)
+{
+	oxi_job_free(job);
+}
+
+void oxi_no_more_jobs(struct batch *b)
+{
+	ox_queue_shut(b->jobs, drop);           /* the feeder meets a shut queue */
+	ox_queue_shut(b->retries, drop);
+	ox_queue_shut(b->printer.window, NULL);
+	ox_event_set(b->retry_sooner);
+	ox_event_set(b->room);
+	if (b->in_feed)
+		ox_scope_cancel(&b->feeding);
+}
+
+void oxi_jobs_all_fed(struct batch *b)
+{
+	b->fed_all = true;
+	if (b->finished == b->fed)
+		oxi_no_more_jobs(b);
+}
+
+static void finish_one(struct batch *b)
+{
+	b->finished++;
+	if (b->fed_all && b->finished == b->fed)
+		oxi_no_more_jobs(b);
+}
+
+/* ---- reading ---- */
+
+struct drain {
+	struct slot *s;
+	struct oxi_job *j;
+	int fd, which;
+	bool ended;
+};
+
+static int keep(struct drain *d, size_t len)
+{
+	struct batch *b = d->s->b;
+	d->j->received[d->which] += len;
+	if (!b->o->line_buffer || b->o->results) {
+		int r = oxi_capture_add(d->which == 0 ? &d->j->out : &d->j->err, b->piece, len);
+		if (r < 0)
+			return oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot keep a job's output in TMPDIR", r);
+	}
+	if (!b->o->line_buffer)
+		return 0;
+	int r = oxi_printer_add(&b->printer, d->j, d->which, &d->s->line[d->which], b->piece, len, false);
+	return r < 0 ? oxi_run_fail(b, r == -EPIPE ? OXI_EXIT_PIPE : OXI_EXIT_OUTPUT, "cannot write the output", r) : 0;
+}
+
+/* Reads once. Returns: 1; 0: the pipe has ended, or nothing is there. */
+static int read_piece(struct drain *d, size_t most)
+{
+	ssize_t n = read(d->fd, d->s->b->piece, most < OXI_PIECE ? most : OXI_PIECE);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 1;
+	if (n < 0)
+		return oxi_run_fail(d->s->b, OXI_EXIT_WORKERS, "cannot read a job's output", -errno);
+	d->ended = n == 0;
+	if (n == 0)
+		return 0;
+	int r = keep(d, (size_t)n);
+	return r < 0 ? r : 1;
+}
+
+/* Reads a pipe to its end. */
+static int drain(void *arg)
+{
+	struct drain *d = arg;
+	int r;
+	do {
+		r = ox_wait_fd(d->fd, OX_READABLE);
+		if (r >= 0)
+			r = read_piece(d, OXI_PIECE);
+	} while (r > 0);
+	return r;
+}
+
+/* Reads what a pipe holds now, and no more: somebody else may write to it for ever. */
+static int drain_rest(struct drain *d)
+{
+	int left = 0, r = 1;
+	if (d->ended || ioctl(d->fd, FIONREAD, &left) < 0)
+		return 0;
+	while (r > 0 && left > 0) {
+		uint64_t before = d->j->received[d->which];
+		r = read_piece(d, (size_t)left);
+		left -= (int)(d->j->received[d->which] - before);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int drain_both(struct slot *s, struct drain *out, struct drain *err)
+{
+	ox_scope_enter(&s->reading, OX_NEVER);
+	s->in_reading = true;
+	if (ox_event_is_set(s->over))
+		ox_scope_cancel(&s->reading);
+	ox_group *g = ox_group_open();
+	ox_spawn(g, drain, err);
+	int r = drain(out);
+	if (r < 0)
+		ox_group_cancel(g);             /* the job may wait for us to read the one while we wait for the other */
+	int joined = ox_group_join(g);
+	ox_group_close(g);
+	s->in_reading = false;
+	r = r < 0 && r != OX_ECANCELED ? r : joined < 0 ? joined : r;
+	r = ox_scope_leave(&s->reading, r);
+	if (r != OX_ECANCELED || !ox_event_is_set(s->over) || ox_cancelled())
+		return r;
+	r = drain_rest(out);
+	return r < 0 ? r : drain_rest(err);
+}
+
+/* ---- starting ---- */
+
+static int add_first_word(struct slot *s, const struct oxi_job *j, enum extra which)
+{
+	size_t from = s->words.len;
+	oxi_job_expand(j, &s->b->extra[which], s->index, &s->words);
+	if (s->words.failed)
+		return OX_ENOMEM;
+	s->words.len = from + strlen(s->words.data + from) + 1;
+	return 0;
+}
+
+/* Makes the job's words. Returns their number; OX_ENOMEM. */
+static int make_words(struct slot *s, struct oxi_job *j)
+{
+	struct batch *b = s->b;
+	s->words.len = 0;
+	if ((b->has[CWD] && add_first_word(s, j, CWD) < 0) || (b->has[INPUT] && add_first_word(s, j, INPUT) < 0))
+		return OX_ENOMEM;
+	s->words_from = s->words.len;
+	size_t n = oxi_job_expand(j, b->t, s->index, &s->words);
+	if (b->has[TAG]) {
+		oxi_job_expand(j, &b->extra[TAG], s->index, &j->tag);
+		if (j->tag.failed)
+			return OX_ENOMEM;
+		j->tag.len = strlen(j->tag.data);
+	}
+	return s->words.failed ? OX_ENOMEM : (int)n;
+}
+
+static struct oxi_buffer command_words(const struct slot *s)
+{
+	return (struct oxi_buffer){ .data = s->words.data + s->words_from, .len = s->words.len - s->words_from };
+}
+
+static int start(struct slot *s, size_t n, int out, int err)
+{
+	struct batch *b = s->b;
+	struct oxi_job *j = s->job;
+	s->serial++;
+	ox_event_clear(s->over);
+	s->killed = s->cause = ALIVE;
+	s->live = true;
+	s->paused = b->paused;
+	s->began = oxi_run_now(b);
+	ox_time limit = oxi_time_limit_get(&b->o->timeout, &b->ledger.times);
+	s->due = limit == OX_NEVER ? OX_NEVER : s->began + limit;
+	oxi_time_sooner(b, s->due);
+	int r = oxi_reaper_start(&b->reaper, &(struct oxi_start){
+		.slot = s->index, .serial = s->serial, .seq = j->seq, .attempt = j->attempt,
+		.words = s->words.data, .len = s->words.len, .n = n,
+		.cwd = b->has[CWD], .input = b->has[INPUT] ? b->o->input_kind : OXI_STDIN_NULL,
+		.report = b->ledger.events.on, .out = out, .err = err,
+	});
+	if (r == -E2BIG) {
+		s->report = (struct oxi_report){ .kind = OXI_ENDED, .error = E2BIG, .alone = true };
+		s->report.began = s->report.ended = ox_now();
+		ox_event_set(s->over);
+		return ox_queue_try_put(s->ended, s);
+	}
+	if (r >= 0 && b->stage >= STOPPING)
+		oxi_slot_kill(s, BY_STOP);      /* the end was called for while it was about to start */
+	return r < 0 ? oxi_run_fail(b, OXI_EXIT_WORKERS, "cannot start a job", r) : 0;
+}
+
+static int make_pipe(struct batch *b, int *fds)
+{
+	if (pipe2(fds, O_CLOEXEC) == 0)
+		return 0;
+	return oxi_run_fail(b, OXI_EXIT_WORKERS, "cannot make a pipe (fewer jobs at a time may help)", -errno);
+}
+
+static void close_pipe(const int *fds)
+{
+	for (int i = 0; i < 2; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+}
+
+static int run_captured(struct slot *s, size_t n)
+{
+	int out[2] = { -1, -1 }, err[2] = { -1, -1 };
+	int r = make_pipe(s->b, out);
+	if (r >= 0)
+		r = make_pipe(s->b, err);
+	if (r >= 0)
+		r = start(s, n, out[1], err[1]);
+	if (r >= 0) {
+		close(out[1]);
+		close(err[1]);
+		out[1] = err[1] = -1;
+		fcntl(out[0], F_SETFL, O_NONBLOCK);
+		fcntl(err[0], F_SETFL, O_NONBLOCK);
+		struct drain from_out = { s, s->job, out[0], 0, false }, from_err = { s, s->job, err[0], 1, false };
+		r = drain_both(s, &from_out, &from_err);
+	}
+	close_pipe(out);
+	close_pipe(err);
+	return r;
+}
+
+/* A message of ours becomes part of what the job wrote to its standard error. */
+static int add_note(struct slot *s, const char *word, const char *what)
+{
+	struct oxi_buffer note = { 0 };
+	oxi_job_note(&note, word, what);
+	int r = note.failed ? OX_ENOMEM : oxi_capture_add(&s->job->err, note.data, note.len);
+	if (r >= 0 && s->b->o->line_buffer)
+		r = oxi_printer_add(&s->b->printer, s->job, 1, &s->line[1], note.data, note.len, true);
+	oxi_buffer_free(&note);
+	return r < 0 ? oxi_run_fail(s->b, OXI_EXIT_OUTPUT, "cannot keep a job's output", r) : 0;
+}
+
+/* What the reaper says about the end, and what it means. */
+static int take_report(struct slot *s)
+{
+	struct batch *b = s->b;
+	struct oxi_job *j = s->job;
+	j->ended = s->report;
+	j->outcome = oxi_job_outcome(&s->report);
+	ox_time wall = s->report.ended - s->report.began - (b->paused - s->paused);
+	j->wall = wall > 0 ? wall : 0;
+	if (s->killed == BY_TIMEOUT)
+		j->outcome.status = OXI_TIMEOUT;
+	else if (s->cause == BY_STOP)
+		j->outcome.status = OXI_INTERRUPTED;
+	if (!s->report.error)
+		return 0;
+	static const char *const stages[] = { NULL, "cannot change to its folder", "cannot open its input", "cannot set its limits" };
+	const char *what = s->report.error == ENOENT && s->report.stage == OXI_AT_EXEC ? "not found" : strerror(s->report.error);
+	char text[128];
+	if (stages[s->report.stage])
+		snprintf(text, sizeof(text), "%s: %s", stages[s->report.stage], what);
+	else
+		snprintf(text, sizeof(text), "%s", what);
+	return add_note(s, command_words(s).data, text);
+}
+
+static int wait_for_end(struct slot *s)
+{
+	void *token;
+	int r = ox_queue_get(s->ended, &token);
+	if (r >= 0 && s->killed)
+		r = ox_event_wait(s->over);
+	return r < 0 ? r : take_report(s);
+}
+
+/* The command line, as a shell would read it, to the job's output (a dry run) or at once to standard error (-v). */
+static int show_command(struct slot *s)
+{
+	struct batch *b = s->b;
+	struct oxi_buffer line = { 0 }, words = command_words(s);
+	oxi_quote_words(&line, &words);
+	oxi_buffer_add_char(&line, '\n');
+	int r = line.failed ? OX_ENOMEM : 0;
+	if (r == 0 && b->o->dry_run) {
+		r = oxi_capture_add(&s->job->out, line.data, line.len);
+	} else if (r == 0) {
+		oxi_bar_clear(&b->bar);
+		r = oxi_sink_write(&(struct oxi_sink){ .fd = STDERR_FILENO }, line.data, line.len);
+	}
+	oxi_buffer_free(&line);
+	return r < 0 ? oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot show the command", r) : 0;
+}
+
+/* What stands in the line buffers when the job has ended is shown without its newline. */
+static int end_lines(struct slot *s)
+{
+	int r = 0;
+	for (int which = 0; which < 2 && r >= 0 && s->b->o->line_buffer; which++)
+		r = oxi_printer_add(&s->b->printer, s->job, which, &s->line[which], "", 0, true);
+	return r < 0 ? oxi_run_fail(s->b, r == -EPIPE ? OXI_EXIT_PIPE : OXI_EXIT_OUTPUT, "cannot write the output", r) : 0;
+}
+
+static int run_attempt(struct slot *s)
+{
+	const struct oxi_batch_options *o = s->b->o;
+	s->job->attempt++;
+	int n = make_words(s, s->job);
+	if (n < 0)
+		return oxi_run_fail(s->b, OXI_EXIT_OUTPUT, "job", n);
+	int r = o->dry_run || o->verbose ? show_command(s) : 0;
+	if (r < 0 || o->dry_run) {
+		s->job->outcome = (struct oxi_outcome){ .status = OXI_OK };
+		return r;
+	}
+	r = o->ungroup ? start(s, (size_t)n, STDOUT_FILENO, STDERR_FILENO) : run_captured(s, (size_t)n);
+	if (r >= 0)
+		r = wait_for_end(s);
+	return r < 0 ? r : end_lines(s);
+}
+
+/* ---- the gate ---- */
+
+/* Until when the next start has to wait; 0: it may be now. */
+static ox_time held_back(struct batch *b)
+{
+	b->busy = NULL;
+	if (b->running >= b->wanted)
+		return OX_NEVER;
+	if (!oxi_throttle_any(&b->o->throttle))
+		return 0;
+	ox_time now = oxi_run_now(b);
+	b->busy = oxi_throttle_busy(&b->throttle, now);
+	if (b->busy)
+		return now + LOOK_AGAIN;
+	ox_time wait = oxi_throttle_take(&b->throttle, now);
+	return wait ? now + wait : 0;
+}
+
+/* Waits for the turn to start a job, and takes it. Returns: 0; OX_ECLOSED: nothing starts any more. */
+static int pass_gate(struct batch *b)
+{
+	ox_time until = 0;
+	int r = ox_lock_acquire(b->gate);
+	if (r < 0)
+		return r;
+	while (r == 0 && b->stage == RUNNING && (until = held_back(b)) != 0)
+		r = oxi_run_wait(b, b->room, until);
+	ox_lock_release(b->gate);
+	if (r == 0 && b->stage != RUNNING)
+		r = OX_ECLOSED;
+	if (r == 0)
+		b->running++;
+	return r;
+}
+
+static void leave_gate(struct batch *b)
+{
+	b->running--;
+	ox_event_set(b->room);
+}
+
+/* ---- what becomes of a job ---- */
+
+static void learn_mean(struct batch *b, ox_time wall)
+{
+	uint64_t n = b->ledger.tally.done;
+	b->mean += (wall - b->mean) / (ox_time)(n < 1 ? 1 : n < 32 ? n : 32);
+}
+
+/* Written down, looked at for a halt, and shown. Takes j over. */
+static int settle(struct slot *s, struct oxi_job *j)
+{
+	struct batch *b = s->b;
+	struct oxi_buffer words = command_words(s);
+	int r = oxi_ledger_commit(&b->ledger, j, s->index, &words);
+	if (r < 0)
+		oxi_run_fail(b, OXI_EXIT_OUTPUT, b->ledger.failed ? b->ledger.failed : "job", r);
+	if (r >= 0) {
+		learn_mean(b, j->wall);
+		r = oxi_halt_check(b, j);
+	}
+	if (r >= 0)
+		r = ox_queue_put(b->printer.done, j);
+	if (r < 0)
+		oxi_job_free(j);
+	finish_one(b);
+	return r;
+}
+
+static int try_again(struct slot *s, struct oxi_job *j)
+{
+	struct batch *b = s->b;
+	ox_time wait = oxi_backoff_wait(b->o->retry.backoff, j->attempt, oxi_run_random(b));
+	int r = oxi_events_finish(&b->ledger.events, j);
+	if (r >= 0)
+		r = oxi_events_retry(&b->ledger.events, j, wait);
+	if (r < 0) {
+		oxi_job_free(j);
+		return oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot write the events", r);
+	}
+	oxi_job_again(j);
+	j->due = oxi_run_now(b) + wait;
+	if (ox_queue_try_put(b->retries, j) < 0) {
+		oxi_job_free(j);                /* shut meanwhile */
+		return 0;
+	}
+	ox_event_set(b->retry_sooner);
+	return 0;
+}
+
+static int run_job(struct slot *s, struct oxi_job *j)
+{
+	struct batch *b = s->b;
+	int r = pass_gate(b);
+	if (r == OX_ECLOSED) {
+		oxi_job_free(j);
+		return 0;
+	}
+	if (r >= 0) {
+		s->job = j;
+		r = run_attempt(s);
+		s->live = false;
+		s->job = NULL;
+		leave_gate(b);
+	}
+	if (r < 0) {
+		oxi_job_free(j);
+		return r;
+	}
+	if (b->stage == RUNNING && oxi_retry_wanted(&b->o->retry, j->attempt, j->outcome))
+		return try_again(s, j);
+	return settle(s, j);
+}
+
+int oxi_slot_run(void *arg)
+{
+	struct slot *s = arg;
+	struct batch *b = s->b;
+	void *job;
+	int r;
+	while ((r = ox_queue_get(b->jobs, &job)) == 0 && (r = run_job(s, job)) >= 0)
+		;
+	if (--b->slots_left == 0)
+		ox_queue_shut(b->printer.done, NULL);
+	return r == OX_ECLOSED ? 0 : r;
+}
+
+/* ---- retries ---- */
+
+/* Waits until j is due, or another one is sooner, which is then taken instead. */
+static int wait_until_due(struct batch *b, struct oxi_job **j)
+{
+	while (oxi_run_now(b) < (*j)->due) {
+		int r = oxi_run_wait(b, b->retry_sooner, (*j)->due);
+		if (r >= 0)
+			r = ox_queue_try_put(b->retries, *j);
+		if (r < 0)
+			return r;
+		*j = NULL;
+		void *item;
+		r = ox_queue_try_get(b->retries, &item);
+		if (r < 0)
+			return r;
+		*j = item;
+	}
+	return 0;
+}
+
+int oxi_retry_run(void *arg)
+{
+	struct batch *b = arg;
+	void *item;
+	int r;
+	while ((r = ox_queue_get(b->retries, &item)) == 0) {
+		struct oxi_job *j = item;
+		r = wait_until_due(b, &j);
+		if (r == 0)
+			r = ox_queue_put(b->jobs, j);
+		if (r < 0) {
+			oxi_job_free(j);
+			break;
+		}
+	}
+	return r == OX_ECLOSED ? 0 : r;
+}
+
+/* ---- reports ---- */
+
+static int take(struct batch *b, const struct oxi_report *report)
+{
+	struct slot *s = &b->slot[report->slot];
+	if (report->slot >= b->slots_open || report->serial != s->serial)
+		return 0;
+	int r = 0;
+	if (report->kind == OXI_STARTED && s->job)
+		r = oxi_events_start(&b->ledger.events, s->job, s->index, report->pid);
+	if (r < 0)
+		return oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot write the events", r);
+	if (report->kind == OXI_ENDED) {
+		s->report = *report;
+		s->cause = s->killed;
+		r = ox_queue_try_put(s->ended, s);
+	}
+	if (report->kind == OXI_GONE || (report->kind == OXI_ENDED && report->alone)) {
+		ox_event_set(s->over);
+		if (s->in_reading)
+			ox_scope_cancel(&s->reading);
+	}
+	return r;
+}
+
+int oxi_reaper_hear(void *arg)
+{
+	struct batch *b = arg;
+	for (;;) {
+		struct oxi_report report;
+		int r = oxi_reaper_next(&b->reaper, &report);
+		if (r == 0)
+			r = ox_wait_fd(b->reaper.fd, OX_READABLE);
+		else if (r > 0)
+			r = take(b, &report);
+		if (r >= 0)
+			continue;
+		oxi_run_fail(b, OXI_EXIT_WORKERS, "the process that starts the jobs is gone", r);
+		oxi_run_cancel(b);
+		return r;
+	}
+}
+
+/* ---- slots ---- */
+
+bool oxi_slot_open(struct batch *b)
+{
+	if (b->slots_open == b->slots_max)
+		return false;
+	struct slot *s = &b->slot[b->slots_open];
+	*s = (struct slot){ .b = b, .index = b->slots_open, .ended = ox_queue_new(1), .over = ox_event_new() };
+	s->due = s->next_step = OX_NEVER;
+	b->slots_open++;
+	return s->ended && s->over;
+}
+
+void oxi_slots_free(struct batch *b)
+{
+	for (unsigned i = 0; i < b->slots_open; i++) {
+		struct slot *s = &b->slot[i];
+		ox_queue_free(s->ended);
+		ox_event_free(s->over);
+		oxi_buffer_free(&s->words);
+		oxi_buffer_free(&s->line[0]);
+		oxi_buffer_free(&s->line[1]);
+	}
+	free(b->slot);
+}
