@@ -128,8 +128,17 @@ int oxi_channel_send_body(struct oxi_channel *c, const struct oxi_peer *peer, co
 int oxi_channel_receive(struct oxi_channel *c, struct oxi_received *ret);
 /* Re-reads the socket's state: true if receive would give something. To be asked after every batch of sends and receives. */
 bool oxi_channel_pending(struct oxi_channel *c);
-/* Worker: blocks until a message is there. 1; 0 after timeout_ms (-1: for ever); -ECONNRESET: the parent's end is gone. */
-int oxi_channel_wait(struct oxi_channel *c, int timeout_ms);
+/*
+ * True if there may be something, because the descriptor was readable (the parent's end is told so: stir) or the socket was
+ * used since receive found nothing. Costs nothing to ask.
+ */
+bool oxi_channel_stirred(const struct oxi_channel *c);
+void oxi_channel_stir(struct oxi_channel *c);
+/*
+ * Worker: blocks until a message is there, or the descriptor other (-1: none) is readable. 1; 2: other; 0 after timeout_ms
+ * (-1: for ever); -ECONNRESET: the parent's end is gone.
+ */
+int oxi_channel_wait(struct oxi_channel *c, int other, int timeout_ms);
 uint64_t oxi_channel_malformed(const struct oxi_channel *c);
 void oxi_channel_free(struct oxi_channel *c);            /* LINGER 0; takes NULL, and one that came through a fork */
 

@@ -31,6 +31,8 @@ struct oxi_channel {
 	int fd, monitor_fd;
 	bool router;                    /* messages begin with the peer's id */
 	bool remote;                    /* messages of other versions are handed up too */
+	bool stirred;                   /* there may be a message: false once none was found, and nothing happened since */
+	bool monitor_stirred;           /* the same of the monitor's events */
 	int peer_fd;                    /* worker: of the connection, as the monitor's events say it; -1: none (any more) */
 	uint64_t malformed;
 	void *out;                      /* oxi_channel_body, not sent yet */

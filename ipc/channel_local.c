@@ -74,6 +74,7 @@ int oxi_channel_expect(struct oxi_channel *c, const char *name)
 {
 	char endpoint[OXI_CHANNEL_NAME + 8];
 
+	c->stirred = true;
 	return zmq_connect(c->socket, endpoint_of(name, endpoint)) == 0 ? 0 : -errno;
 }
 
@@ -81,6 +82,7 @@ void oxi_channel_forget(struct oxi_channel *c, const char *name)
 {
 	char endpoint[OXI_CHANNEL_NAME + 8];
 
+	c->stirred = true;
 	zmq_disconnect(c->socket, endpoint_of(name, endpoint));
 }
 
@@ -135,12 +137,18 @@ int oxi_channel_listen(const char *name)
 
 /* ---- the worker's end ---- */
 
-/* Waits for the descriptors; EINTR counts as "look again". */
-static void wait_fds(struct oxi_channel *c, int timeout_ms)
+/* Waits for the descriptors; EINTR counts as "look again". True: the other one is readable. */
+static bool wait_fds(struct oxi_channel *c, int other, int timeout_ms)
 {
-	struct pollfd p[2] = { { .fd = c->fd, .events = POLLIN }, { .fd = c->monitor_fd, .events = POLLIN } };
+	struct pollfd p[3] = {
+		{ .fd = c->fd, .events = POLLIN }, { .fd = c->monitor_fd, .events = POLLIN }, { .fd = other, .events = POLLIN },
+	};
 
-	poll(p, 2, timeout_ms);
+	if (poll(p, 3, timeout_ms) <= 0)
+		return false;
+	c->stirred = c->stirred || p[0].revents != 0;
+	c->monitor_stirred = c->monitor_stirred || p[1].revents != 0;
+	return p[2].revents != 0;
 }
 
 static int64_t now_ms(void)
@@ -234,30 +242,27 @@ static bool parent_gone(struct oxi_channel *c)
 {
 	int event, fd;
 
+	c->monitor_stirred = false;
 	while (c->peer_fd >= 0 && (event = oxi_channel_event(c, &fd)) != 0)
 		if (event < 0 || (event == ZMQ_EVENT_DISCONNECTED && fd == c->peer_fd))
 			c->peer_fd = -1;
 	return c->peer_fd < 0;
 }
 
-int oxi_channel_wait(struct oxi_channel *c, int timeout_ms)
+int oxi_channel_wait(struct oxi_channel *c, int other, int timeout_ms)
 {
 	int64_t end = timeout_ms < 0 ? INT64_MAX : now_ms() + timeout_ms;
 
 	for (;;) {
-		int64_t left;
-
-		if (oxi_channel_pending(c))
+		if (c->stirred && oxi_channel_pending(c))
 			return 1;
-		if (parent_gone(c))
+		c->stirred = false;
+		if ((c->monitor_stirred || c->peer_fd < 0) && parent_gone(c))
 			return -ECONNRESET;
-		if (timeout_ms < 0) {
-			wait_fds(c, -1);
-			continue;
-		}
-		left = end - now_ms();
-		if (left <= 0)
+		int64_t left = timeout_ms < 0 ? -1 : end - now_ms();
+		if (timeout_ms >= 0 && left <= 0)
 			return 0;
-		wait_fds(c, left > INT_MAX ? INT_MAX : (int)left);
+		if (wait_fds(c, other, left > INT_MAX ? INT_MAX : (int)left))
+			return 2;
 	}
 }

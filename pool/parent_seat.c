@@ -101,6 +101,7 @@ static void reset_shared(struct oxi_slot *slot)
 		atomic_store_explicit(&slot->claims[i], 0, memory_order_relaxed);
 	for (unsigned i = 0; i < OXI_OUTBOXES; i++) {
 		atomic_store(&slot->outbox[i].seq, 0);
+		atomic_store(&slot->outbox[i].sent, 0);
 		atomic_store(&slot->outbox[i].count, 0);
 	}
 }
@@ -127,12 +128,13 @@ static void clear(ox_pool *p, struct oxi_seat *s)
 static int order_fork(ox_pool *p, struct oxi_seat *s, const struct oxi_ends *output)
 {
 	struct oxi_packet m = { .kind = OXI_PACKET_FORK, .slot = s->slot, .generation = s->generation };
+	int fds[OXI_PACKET_FDS] = { s->bell, p->bell, output->fd[0], output->fd[1] };
 
 	if (getrandom(s->secret, sizeof s->secret, 0) != (ssize_t)sizeof s->secret)
 		return -errno;
 	memcpy(m.fork.secret, s->secret, sizeof s->secret);
 	memcpy(m.fork.channel, s->channel, sizeof s->channel);
-	return oxi_packet_send(p->spawner, &m, output->fd, output->n);
+	return oxi_packet_send(p->spawner, &m, fds, 2 + output->n);
 }
 
 int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation)
@@ -147,10 +149,13 @@ int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation)
 	if (oxi_pool_chaos(p, OXI_CHAOS_FORK))
 		return -EAGAIN;
 	r = oxi_channel_make_name(s->channel);
+	if (r == 0)
+		r = oxi_bell_ready(s);
 	if (r < 0)
 		return r;
 	s->generation = generation;
 	reset_shared(s->shared);
+	oxi_bell_reset(s);
 	r = oxi_output_open(p, s, &output);
 	if (r == 0)
 		r = order_fork(p, s, &output);

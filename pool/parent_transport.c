@@ -2,7 +2,7 @@
 /*
  * The transport behind the dispatcher: its wishes become messages, claims in shared memory, and signals;
  * messages and the spawner's reports become its events. Every send and receive on the channel is in this
- * file.
+ * file; what goes by shared memory and a bell instead is in parent_bell.c.
  *
  * A batch is offered in the worker's slot before it is sent, so that a lease which is taken back while the
  * message is on its way never runs. A result names its lease; the dispatcher says whether that is still
@@ -170,7 +170,7 @@ static int send_jobs(void *t, unsigned slot, struct oxi_djob *const *jobs, unsig
 	unsigned granted = grant_room(p, s, jobs, n);
 	uint32_t records;
 	size_t size = body_size(p, jobs, n, granted, &records);
-	void *data = oxi_channel_body(p->channel, size);
+	void *inbox = oxi_bell_inbox(s, size), *data = inbox != NULL ? inbox : oxi_channel_body(p->channel, size);
 	struct oxi_body body;
 	int r = data != NULL ? 0 : OX_ENOMEM;
 
@@ -181,7 +181,10 @@ static int send_jobs(void *t, unsigned slot, struct oxi_djob *const *jobs, unsig
 		h.count = records;
 		h.length = body.len;
 		offer(s, jobs, n, OXI_CLAIM_OFFERED);
-		r = oxi_channel_send_body(p->channel, &s->peer, &h, body.len);
+		if (inbox != NULL)
+			oxi_bell_post(s, records, body.len);
+		else
+			r = oxi_channel_send_body(p->channel, &s->peer, &h, body.len);
 	}
 	if (r < 0) {
 		offer(s, jobs, n, OXI_CLAIM_NONE);
@@ -189,6 +192,7 @@ static int send_jobs(void *t, unsigned slot, struct oxi_djob *const *jobs, unsig
 			oxi_grant_drop(p, s, jobs[i]->lease);
 		return r;
 	}
+	s->by_channel += inbox == NULL;
 	if (p->options.output == OX_OUTPUT_TAG)
 		s->writer = p->kinds[jobs[0]->index].copy.name;
 	return 0;
@@ -468,13 +472,13 @@ static void chunks(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
 		oxi_chunks_put(p, s, &r, bytes);
 }
 
-static void results(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
+void oxi_transport_received(ox_pool *p, struct oxi_seat *s, const void *body, size_t len, uint32_t count)
 {
 	uint32_t first = s->harvested;
 
 	s->harvested = 0;
 	s->received++;
-	oxi_transport_results(p, s, m->body, m->len, m->header.count, first);
+	oxi_transport_results(p, s, body, len, count, first);
 	atomic_store_explicit(&s->shared->received, s->received, memory_order_release);
 }
 
@@ -502,6 +506,7 @@ static void handle(ox_pool *p, const struct oxi_received *m)
 	struct oxi_seat *s = seat_of_peer(p, &m->peer, m->header.generation);
 	if (s == NULL)
 		return;                 /* of a worker that is dead: what counted of it was found in its outbox */
+	oxi_bell_take(p, s);            /* it was there before */
 	switch (m->header.type) {
 	case OXI_CREDIT:
 		if (s->state == OXI_SEAT_STARTING) {
@@ -512,7 +517,8 @@ static void handle(ox_pool *p, const struct oxi_received *m)
 		break;
 	case OXI_RESULTS:
 	case OXI_EMIT:
-		results(p, s, m);
+		oxi_transport_received(p, s, m->body, m->len, m->header.count);
+		oxi_bell_take(p, s);    /* what had to wait for this one */
 		break;
 	case OXI_LOG:
 	case OXI_SUBMIT:
@@ -541,7 +547,10 @@ void oxi_transport_pump(ox_pool *p)
 	struct oxi_received m;
 	unsigned messages = 0, records = 0;
 
-	while (messages++ < PUMP_MESSAGES && records < PUMP_RECORDS && oxi_channel_receive(p->channel, &m) == 1) {
+	if (p->rung)
+		oxi_bell_answer(p, PUMP_RECORDS);
+	while (messages++ < PUMP_MESSAGES && records < PUMP_RECORDS && oxi_channel_stirred(p->channel) &&
+	       oxi_channel_receive(p->channel, &m) == 1) {
 		handle(p, &m);
 		records += m.header.count;
 	}

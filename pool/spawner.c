@@ -228,10 +228,10 @@ static _Noreturn void become_worker(struct spawner *s, struct pool *p, struct ox
 static void fork_worker(struct spawner *s, struct pool *p, const struct oxi_packet *m, const int fds[OXI_PACKET_FDS])
 {
 	struct oxi_heritage h = {
-		.arena = p->arena, .slot = m->slot, .generation = m->generation, .output = fds[0],
-		.errors = fds[1] >= 0 ? fds[1] : fds[0],
+		.arena = p->arena, .slot = m->slot, .generation = m->generation, .bell = fds[0], .ring = fds[1],
+		.output = fds[2], .errors = fds[3] >= 0 ? fds[3] : fds[2],
 		.floor = s->floor,
-		.listener = s->floor < 0 ? s->floor : oxi_channel_listen(m->fork.channel),
+		.listener = s->floor < 0 ? s->floor : fds[1] < 0 ? -EMFILE : oxi_channel_listen(m->fork.channel),
 	};
 	struct child *c = &p->child[m->slot];
 	pid_t self = getpid();

@@ -25,6 +25,8 @@
 /* The parent that has us started answers at once: if it does not, it does not want us. */
 #define WELCOME_MS 10000
 
+#define KEPT 3                          /* descriptors of the heritage's */
+
 static void bind_to_spawner(const struct oxi_heritage *h)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -66,16 +68,21 @@ void oxi_worker_reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Leaves 0, 1, 2, the listener, at the floor, and below that what occupies it. */
-static void keep_descriptors(const struct oxi_heritage *h)
+/* Leaves 0, 1, 2, three from the floor on (the bells, the listener), and below them what occupies these numbers. */
+static void keep_descriptors(struct oxi_heritage *h)
 {
+	int *const kept[KEPT] = { &h->bell, &h->ring, &h->listener };
+
 	if (h->output >= 0) {
 		dup2(h->output, 1);
 		dup2(h->errors, 2);
 	}
-	if (h->listener != h->floor)
-		dup3(h->listener, h->floor, O_CLOEXEC);
-	close_range((unsigned)h->floor + 1, ~0u, 0);
+	for (int i = 0; i < KEPT; i++)  /* out of each other's way first */
+		*kept[i] = fcntl(*kept[i], F_DUPFD_CLOEXEC, h->floor + KEPT);
+	for (int i = 0; i < KEPT; i++)
+		if ((*kept[i] = dup3(*kept[i], h->floor + i, O_CLOEXEC)) < 0)
+			_exit(OXI_EXIT_PARENT);
+	close_range((unsigned)h->floor + KEPT, ~0u, 0);
 }
 
 static void allow_own_memory(struct oxi_worker *w)
@@ -143,7 +150,7 @@ static void initialise(struct oxi_worker *w)
 	oxi_worker_send(w, &(struct oxi_header){ .type = OXI_CREDIT }, NULL);
 }
 
-_Noreturn void oxi_worker_main(const struct oxi_heritage *h)
+_Noreturn void oxi_worker_main(struct oxi_heritage *h)
 {
 	struct oxi_worker w = { .heritage = h, .page = oxi_pool_page(&h->arena), .slot = oxi_pool_slot(&h->arena, h->slot) };
 
@@ -159,7 +166,8 @@ _Noreturn void oxi_worker_main(const struct oxi_heritage *h)
 	oxi_list_init(&w.mail);
 	oxi_list_init(&w.objects);
 	oxi_worker_watch_crashes(w.slot);
-	if (oxi_channel_new_worker(h->channel, h->floor, w.page->parent, &w.channel) < 0)
+	oxi_worker_know_ring(&w);
+	if (oxi_channel_new_worker(h->channel, h->listener, w.page->parent, &w.channel) < 0)
 		_exit(OXI_EXIT_PARENT);
 	close_range(3, (unsigned)h->floor - 1, 0);
 	say_hello(&w);

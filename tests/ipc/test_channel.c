@@ -101,7 +101,7 @@ static int echo(struct oxi_channel *c)
 		return 1;
 	for (;;) {
 		struct oxi_received m;
-		int r = oxi_channel_wait(c, -1);
+		int r = oxi_channel_wait(c, -1, -1);
 
 		if (r < 0)
 			return 2;
@@ -329,10 +329,10 @@ static int wait_for_the_end(struct oxi_channel *c)
 {
 	if (say(c, OXI_HELLO) < 0)
 		return 1;
-	if (oxi_channel_wait(c, 10) != 0)
+	if (oxi_channel_wait(c, -1, 10) != 0)
 		return 2;
 	say(c, OXI_HELLO);
-	return oxi_channel_wait(c, DEADLINE_MS) == -ECONNRESET ? 0 : 3;
+	return oxi_channel_wait(c, -1, DEADLINE_MS) == -ECONNRESET ? 0 : 3;
 }
 
 START_TEST(a_worker_notices_that_the_parent_has_gone)
@@ -565,7 +565,7 @@ static int look_at_fds(struct oxi_channel *c)
 		return 11;
 	if (!oxi_channel_intact(c))
 		return 12;
-	if (say(c, OXI_HELLO) < 0 || oxi_channel_wait(c, DEADLINE_MS) != 1)
+	if (say(c, OXI_HELLO) < 0 || oxi_channel_wait(c, -1, DEADLINE_MS) != 1)
 		return 13;
 	if (dup2(STDIN_FILENO, oxi_channel_fd(c)) < 0 || oxi_channel_intact(c))
 		return 14;
