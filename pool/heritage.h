@@ -156,9 +156,14 @@ struct oxi_slot {
 	/* bells: set by who waits or has rung, exchanged for 0 by who rings or comes (pool/parent_bell.c) */
 	_Alignas(64) _Atomic uint32_t asleep;           /* the worker: rung only then */
 	_Atomic uint32_t rung;          /* by the worker, and the parent has not come yet */
-	_Atomic uint32_t taken;         /* the worker writes: inboxes worked off */
+	/* the worker writes */
+	_Atomic uint32_t taken;         /* inboxes worked off */
+	_Atomic uint32_t ready;         /* 1: worker_init is over, jobs may come */
+	_Atomic uint32_t listening;     /* 1: the parent is to connect to its channel */
 	/* the parent writes */
 	_Alignas(64) struct oxi_inbox inbox[OXI_INBOXES];
+	_Atomic uint32_t summoned;      /* 1: something is to come through the channel */
+	_Atomic uint32_t drain;         /* not 0: nothing comes any more; 1 + the JOBS messages through the channel */
 	_Atomic uint32_t received;      /* RESULTS messages so far */
 	_Atomic uint64_t logged;        /* LOG messages handled */
 	/* cell lease % OXI_CLAIMS: the job that was last told to end. Leases are not used twice, so it is never cleared */
@@ -180,9 +185,8 @@ struct oxi_heritage {
 	uint32_t generation;
 	uint8_t secret[OXI_SECRET];     /* known to this worker and the parent: HELLO repeats it */
 	char channel[OXI_CHANNEL_NAME];
-	int floor;                      /* all descriptors from 3 to below it are occupied, until the channel is made */
+	int floor;                      /* its own descriptors lie above it */
 	int bell, ring;                 /* its own; the parent's */
-	int listener;                   /* of the channel */
 	int output, errors;             /* for descriptors 1 and 2; -1: they stay */
 };
 

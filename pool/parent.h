@@ -133,7 +133,8 @@ struct oxi_seat {
 	bool doomed;                    /* to be killed as soon as its pidfd is there */
 	pid_t pid;                      /* 0: not known yet */
 	int pidfd;                      /* -1 */
-	struct oxi_peer peer;           /* once it has said HELLO */
+	bool expected;                  /* its channel listens, and main connects */
+	struct oxi_peer peer;           /* once it has said HELLO there */
 	uint8_t secret[OXI_SECRET];
 	char channel[OXI_CHANNEL_NAME];
 	struct oxi_slot *shared;
@@ -268,6 +269,8 @@ void oxi_bell_reset(struct oxi_seat *s);        /* before there is a new worker 
 /* Room for the body of a JOBS message; post, and it is there. NULL: this one has to go through the channel. */
 uint8_t *oxi_bell_inbox(struct oxi_seat *s, size_t len);
 void oxi_bell_post(struct oxi_seat *s, uint32_t count, size_t len);
+void oxi_bell_summon(struct oxi_seat *s);       /* the worker shall open its channel */
+void oxi_bell_drain(struct oxi_seat *s);        /* it shall end when it has worked off what it has */
 /* The pool's bell was rung: takes what has been left, until that were so many records; p->rung: not all. */
 void oxi_bell_answer(ox_pool *p, uint32_t budget);
 /* Takes what one worker has left, in order. The number of records. */
@@ -414,6 +417,7 @@ extern const struct oxi_dispatch_ops oxi_transport_ops;
 
 int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation);
 void oxi_seat_kill(struct oxi_seat *s);
+void oxi_seat_look(ox_pool *p, struct oxi_seat *s);      /* what the worker says of itself in its slot */
 void oxi_seat_forked(ox_pool *p, struct oxi_seat *s, int status, pid_t pid, int pidfd);
 void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusage *usage);
 bool oxi_seats_empty(const ox_pool *p);

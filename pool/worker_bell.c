@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The worker's side of the bells (pool/parent_bell.c): jobs are worked off where they lie, and results are left where they are. */
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,13 +32,30 @@ void oxi_worker_inbox_done(struct oxi_worker *w)
 	atomic_store_explicit(&w->slot->taken, ++w->taken, memory_order_release);
 }
 
+bool oxi_worker_summoned(const struct oxi_worker *w)
+{
+	return w->channel == NULL && atomic_load_explicit(&w->slot->summoned, memory_order_relaxed) != 0;
+}
+
+bool oxi_worker_is_drained(const struct oxi_worker *w)
+{
+	return atomic_load_explicit(&w->slot->drain, memory_order_acquire) == w->by_channel + 1;
+}
+
+static int wait_for_bell(const struct oxi_worker *w, int timeout_ms)
+{
+	return poll(&(struct pollfd){ .fd = w->heritage->bell, .events = POLLIN }, 1, timeout_ms) == 0 ? 0 : 2;
+}
+
 bool oxi_worker_sleep(struct oxi_worker *w, int timeout_ms)
 {
 	struct oxi_mail next;
 	uint64_t rung;
+	int r = 2;
 
 	atomic_store(&w->slot->asleep, 1);      /* before the look: what is posted after it rings */
-	int r = oxi_worker_inbox(w, &next) ? 2 : oxi_channel_wait(w->channel, w->heritage->bell, timeout_ms);
+	if (!oxi_worker_inbox(w, &next) && !oxi_worker_summoned(w) && !oxi_worker_is_drained(w))
+		r = w->channel == NULL ? wait_for_bell(w, timeout_ms) : oxi_channel_wait(w->channel, w->heritage->bell, timeout_ms);
 	atomic_store_explicit(&w->slot->asleep, 0, memory_order_relaxed);
 	if (r < 0)
 		_exit(OXI_EXIT_PARENT);
@@ -46,15 +64,20 @@ bool oxi_worker_sleep(struct oxi_worker *w, int timeout_ms)
 	return r == 2 || (r == 1 && oxi_worker_receive(w, 0));
 }
 
-bool oxi_worker_ring(struct oxi_worker *w)
+void oxi_worker_ring(const struct oxi_worker *w)
 {
 	const uint64_t once = 1;
 
+	if (atomic_exchange(&w->slot->rung, 1) == 0 && write(w->heritage->ring, &once, sizeof once) < 0 && errno != EAGAIN)
+		_exit(OXI_EXIT_CLOSED);
+}
+
+bool oxi_worker_leave_results(struct oxi_worker *w)
+{
 	if (w->spoke)
 		return false;
 	atomic_store_explicit(&w->outbox->sent, w->seq, memory_order_release);
-	if (atomic_exchange(&w->slot->rung, 1) == 0 && write(w->heritage->ring, &once, sizeof once) < 0 && errno != EAGAIN)
-		_exit(OXI_EXIT_CLOSED);
+	oxi_worker_ring(w);
 	return true;
 }
 

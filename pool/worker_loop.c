@@ -33,63 +33,6 @@ int64_t oxi_worker_now(void)
 	return OX_SEC(t.tv_sec) + t.tv_nsec;
 }
 
-/* ---- messages ---- */
-
-void oxi_worker_send(struct oxi_worker *w, struct oxi_header *h, const void *body)
-{
-	h->epoch = w->page->epoch;
-	h->generation = w->heritage->generation;
-	if (oxi_channel_send(w->channel, NULL, h, body) < 0)
-		_exit(OXI_EXIT_PARENT);
-	w->spoke = h->type != OXI_RESULTS;
-}
-
-static struct oxi_mail *new_mail(size_t len)
-{
-	size_t head = oxi_align16(sizeof(struct oxi_mail));
-	struct oxi_mail *m = malloc(head + len);
-
-	if (m != NULL)
-		m->body = (uint8_t *)m + head;
-	return m;
-}
-
-bool oxi_worker_receive(struct oxi_worker *w, int timeout_ms)
-{
-	struct oxi_received m;
-	int r;
-
-	while ((r = oxi_channel_stirred(w->channel) ? oxi_channel_receive(w->channel, &m) : 0) != 1 || m.header.epoch != w->page->epoch) {
-		if (r == 0)
-			r = oxi_channel_wait(w->channel, -1, timeout_ms);
-		if (r < 0)
-			_exit(OXI_EXIT_PARENT);
-		if (r == 0)
-			return false;
-	}
-	struct oxi_mail *mail = new_mail(m.len);
-	if (mail == NULL)
-		_exit(OXI_EXIT_PARENT);
-	mail->header = m.header;
-	if (m.len > 0)
-		memcpy(mail->body, m.body, m.len);
-	oxi_list_append(&w->mail, &mail->link);
-	return true;
-}
-
-struct oxi_mail *oxi_worker_await(struct oxi_worker *w, unsigned types)
-{
-	for (;;) {
-		oxi_worker_receive(w, -1);
-		struct oxi_mail *last = OXI_CONTAINER(w->mail.prev, struct oxi_mail, link);
-		if ((types >> last->header.type & 1) == 0)
-			continue;
-		oxi_list_remove(&last->link);
-		w->spoke = false;       /* an answer: what was said before has been heard */
-		return last;
-	}
-}
-
 /* ---- the outbox ---- */
 
 /* Waits until the message that was last in this outbox has been received. The parent may be busy: then so are we. */
@@ -137,7 +80,7 @@ static void send_results(struct oxi_worker *w)
 	if (OXI_UNLIKELY(w->page->chaos.on))
 		oxi_worker_chaos(w, OXI_CHAOS_DELAY);
 	struct oxi_header h = { .type = OXI_RESULTS, .count = outbox_count(w), .length = outbox_len(w) };
-	if (!oxi_worker_ring(w))
+	if (!oxi_worker_leave_results(w))
 		oxi_worker_send(w, &h, w->outbox->body);
 	w->outbox = NULL;
 }
@@ -272,7 +215,7 @@ static bool keep(ox_reply *outer, const ox_reply *out, ox_bytes *ret)
 	const void *at = out->data;
 
 	if (out->where != OXI_IN_ARENA) {
-		outer->answer = new_mail(out->len);
+		outer->answer = oxi_mail_new(out->len);
 		if (outer->answer == NULL)
 			return false;
 		at = out->len > 0 ? memcpy(outer->answer->body, out->data, out->len) : outer->answer->body;
@@ -444,30 +387,29 @@ static bool run_inbox(struct oxi_worker *w)
 	return true;
 }
 
-/* False: the parent says that it is enough. */
-static bool run_mail(struct oxi_worker *w)
+static void run_mail(struct oxi_worker *w)
 {
 	struct oxi_mail *m = OXI_CONTAINER(oxi_list_shift(&w->mail), struct oxi_mail, link);
-	uint8_t type = m->header.type;
 
-	if (type == OXI_JOBS) {
+	if (m->header.type == OXI_JOBS) {
 		run_batch(w, m);
 		w->by_channel++;
 	}
 	free(m);
-	return type != OXI_DRAIN;
 }
 
 void oxi_worker_loop(struct oxi_worker *w)
 {
 	for (;;) {
+		if (OXI_UNLIKELY(oxi_worker_summoned(w)))
+			oxi_worker_open_channel(w);
 		if (run_inbox(w))
 			continue;
-		if (oxi_list_empty(&w->mail)) {
-			if (!oxi_worker_sleep(w, w->unchecked > 0 ? LULL_MS : -1))
-				check_state(w);
-		} else if (!run_mail(w)) {
+		if (!oxi_list_empty(&w->mail))
+			run_mail(w);
+		else if (oxi_worker_is_drained(w))
 			return;
-		}
+		else if (!oxi_worker_sleep(w, w->unchecked > 0 ? LULL_MS : -1))
+			check_state(w);
 	}
 }

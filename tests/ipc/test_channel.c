@@ -47,10 +47,8 @@ static void kid_main(int name_fd, pid_t parent, kid_fn *fn)
 
 	if (read(name_fd, name, sizeof(name)) != sizeof(name))
 		_exit(99);
-	int floor = oxi_channel_prepare(), listener = oxi_channel_listen(name);
-	if (listener < floor || oxi_channel_new_worker(name, listener, parent, &c) < 0)
+	if (oxi_channel_new_worker(name, oxi_channel_prepare(), parent, &c) < 0 || oxi_channel_await_parent(c) < 0)
 		_exit(98);
-	close_range(3, (unsigned)floor - 1, 0);
 	r = fn(c);
 	if (oxi_channel_intact(c))
 		oxi_channel_free(c);

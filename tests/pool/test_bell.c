@@ -164,6 +164,38 @@ START_TEST(no_ring_is_lost)
 }
 END_TEST
 
+/* The channel opens in the middle of a job: what that adds to the process is not taken for the job's. */
+static int log_line(const void *in, size_t len, ox_reply *out)
+{
+	pid_t self = getpid();
+	(void)in;
+	ox_job_log(out, OX_LOG_DEBUG, "%zu bytes", len);
+	return ox_reply_write(out, &self, sizeof self);
+}
+static OX_JOB(log_job, log_line);
+
+static int open_the_channel(void *arg)
+{
+	pid_t pids[3];
+	const ox_job *const jobs[3] = { &pid_job, &log_job, &pid_job };
+	(void)arg;
+	for (int i = 0; i < 3; i++) {
+		OX_AUTO_RESULT *r = NULL;
+		EXPECT_EQ(ox_call(pool, jobs[i], NULL, 0, &r), 0);
+		memcpy(&pids[i], ox_result_bytes(r).data, sizeof pids[i]);
+	}
+	EXPECT_EQ(pids[1], pids[0]);
+	EXPECT_EQ(pids[2], pids[0]);
+	EXPECT_EQ(stats_of(pool).spoiled, 0);
+	return 0;
+}
+
+START_TEST(a_worker_that_opens_its_channel_in_a_job_stays)
+{
+	with_pool(open_the_channel, POOL_OPTIONS(.jobs = OX_JOBS(&pid_job, &log_job), .workers = 1, .strict_state = true));
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	pool_main(argc, argv, NULL);
@@ -173,5 +205,6 @@ int main(int argc, char **argv)
 	tcase_add_test(c, results_that_a_killed_worker_has_left_count);
 	tcase_add_test(c, a_job_that_closes_the_bells_costs_its_worker_and_nothing_hangs);
 	tcase_add_test(c, no_ring_is_lost);
+	tcase_add_test(c, a_worker_that_opens_its_channel_in_a_job_stays);
 	return run_suite(s);
 }
