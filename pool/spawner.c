@@ -228,10 +228,9 @@ static _Noreturn void become_worker(struct spawner *s, struct pool *p, struct ox
 static void fork_worker(struct spawner *s, struct pool *p, const struct oxi_packet *m, const int fds[OXI_PACKET_FDS])
 {
 	struct oxi_heritage h = {
-		.arena = p->arena, .slot = m->slot, .generation = m->generation, .output = fds[0],
-		.errors = fds[1] >= 0 ? fds[1] : fds[0],
+		.arena = p->arena, .slot = m->slot, .generation = m->generation, .bell = fds[0], .ring = fds[1],
+		.output = fds[2], .errors = fds[3] >= 0 ? fds[3] : fds[2],
 		.floor = s->floor,
-		.listener = s->floor < 0 ? s->floor : oxi_channel_listen(m->fork.channel),
 	};
 	struct child *c = &p->child[m->slot];
 	pid_t self = getpid();
@@ -240,16 +239,17 @@ static void fork_worker(struct spawner *s, struct pool *p, const struct oxi_pack
 		raise(SIGKILL);
 	memcpy(h.secret, m->fork.secret, sizeof h.secret);
 	memcpy(h.channel, m->fork.channel, sizeof h.channel);
-	*c = (struct child){ .generation = m->generation, .pidfd = -1, .status = h.listener, .tell_forked = true };
-	if (h.listener < 0)
+	*c = (struct child){ .generation = m->generation, .pidfd = -1, .tell_forked = true };
+	c->status = s->floor < 0 ? s->floor : fds[1] < 0 ? -EMFILE : 0;
+	if (c->status < 0)
 		return;
 	pid_t pid = fork();
 	if (pid == 0)
 		become_worker(s, p, &h, self);
-	c->status = pid < 0 ? -errno : 0;
-	close(h.listener);
-	if (pid < 0)
+	if (pid < 0) {
+		c->status = -errno;
 		return;
+	}
 	setpgid(pid, pid);              /* here and in the child: whoever comes first */
 	c->pid = pid;
 	c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
