@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the runner share: batch.c makes it, slot.c runs jobs, stop.c ends them. */
+/* What the parts of the runner share: batch.c makes it, slot.c runs jobs, drain.c reads them, stop.c ends them. */
 #ifndef OXBOW_CLI_RUNNER_H
 #define OXBOW_CLI_RUNNER_H
 
@@ -84,6 +84,7 @@ struct slot {
 	size_t words_from;              /* where the command begins */
 	ox_scope reading;               /* cancelled when nothing of the job is left to write */
 	bool in_reading;
+	unsigned showing;               /* lines that are shown at the moment, which must not be cut */
 	struct oxi_buffer line[2];      /* line by line: what is not a whole line yet */
 	/* in active time: */
 	ox_time began, due;             /* due: time is up */
@@ -107,6 +108,9 @@ ox_time oxi_run_now(const struct batch *b);
 OX_YIELDS int oxi_run_wait(struct batch *b, ox_event *e, ox_time until);
 
 uint64_t oxi_run_random(struct batch *b);
+
+/* drain.c: reads what the slot's job writes, from the read ends of its pipes, until it is over. 0, or what was said. */
+OX_YIELDS int oxi_slot_read(struct slot *s, int out_fd, int err_fd);
 
 /* slot.c */
 OX_YIELDS int oxi_slot_run(void *slot);         /* a coroutine's function */

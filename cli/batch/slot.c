@@ -6,8 +6,7 @@
  * A job is over when its own process has ended and either both of its pipes have, or nothing of its process group is
  * left. So a job may leave a daemon behind that has its output still open, and is not waited for; and output of
  * a child that it left in its group is. A job that we end is over when its group is empty and nothing that left
- * the group is found. The reaper says when that is (`over`), which cancels the scope of the reading; what the
- * pipes hold by then is read without waiting.
+ * the group is found. The reaper says when that is (`over`).
  *
  * The gate is a queue for one: who stands in it waits until fewer than `wanted` jobs run and nothing holds back
  * the next start. Fewer slots (SIGUSR2) means that the gate lets fewer through; slots themselves only end with the
@@ -17,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/batch/joblog.h"
@@ -55,94 +53,6 @@ static void finish_one(struct batch *b)
 	b->finished++;
 	if (b->fed_all && b->finished == b->fed)
 		oxi_no_more_jobs(b);
-}
-
-/* ---- reading ---- */
-
-struct drain {
-	struct slot *s;
-	struct oxi_job *j;
-	int fd, which;
-	bool ended;
-};
-
-static int keep(struct drain *d, size_t len)
-{
-	struct batch *b = d->s->b;
-	d->j->received[d->which] += len;
-	if (!b->o->line_buffer || b->o->results) {
-		int r = oxi_capture_add(d->which == 0 ? &d->j->out : &d->j->err, b->piece, len);
-		if (r < 0)
-			return oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot keep a job's output in TMPDIR", r);
-	}
-	if (!b->o->line_buffer)
-		return 0;
-	int r = oxi_printer_add(&b->printer, d->j, d->which, &d->s->line[d->which], b->piece, len, false);
-	return r < 0 ? oxi_run_fail(b, r == -EPIPE ? OXI_EXIT_PIPE : OXI_EXIT_OUTPUT, "cannot write the output", r) : 0;
-}
-
-/* Reads once. Returns: 1; 0: the pipe has ended, or nothing is there. */
-static int read_piece(struct drain *d, size_t most)
-{
-	ssize_t n = read(d->fd, d->s->b->piece, most < OXI_PIECE ? most : OXI_PIECE);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 1;
-	if (n < 0)
-		return oxi_run_fail(d->s->b, OXI_EXIT_WORKERS, "cannot read a job's output", -errno);
-	d->ended = n == 0;
-	if (n == 0)
-		return 0;
-	int r = keep(d, (size_t)n);
-	return r < 0 ? r : 1;
-}
-
-/* Reads a pipe to its end. */
-static int drain(void *arg)
-{
-	struct drain *d = arg;
-	int r;
-	do {
-		r = ox_wait_fd(d->fd, OX_READABLE);
-		if (r >= 0)
-			r = read_piece(d, OXI_PIECE);
-	} while (r > 0);
-	return r;
-}
-
-/* Reads what a pipe holds now, and no more: somebody else may write to it for ever. */
-static int drain_rest(struct drain *d)
-{
-	int left = 0, r = 1;
-	if (d->ended || ioctl(d->fd, FIONREAD, &left) < 0)
-		return 0;
-	while (r > 0 && left > 0) {
-		uint64_t before = d->j->received[d->which];
-		r = read_piece(d, (size_t)left);
-		left -= (int)(d->j->received[d->which] - before);
-	}
-	return r < 0 ? r : 0;
-}
-
-static int drain_both(struct slot *s, struct drain *out, struct drain *err)
-{
-	ox_scope_enter(&s->reading, OX_NEVER);
-	s->in_reading = true;
-	if (ox_event_is_set(s->over))
-		ox_scope_cancel(&s->reading);
-	ox_group *g = ox_group_open();
-	ox_spawn(g, drain, err);
-	int r = drain(out);
-	if (r < 0)
-		ox_group_cancel(g);             /* the job may wait for us to read the one while we wait for the other */
-	int joined = ox_group_join(g);
-	ox_group_close(g);
-	s->in_reading = false;
-	r = r < 0 && r != OX_ECANCELED ? r : joined < 0 ? joined : r;
-	r = ox_scope_leave(&s->reading, r);
-	if (r != OX_ECANCELED || !ox_event_is_set(s->over) || ox_cancelled())
-		return r;
-	r = drain_rest(out);
-	return r < 0 ? r : drain_rest(err);
 }
 
 /* ---- starting ---- */
@@ -239,8 +149,7 @@ static int run_captured(struct slot *s, size_t n)
 		out[1] = err[1] = -1;
 		fcntl(out[0], F_SETFL, O_NONBLOCK);
 		fcntl(err[0], F_SETFL, O_NONBLOCK);
-		struct drain from_out = { s, s->job, out[0], 0, false }, from_err = { s, s->job, err[0], 1, false };
-		r = drain_both(s, &from_out, &from_err);
+		r = oxi_slot_read(s, out[0], err[0]);
 	}
 	close_pipe(out);
 	close_pipe(err);
@@ -346,7 +255,7 @@ static ox_time held_back(struct batch *b)
 	b->busy = NULL;
 	if (b->running >= b->wanted)
 		return OX_NEVER;
-	if (!oxi_throttle_any(&b->o->throttle))
+	if (b->o->dry_run || !oxi_throttle_any(&b->o->throttle))
 		return 0;
 	ox_time now = oxi_run_now(b);
 	b->busy = oxi_throttle_busy(&b->throttle, now);
@@ -523,7 +432,7 @@ static int take(struct batch *b, const struct oxi_report *report)
 	}
 	if (report->kind == OXI_GONE || (report->kind == OXI_ENDED && report->alone)) {
 		ox_event_set(s->over);
-		if (s->in_reading)
+		if (s->in_reading && !s->showing)
 			ox_scope_cancel(&s->reading);
 	}
 	return r;
