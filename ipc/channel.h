@@ -68,7 +68,7 @@ int oxi_channel_prepare(void);
 
 /* ---- worker's end ---- */
 /*
- * Listens for the process parent; no other is let in. Until it has come, all free descriptors below the floor are
+ * Listens for the process parent; no other is let in, or, with 0, only those of this user. Until it has come, all free descriptors below the floor are
  * occupied. 0; -EADDRINUSE, -EMFILE, -errno.
  */
 int oxi_channel_new_worker(const char *name, int floor, pid_t parent, struct oxi_channel **ret);

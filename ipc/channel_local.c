@@ -157,8 +157,11 @@ static void note_own(struct oxi_channel *c)
 static int bind_for(struct oxi_channel *c, const char *name, pid_t parent)
 {
 	char endpoint[OXI_CHANNEL_NAME + 8];
+	uid_t user = geteuid();
+	int r = parent != 0 ? zmq_setsockopt(c->socket, ZMQ_IPC_FILTER_PID, &parent, sizeof(parent))
+	                    : zmq_setsockopt(c->socket, ZMQ_IPC_FILTER_UID, &user, sizeof(user));
 
-	if (zmq_setsockopt(c->socket, ZMQ_IPC_FILTER_PID, &parent, sizeof(parent)) < 0 ||
+	if (r < 0 ||
 	    zmq_setsockopt(c->socket, ZMQ_USE_FD, &c->first, sizeof(c->first)) < 0 ||
 	    zmq_bind(c->socket, endpoint_of(name, endpoint)) < 0)
 		return -errno;

@@ -14,6 +14,7 @@
 #define OXBOW_POOL_HERITAGE_H
 
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #include <oxbow/actor.h>
 #include <oxbow/callback.h>
@@ -67,7 +68,7 @@ struct oxi_pool_page {
 	unsigned workers, jobs;
 	unsigned places;                /* slots s and s + places are never both asked to run jobs: they share a CPU */
 	bool pin;
-	bool sandbox, strict_state, warn_of_strays;
+	bool sandbox, strict_state, warn_of_strays, pid_namespace;
 	unsigned keep_state;            /* enum ox_state, or-ed: what jobs may change and leave */
 	int nice;
 	size_t max_core, max_data, max_files, max_file_size;    /* 0: as it is; but no core */
@@ -153,6 +154,11 @@ struct oxi_slot {
 	uint32_t architecture;          /* that the number belongs to, as AUDIT_ARCH_ says it */
 	uint32_t frame_count;
 	void *frames[OXI_FRAMES];
+	/* in a PID namespace: its pid outside, and what its keeper writes when it has ended */
+	_Atomic int32_t pid;
+	_Atomic uint32_t ended;
+	int32_t end_status;             /* as wait() says it */
+	struct rusage end_usage;
 	/* bells: set by who waits or has rung, exchanged for 0 by who rings or comes (pool/parent_bell.c) */
 	_Alignas(64) _Atomic uint32_t asleep;           /* the worker: rung only then */
 	_Atomic uint32_t rung;          /* by the worker, and the parent has not come yet */

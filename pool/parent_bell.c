@@ -21,7 +21,6 @@
  * What a worker says in its slot is as little believed as what it sends. A bell is looked at once a turn; the worker's
  * own flag only says whose slot to look into.
  */
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 

@@ -176,6 +176,7 @@ static int write_page(ox_pool *p)
 	page->strict_state = p->options.strict_state;
 	page->keep_state = p->options.keep_state;
 	page->warn_of_strays = p->options.strays == OX_STRAYS_WARN;
+	page->pid_namespace = p->options.pid_namespace;
 	page->nice = p->options.nice;
 	page->max_core = p->options.max_core;
 	page->max_data = p->options.max_data;

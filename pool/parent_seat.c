@@ -95,6 +95,8 @@ static void reset_shared(struct oxi_slot *slot)
 	atomic_store(&slot->running, 0);
 	atomic_store(&slot->init_status, 0);
 	atomic_store(&slot->signal, 0);
+	atomic_store(&slot->pid, 0);
+	atomic_store(&slot->ended, 0);
 	atomic_store(&slot->received, 0);
 	atomic_store(&slot->logged, 0);
 	slot->frame_count = 0;
@@ -210,6 +212,8 @@ void oxi_seat_look(ox_pool *p, struct oxi_seat *s)
 	}
 	if (s->state == OXI_SEAT_STARTING && s->pidfd >= 0 && atomic_load(&s->shared->ready) != 0) {
 		s->state = OXI_SEAT_READY;
+		if (p->options.pid_namespace && atomic_load(&s->shared->pid) > 0)
+			s->pid = atomic_load(&s->shared->pid);  /* not its keeper's */
 		oxi_dispatch_ready(p->dispatch, s->slot, s->generation, oxi_pool_now());
 		oxi_pool_restored(p);
 	}

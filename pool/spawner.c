@@ -27,6 +27,8 @@
  *    parent: if it is killed next, only its workers die with it. (What both of them would have killed is then out
  *    of reach.) The standby that takes over is a parent again.
  *
+ * Where a pool asks for it, what is called a worker here is its keeper, in a PID namespace of its own (keeper.c).
+ *
  * Each worker leads a process group of its own: Ctrl-C in a terminal reaches main alone, which decides, and a
  * job's kill(0, ...) hits nobody else.
  *
@@ -78,6 +80,7 @@ struct spawner {
 	int control, parent_pidfd, signals;
 	int keeper;                     /* of an active one whose parent is its standby: its pidfd; -1 */
 	pid_t other;                    /* the child that is a spawner too: standby of an active one, or the reverse; 0: none */
+	int own_namespace;              /* a descriptor of our PID namespace; -1: not needed yet */
 	int floor;                      /* of its children's channels: oxi_channel_prepare() */
 	time_t standby_at;              /* no sooner */
 	bool active;
@@ -135,6 +138,16 @@ static bool spares_strays(const struct spawner *s)
 	return false;
 }
 
+/* The child was perhaps a worker's keeper. */
+static void tell_for_worker(struct spawner *s, struct child *c)
+{
+	OXI_LIST_EACH(e, &s->pools) {
+		struct pool *p = OXI_CONTAINER(e, struct pool, link);
+		if (oxi_pool_page(&p->arena)->pid_namespace && c >= p->child && c < p->child + p->workers)
+			oxi_keeper_tell(oxi_pool_slot(&p->arena, (unsigned)(c - p->child)), &c->status, &c->usage);
+	}
+}
+
 /* Collects the dead. True if there were any. */
 static bool reap(struct spawner *s)
 {
@@ -153,6 +166,7 @@ static bool reap(struct spawner *s)
 		c->dead = c->tell_died = true;
 		c->status = status;
 		c->usage = usage;
+		tell_for_worker(s, c);
 	}
 	return any;
 }
@@ -222,6 +236,8 @@ static _Noreturn void become_worker(struct spawner *s, struct pool *p, struct ox
 			oxi_arena_destroy(&other->arena);
 	}
 	h->spawner = spawner;
+	if (oxi_pool_page(&p->arena)->pid_namespace)
+		oxi_keeper_main(h);
 	oxi_worker_main(h);
 }
 
@@ -243,7 +259,7 @@ static void fork_worker(struct spawner *s, struct pool *p, const struct oxi_pack
 	c->status = s->floor < 0 ? s->floor : fds[1] < 0 ? -EMFILE : 0;
 	if (c->status < 0)
 		return;
-	pid_t pid = fork();
+	pid_t pid = oxi_pool_page(&p->arena)->pid_namespace ? oxi_keeper_fork(s->own_namespace) : fork();
 	if (pid == 0)
 		become_worker(s, p, &h, self);
 	if (pid < 0) {
@@ -316,6 +332,8 @@ static int add_pool(struct spawner *s, const struct oxi_packet *m, int memfd, in
 	if (polls != NULL)
 		s->polls = polls;
 	r = p == NULL || polls == NULL ? OX_ENOMEM : code_is_here(page) ? 0 : OX_ENOJOB;
+	if (r == 0 && page->pid_namespace)
+		r = oxi_keeper_prepare(&s->own_namespace);
 	if (r < 0) {
 		free(p);
 		oxi_arena_destroy(&arena);
@@ -489,7 +507,7 @@ static void reset_signals(struct spawner *s)
 
 _Noreturn void oxi_spawner_main(int control, int parent_pidfd)
 {
-	struct spawner s = { .keeper = -1 };
+	struct spawner s = { .keeper = -1, .own_namespace = -1 };
 
 	setpgid(0, 0);
 	prctl(PR_SET_NAME, "oxbow-spawner");

@@ -53,7 +53,7 @@ bool oxi_worker_sleep(struct oxi_worker *w, int timeout_ms)
 	uint64_t rung;
 	int r = 2;
 
-	atomic_store(&w->slot->asleep, 1);      /* before the look: what is posted after it rings */
+	atomic_exchange(&w->slot->asleep, 1);   /* before the look: what is posted after it rings */
 	if (!oxi_worker_inbox(w, &next) && !oxi_worker_summoned(w) && !oxi_worker_is_drained(w))
 		r = w->channel == NULL ? wait_for_bell(w, timeout_ms) : oxi_channel_wait(w->channel, w->heritage->bell, timeout_ms);
 	atomic_store_explicit(&w->slot->asleep, 0, memory_order_relaxed);

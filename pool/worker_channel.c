@@ -28,7 +28,9 @@ void oxi_worker_open_channel(struct oxi_worker *w)
 	const struct oxi_heritage *h = w->heritage;
 	struct oxi_census before = oxi_state_count();
 
-	if (oxi_channel_new_worker(h->channel, h->floor, w->page->parent, &w->channel) < 0)
+	pid_t parent = w->page->pid_namespace ? 0 : w->page->parent;    /* it has no pid here */
+
+	if (oxi_channel_new_worker(h->channel, h->floor, parent, &w->channel) < 0)
 		_exit(OXI_EXIT_PARENT);
 	atomic_store_explicit(&w->slot->listening, 1, memory_order_release);
 	oxi_worker_ring(w);

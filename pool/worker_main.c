@@ -112,8 +112,18 @@ static bool must_open_now(const struct oxi_pool_page *page)
 	return page->sandbox || page->max_files > 0 || page->max_data > 0;
 }
 
+/* As /proc has it, which is the main process's also where our PID namespace is not. 0: not known. */
+static pid_t pid_outside(void)
+{
+	char pid[16] = "";
+
+	return readlink("/proc/self", pid, sizeof pid - 1) > 0 ? (pid_t)atoi(pid) : 0;
+}
+
 static void initialise(struct oxi_worker *w)
 {
+	if (w->page->pid_namespace)
+		atomic_store_explicit(&w->slot->pid, pid_outside(), memory_order_relaxed);
 	if (must_open_now(w->page))
 		oxi_worker_open_channel(w);
 	int r = oxi_worker_limit(w);
