@@ -41,6 +41,11 @@ int oxi_run_fail(struct batch *b, int code, const char *what, int r)
 	return r;
 }
 
+int oxi_output_fail(struct batch *b, int r)
+{
+	return oxi_run_fail(b, r == -EPIPE ? OXI_EXIT_PIPE : OXI_EXIT_OUTPUT, "cannot write the output", r);
+}
+
 void oxi_run_cancel(struct batch *b)
 {
 	if (b->work)
@@ -130,9 +135,7 @@ static int print(void *arg)
 {
 	struct batch *b = arg;
 	int r = oxi_printer_run(&b->printer);
-	if (r < 0)
-		oxi_run_fail(b, r == -EPIPE ? OXI_EXIT_PIPE : OXI_EXIT_OUTPUT, "cannot write the output", r);
-	return r;
+	return r < 0 ? oxi_output_fail(b, r) : 0;
 }
 
 static int watch_reader(void *arg)
@@ -152,7 +155,7 @@ static void bar_text(void *arg, char *line, size_t cap)
 	struct batch *b = arg;
 	struct oxi_progress p = {
 		.tally = &b->ledger.tally, .total = b->total, .running = b->running, .slots = b->wanted,
-		.elapsed = oxi_run_now(b) - b->began, .mean = b->mean, .busy = b->busy, .bar = b->o->bar, .eta = b->o->eta,
+		.elapsed = oxi_run_now(b) - b->began, .mean = b->mean, .busy = b->busy, .bar = b->o->bar,
 	};
 	oxi_progress_text(&p, oxi_bar_columns(), line, cap);
 }
@@ -209,7 +212,8 @@ static void open_printer(struct batch *b)
 {
 	size_t window = WINDOW + b->o->jobs;
 	b->printer = (struct oxi_printer){
-		.bar = &b->bar, .keep_order = b->o->keep_order || b->o->dry_run, .shown = b->o->line_buffer && !b->o->dry_run,
+		.bar = &b->bar, .keep_order = b->o->keep_order || b->o->dry_run,
+		.shown = b->o->line_buffer && !b->o->dry_run,
 		.tag = b->has[TAG], .window_len = window, .voice = ox_lock_new(),
 		.window = ox_queue_new(window), .done = ox_queue_new(window),
 		.sink = { oxi_sink_of(STDOUT_FILENO), oxi_sink_of(STDERR_FILENO) },
@@ -269,7 +273,8 @@ static void close_all(struct batch *b)
 /* Jobs that were never finished; of those that were not even read nobody knows, unless the total is known. */
 static uint64_t skipped(const struct batch *b)
 {
-	uint64_t known = b->total > b->fed ? b->total : b->fed, settled = b->ledger.tally.done + b->ledger.tally.interrupted;
+	const struct oxi_tally *t = &b->ledger.tally;
+	uint64_t known = b->total > b->fed ? b->total : b->fed, settled = t->done + t->interrupted;
 	return known > settled ? known - settled : 0;
 }
 
@@ -365,9 +370,11 @@ static int open_template(struct batch *b, enum extra which, const char *text)
 static int open_templates(struct batch *b)
 {
 	const struct oxi_batch_options *o = b->o;
-	if (open_template(b, TAG, o->tag) < 0 || open_template(b, CWD, o->cwd) < 0 || open_template(b, INPUT, o->input) < 0 ||
-	    open_template(b, RESULTS, o->results) < 0)
-		return OXI_EXIT_USAGE;
+	const char *const texts[EXTRAS] = { [TAG] = o->tag, [CWD] = o->cwd, [INPUT] = o->input, [RESULTS] = o->results };
+	for (int i = 0; i < EXTRAS; i++) {
+		if (open_template(b, (enum extra)i, texts[i]) < 0)
+			return OXI_EXIT_USAGE;
+	}
 	b->ledger.results = b->has[RESULTS] && !o->dry_run ? &b->extra[RESULTS] : NULL;
 	b->ledger.results_text = o->results;
 	return 0;

@@ -31,7 +31,7 @@ static int keep(struct drain *d, size_t len)
 	int r = oxi_printer_add(&b->printer, d->j, d->which, &d->s->line[d->which], b->piece, len, false);
 	if (--d->s->showing == 0 && d->s->in_reading && ox_event_is_set(d->s->over))
 		ox_scope_cancel(&d->s->reading);
-	return r < 0 ? oxi_run_fail(b, r == -EPIPE ? OXI_EXIT_PIPE : OXI_EXIT_OUTPUT, "cannot write the output", r) : 0;
+	return r < 0 ? oxi_output_fail(b, r) : 0;
 }
 
 /* Reads once. Returns: 1; 0: the pipe has ended; what was said. */

@@ -29,7 +29,7 @@ void oxi_job_free(void *job);
 /* Forgets what an attempt has left, before the next one. */
 void oxi_job_again(struct oxi_job *j);
 
-/* What a template makes of the job in a slot, counted from 0: words, NUL behind each, added to out. Returns their number. */
+/* Adds what a template makes of the job in a slot, from 0: words, NUL behind each. Returns their number. */
 size_t oxi_job_expand(const struct oxi_job *j, const struct oxi_template *t, unsigned slot, struct oxi_buffer *out);
 
 /* A message of ours about the job, with newline, for its own standard error. */

@@ -9,7 +9,7 @@ enum oxi_status {
 	OXI_OK,
 	OXI_FAILED,
 	OXI_TIMEOUT,                    /* ended by us: it had had its time */
-	OXI_INTERRUPTED,                /* ended by us, or never begun: the run ends. It counts neither as failed nor as done */
+	OXI_INTERRUPTED,                /* ended by us, or never begun: the run ends. Neither failed nor done */
 };
 
 struct oxi_outcome {

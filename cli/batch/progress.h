@@ -12,7 +12,7 @@ struct oxi_progress {
 	ox_time elapsed;                /* since the run began, without the time in which it was stopped */
 	ox_time mean;                   /* wall time of a job, of late; 0: unknown */
 	const char *busy;               /* what holds back the next start; NULL: nothing */
-	bool bar, eta;
+	bool bar;                       /* draw one */
 };
 
 /* How long it will still take; OX_NEVER: nobody knows yet. */

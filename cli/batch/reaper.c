@@ -16,8 +16,8 @@
  * Invariants: a slot has at most one job, so there are at most three reports a slot, and those that the socket
  * does not take wait in their slot. Thus the reaper never blocks on the runner, and the runner may block on
  * the reaper. A slot may get its next job while the group of the last one is not empty: that group is let go,
- * and reports carry the serial number of the start, so that a late one is known as such. Words travel in shared memory, not in the message, because a message is bounded by the socket's
- * buffer and a command line is not. The child of vfork shares our memory until it execs: it says why it could
+ * and reports carry the serial number of the start, so that a late one is known as such. Words travel in shared
+ * memory, not in the message, because a message is bounded by the socket's buffer and a command line is not. The child of vfork shares our memory until it execs: it says why it could
  * not by writing the errno where we read it, and no pipe is needed for that.
  *
  * PR_SET_PDEATHSIG with a look at getppid() covers the reaper's own death, for direct children. Rejected:
@@ -412,7 +412,8 @@ static int take_null(void)
 	return null > 2 ? close(null) : 0;
 }
 
-static void reaper_main(int fd, unsigned slots, const char *words, const struct oxi_child *child, struct oxi_child_env *env)
+static void reaper_main(int fd, unsigned slots, const char *words, const struct oxi_child *child,
+                        const struct oxi_child_env *env)
 {
 	struct reaper r = {
 		.fd = fd, .slots = slots, .words = words, .child = child, .env = *env,
@@ -433,7 +434,7 @@ static void reaper_main(int fd, unsigned slots, const char *words, const struct 
 /* ---- the runner's side ---- */
 
 /* Makes the process and the socket to it. 0, or -errno. */
-static int fork_reaper(struct oxi_reaper *r, const struct oxi_child *child, struct oxi_child_env *env)
+static int fork_reaper(struct oxi_reaper *r, const struct oxi_child *child, const struct oxi_child_env *env)
 {
 	int fds[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)

@@ -39,7 +39,7 @@ struct batch {
 
 	/* jobs on their way */
 	ox_queue *jobs;                 /* of struct oxi_job: to be started */
-	ox_queue *retries;              /* of struct oxi_job: to be started again, the one that is due first at the head */
+	ox_queue *retries;              /* of struct oxi_job: to be started again, the earliest due first */
 	ox_event *retry_sooner;         /* one is due before the one that is waited for */
 	uint64_t fed, finished;         /* finished: for good, whatever the outcome */
 	uint64_t total;                 /* jobs there will be; 0: unknown */
@@ -97,6 +97,9 @@ struct slot {
 
 /* Says why the batch cannot go on, once, and settles its exit code. Returns r, for a coroutine's end. */
 int oxi_run_fail(struct batch *b, int code, const char *what, int r);
+
+/* The same of what jobs write, with the right code. */
+int oxi_output_fail(struct batch *b, int r);
 
 /* Ends the work at once, from outside of it. */
 void oxi_run_cancel(struct batch *b);

@@ -187,11 +187,11 @@ int oxi_settings_take(int id, const char *value, struct oxi_batch_options *o)
 		return 0;
 	if (r >= 0)
 		return 1;
-	if (r == OX_EINVAL || r == OX_ENOMEM) {
-		char letter[] = { '-', (char)id, '\0' };
-		oxi_say("run", "%s%s %s: %s", id < OXI_LONG ? letter : "--", id < OXI_LONG ? "" : name_of(id), value ? value : "",
+	char letter[] = { (char)id, '\0' };
+	bool is_letter = id < OXI_LONG;
+	if (r == OX_EINVAL || r == OX_ENOMEM)
+		oxi_say("run", "%s%s %s: %s", is_letter ? "-" : "--", is_letter ? letter : name_of(id), value ? value : "",
 		        r == OX_EINVAL ? expected(id) : ox_strerror(r));
-	}
 	return OX_EINVAL;
 }
 

@@ -183,8 +183,11 @@ static int take_report(struct slot *s)
 		j->outcome.status = OXI_INTERRUPTED;
 	if (!s->report.error)
 		return 0;
-	static const char *const stages[] = { NULL, "cannot change to its folder", "cannot open its input", "cannot set its limits" };
-	const char *what = s->report.error == ENOENT && s->report.stage == OXI_AT_EXEC ? "not found" : strerror(s->report.error);
+	static const char *const stages[] = {
+		NULL, "cannot change to its folder", "cannot open its input", "cannot set its limits",
+	};
+	bool missing = s->report.error == ENOENT && s->report.stage == OXI_AT_EXEC;
+	const char *what = missing ? "not found" : strerror(s->report.error);
 	char text[128];
 	if (stages[s->report.stage])
 		snprintf(text, sizeof(text), "%s: %s", stages[s->report.stage], what);
@@ -226,7 +229,7 @@ static int end_lines(struct slot *s)
 	int r = 0;
 	for (int which = 0; which < 2 && r >= 0 && s->b->o->line_buffer; which++)
 		r = oxi_printer_add(&s->b->printer, s->job, which, &s->line[which], "", 0, true);
-	return r < 0 ? oxi_run_fail(s->b, r == -EPIPE ? OXI_EXIT_PIPE : OXI_EXIT_OUTPUT, "cannot write the output", r) : 0;
+	return r < 0 ? oxi_output_fail(s->b, r) : 0;
 }
 
 static int run_attempt(struct slot *s)

@@ -79,7 +79,8 @@ kill $writer
 
 # 28: TSTP stops everything and the clocks, CONT goes on.
 begin tstp '--timeout 3' 'i=0; while [ $i -lt 20 ]; do sleep 0.02; i=$((i + 1)); done; until [ -e $W/go ]; do sleep 0.02; done' 1 2
-stopped() { grep -q '^State:.*T' "/proc/$1/status"; }
+# Stopped, or it has ended just before that.
+stopped() { ! grep -q '^State:.*[RSD] ' "/proc/$1/status" 2>/dev/null; }
 kill -TSTP "$runner"
 holds 'TSTP: the runner stops' until_ 20 stopped "$runner"
 for pid in $(with_nonce "$nonce"); do
