@@ -78,7 +78,7 @@ is 'INT while the input is silent: exit' $? 130
 kill $writer
 
 # 28: TSTP stops everything and the clocks, CONT goes on.
-begin tstp '--timeout 3' 'i=0; while [ $i -lt 20 ]; do sleep 0.02; i=$((i + 1)); done; until [ -e $W/go ]; do sleep 0.02; done' 1 2
+begin tstp '--timeout 8' 'until [ -e $W/go ]; do sleep 0.02; done' 1 2
 # Stopped, or it has ended just before that.
 stopped() { ! grep -q '^State:.*[RSD] ' "/proc/$1/status" 2>/dev/null; }
 kill -TSTP "$runner"
@@ -88,7 +88,7 @@ for pid in $(with_nonce "$nonce"); do
 	sh*) holds 'TSTP: a job stops' until_ 20 stopped "$pid" ;;
 	esac
 done
-sleep 4         # longer than the limit: what is tested is that this time does not count
+sleep 9         # longer than the limit: what is tested is that this time does not count
 kill -CONT "$runner"
 : >"$work/go"
 wait "$runner"
