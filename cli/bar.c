@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static size_t columns(void)
+size_t oxi_bar_columns(void)
 {
 	struct winsize w;
 	return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col - 1u : 79;
@@ -16,7 +16,7 @@ static size_t columns(void)
 static void draw(struct oxi_bar *b, const char *line)
 {
 	char out[320];
-	size_t width = b->terminal ? columns() : 255;
+	size_t width = b->terminal ? oxi_bar_columns() : 255;
 	int n = snprintf(out, sizeof(out), b->terminal ? "\r%.*s\033[K" : "%.*s\n",
 	                 (int)(width < 255 ? width : 255), line);
 	ssize_t written = write(STDERR_FILENO, out, (size_t)n);

@@ -14,6 +14,9 @@ struct oxi_bar {
 /* Draws again and again, ten times a second at most, what text writes into line. Ends when cancelled. */
 OX_YIELDS int oxi_bar_run(struct oxi_bar *b, void (*text)(void *arg, char *line, size_t cap), void *arg);
 
+/* How many columns a line may have. */
+size_t oxi_bar_columns(void);
+
 /* Takes the drawn line away, so that other output can follow. */
 void oxi_bar_clear(struct oxi_bar *b);
 

@@ -12,22 +12,26 @@ enum oxi_exit {
 	OXI_EXIT_FAILED = 1,            /* a job failed; no page could be fetched */
 	OXI_EXIT_USAGE = 2,
 	OXI_EXIT_INPUT = 3,             /* the input is invalid */
+	OXI_EXIT_HALTED = 4,            /* a policy or a deadline ended the run */
 	OXI_EXIT_OUTPUT = 5,            /* the output could not be written */
 	OXI_EXIT_WORKERS = 6,           /* the processes that do the work could not be had */
 	OXI_EXIT_REFUSED = 7,           /* a pool does not want this host */
+	OXI_EXIT_HUP = 129,
 	OXI_EXIT_INT = 130,
+	OXI_EXIT_QUIT = 131,
 	OXI_EXIT_PIPE = 141,            /* standard output was closed */
 	OXI_EXIT_TERM = 143,
 };
 
 /* A table ends with an all-zero entry. */
 struct oxi_option {
-	int id;                         /* its letter, or a number from OXI_LONG up */
+	int id;                         /* its letter, or a number from OXI_LONG up; from OXI_MORE up: for --help=all */
 	const char *name;               /* the long name, without dashes */
-	const char *arg;                /* the name of its argument; NULL: it takes none */
+	const char *arg;                /* the name of its argument, in brackets if it may be left out; NULL: it takes none */
 	const char *help;               /* one line */
 };
 #define OXI_LONG 256
+#define OXI_MORE 4096
 
 struct oxi_command {
 	const char *name;

@@ -130,6 +130,41 @@ void oxi_json_string(struct oxi_json *j, const char *name, const char *text, siz
 	quote(j->out, text, len);
 }
 
+static bool is_text(const char *data, size_t len)
+{
+	for (size_t i = 0, n; i < len; i += n) {
+		n = sequence((const unsigned char *)data + i, len - i);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+static void add_base64(struct oxi_buffer *out, const unsigned char *p, size_t len)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	for (size_t i = 0; i < len; i += 3) {
+		size_t n = len - i < 3 ? len - i : 3;
+		uint32_t bits = (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (n > 2 ? p[i + 2] : 0);
+		for (size_t k = 0; k < 4; k++)
+			oxi_buffer_add_char(out, k <= n ? digits[bits >> (18 - 6 * k) & 63] : '=');
+	}
+}
+
+void oxi_json_bytes(struct oxi_json *j, const char *name, const char *data, size_t len)
+{
+	if (is_text(data, len)) {
+		oxi_json_string(j, name, data, len);
+		return;
+	}
+	oxi_json_begin(j, name, '{');
+	head(j, "$b64");
+	oxi_buffer_add_char(j->out, '"');
+	add_base64(j->out, (const unsigned char *)data, len);
+	oxi_buffer_add_char(j->out, '"');
+	oxi_json_end(j);
+}
+
 void oxi_json_text(struct oxi_json *j, const char *name, const char *text)
 {
 	if (text)

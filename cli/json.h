@@ -25,6 +25,7 @@ void oxi_json_double(struct oxi_json *j, const char *name, double value);
 void oxi_json_bool(struct oxi_json *j, const char *name, bool value);
 void oxi_json_null(struct oxi_json *j, const char *name);
 void oxi_json_string(struct oxi_json *j, const char *name, const char *text, size_t len);
+void oxi_json_bytes(struct oxi_json *j, const char *name, const char *data, size_t len);   /* not UTF-8: {"$b64":"..."} */
 void oxi_json_text(struct oxi_json *j, const char *name, const char *text);     /* NULL: null */
 void oxi_json_raw(struct oxi_json *j, const char *name, const char *json, size_t len);  /* JSON of our own making */
 

@@ -72,7 +72,7 @@ static int help(int argc, char **argv)
 	const struct oxi_command *c = find(argv[1]);
 	if (!c)
 		return OXI_EXIT_USAGE;
-	oxi_options_help(c, stdout);
+	oxi_options_help(c, argc > 2 && strcmp(argv[2], "all") == 0, stdout);
 	return OXI_EXIT_OK;
 }
 

@@ -17,7 +17,7 @@
 
 #include "cli/say.h"
 
-#define OPTIONS_MAX 64
+#define OPTIONS_MAX 128
 #define NEAR_MAX    32                  /* longer words have no near names */
 
 static size_t table_len(const struct oxi_option *o)
@@ -99,14 +99,15 @@ static int refuse(const struct oxi_command *c, int what, char **argv)
 int oxi_options_next(const struct oxi_command *c, int argc, char **argv, const char **ret_value)
 {
 	struct option longs[OPTIONS_MAX + 1] = { 0 };
-	char shorts[2 * OPTIONS_MAX + 3] = "+:";
+	char shorts[3 * OPTIONS_MAX + 3] = "+:";
 	size_t n = table_len(c->options), s = 2;
 	for (size_t i = 0; i < n && i < OPTIONS_MAX; i++) {
 		const struct oxi_option *o = &c->options[i];
-		longs[i] = (struct option){ o->name, o->arg ? required_argument : no_argument, NULL, o->id };
+		int has_arg = !o->arg ? no_argument : *o->arg == '[' ? optional_argument : required_argument;
+		longs[i] = (struct option){ o->name, has_arg, NULL, o->id };
 		if (o->id < OXI_LONG) {
 			shorts[s++] = (char)o->id;
-			if (o->arg)
+			for (int k = 0; k < has_arg; k++)       /* ":": an argument, "::": perhaps one */
 				shorts[s++] = ':';
 		}
 	}
@@ -115,23 +116,55 @@ int oxi_options_next(const struct oxi_command *c, int argc, char **argv, const c
 	if (id == '?' || id == ':')
 		return refuse(c, id, argv);
 	if (id == 'h') {
-		oxi_options_help(c, stdout);
+		if (optarg && strcmp(optarg, "all") != 0) {
+			oxi_say(c->name, "--help=%s: there is --help=all", optarg);
+			return OXI_OPTION_BAD;
+		}
+		oxi_options_help(c, optarg != NULL, stdout);
 		return OXI_OPTION_HELP;
 	}
 	*ret_value = optarg;
 	return id;
 }
 
-void oxi_options_help(const struct oxi_command *c, FILE *to)
+/* An option as help shows it: "-j, --jobs=N", "    --tag[=T]". */
+static void option_text(const struct oxi_option *o, char *text, size_t cap)
+{
+	const char *arg = o->arg ? o->arg : "";
+	bool brackets = *arg == '[';
+	snprintf(text, cap, "--%s%s%s", o->name, brackets ? "[=" : o->arg ? "=" : "", brackets ? arg + 1 : arg);
+}
+
+static void print_rest(const struct oxi_command *c, FILE *to)
+{
+	size_t column = 0;
+	for (const struct oxi_option *o = c->options; o->name; o++) {
+		char text[64];
+		if (o->id < OXI_MORE)
+			continue;
+		option_text(o, text, sizeof(text));
+		bool wrap = column == 0 || column + strlen(text) + 1 > 100;
+		fprintf(to, "%s%s", column == 0 ? "\nmore, explained by --help=all:\n   " : wrap ? "\n   " : " ", text);
+		column = wrap ? 3 + strlen(text) : column + 1 + strlen(text);
+	}
+	if (column)
+		fputc('\n', to);
+}
+
+void oxi_options_help(const struct oxi_command *c, bool all, FILE *to)
 {
 	fprintf(to, "usage: oxbow %s %s\n%s.\n\n", c->name, c->usage, c->summary);
 	for (const struct oxi_option *o = c->options; o->name; o++) {
-		char left[64];
-		snprintf(left, sizeof(left), "%c%c%c --%s%s%s", o->id < OXI_LONG ? '-' : ' ',
-		         o->id < OXI_LONG ? o->id : ' ', o->id < OXI_LONG ? ',' : ' ', o->name, o->arg ? "=" : "",
-		         o->arg ? o->arg : "");
+		char text[64], left[80];
+		if (o->id >= OXI_MORE && !all)
+			continue;
+		option_text(o, text, sizeof(text));
+		snprintf(left, sizeof(left), "%c%c%c %s", o->id < OXI_LONG ? '-' : ' ', o->id < OXI_LONG ? o->id : ' ',
+		         o->id < OXI_LONG ? ',' : ' ', text);
 		fprintf(to, "  %-28s %s\n", left, o->help);
 	}
+	if (!all)
+		print_rest(c, to);
 	if (c->notes)
 		fprintf(to, "\n%s", c->notes);
 	fprintf(to, "\nManual: man oxbow-%s\n", c->name);
@@ -188,10 +221,28 @@ int oxi_value_time(const char *text, ox_time *ret)
 		{ "", OX_SEC(1) }, { "ms", OX_MS(1) }, { "s", OX_SEC(1) },
 		{ "m", OX_SEC(60) }, { "h", OX_SEC(3600) }, { 0 },
 	};
-	uint64_t n;
-	if (with_unit(text, units, OX_SEC(365 * 86400LL), &n) < 0)
+	const uint64_t max = OX_SEC(365 * 86400LL);
+	size_t whole = strspn(text, "0123456789"), part = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+	char plain[32];
+	uint64_t n, fraction = 0;
+	if (text[whole] != '.') {
+		if (with_unit(text, units, max, &n) < 0)
+			return OX_EINVAL;
+		*ret = (ox_time)n;
+		return 0;
+	}
+	/* "1.5s" is 15 s divided by ten. */
+	const char *unit = text + whole + 1 + part;
+	if (part == 0 || part > 6 || whole == 0 || whole > 9 || strlen(unit) > 2)
 		return OX_EINVAL;
-	*ret = (ox_time)n;
+	snprintf(plain, sizeof(plain), "%.*s%.*s%s", (int)whole, text, (int)part, text + whole + 1, unit);
+	if (with_unit(plain, units, UINT64_MAX, &fraction) < 0)
+		return OX_EINVAL;
+	for (; part; part--)
+		fraction /= 10;
+	if (fraction > max)
+		return OX_EINVAL;
+	*ret = (ox_time)fraction;
 	return 0;
 }
 
@@ -212,13 +263,17 @@ int oxi_value_size(const char *text, size_t *ret)
 int oxi_value_jobs(const char *text, unsigned *ret)
 {
 	uint64_t n;
-	const char *rest;
-	if (number(text, &n, &rest) < 0 || n == 0 || n > 100000)
+	const char *rest, *digits = text + (*text == '+' || *text == '-');
+	int64_t cpus = ox_cpu_count();
+	if (number(digits, &n, &rest) < 0 || n == 0 || n > 100000)
 		return OX_EINVAL;
-	if (strcmp(rest, "%") == 0)
-		n = n * ox_cpu_count() / 100 ? n * ox_cpu_count() / 100 : 1;
+	int64_t jobs = (int64_t)n;
+	if (digits == text && strcmp(rest, "%") == 0)
+		jobs = jobs * cpus / 100;
 	else if (*rest)
 		return OX_EINVAL;
-	*ret = (unsigned)n;
+	else if (digits > text)
+		jobs = *text == '+' ? cpus + jobs : cpus - jobs;
+	*ret = jobs > 1 ? (unsigned)jobs : 1;
 	return 0;
 }

@@ -17,15 +17,16 @@ enum { OXI_OPTION_END = -1, OXI_OPTION_BAD = -2, OXI_OPTION_HELP = -3 };
  */
 int oxi_options_next(const struct oxi_command *c, int argc, char **argv, const char **ret_value);
 
-void oxi_options_help(const struct oxi_command *c, FILE *to);
+/* all: each option has its line. Else those from OXI_MORE up are only named. */
+void oxi_options_help(const struct oxi_command *c, bool all, FILE *to);
 
 /* The nearest of n names (each stride bytes after the other) to word; NULL if none is close. */
 const char *oxi_nearest(const char *word, const char *const *names, size_t stride, size_t n);
 
 /* Values. 0, or OX_EINVAL without writing *ret. */
 int oxi_value_count(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
-int oxi_value_time(const char *text, ox_time *ret);     /* "500ms" "60s" "2m" "1h"; no unit: seconds */
+int oxi_value_time(const char *text, ox_time *ret);     /* "500ms" "1.5" "60s" "2m" "1h"; no unit: seconds */
 int oxi_value_size(const char *text, size_t *ret);      /* "8MiB" "64KiB" "1GB" "512K"; no unit: bytes */
-int oxi_value_jobs(const char *text, unsigned *ret);    /* "4", or "50%" of the CPUs this process may use */
+int oxi_value_jobs(const char *text, unsigned *ret);    /* "4"; "50%" of the CPUs this process may use, "+2" more than them, "-1" fewer */
 
 #endif
