@@ -28,6 +28,7 @@
 #include "cli/bar.h"
 #include "cli/batch/print.h"
 #include "cli/command.h"
+#include "cli/quote.h"
 #include "cli/say.h"
 
 #define WINDOW     4096                 /* jobs that may be on their way, fed and not shown */
@@ -84,17 +85,15 @@ static void cancel_work(struct batch *b)
 
 /* ---- feeder ---- */
 
+/* What was fed is run to its end; after what only we are to blame for, nothing is. */
 static int input_error(struct batch *b, int r)
 {
-	char what[64];
-	snprintf(what, sizeof(what), "input line %llu", (unsigned long long)b->in->line);
-	if (r == OX_EINVAL) {
-		b->exit = OXI_EXIT_INPUT;
-		oxi_say("run", "%s holds a NUL byte (-0 reads values that end with one)", what);
-		return 0;
-	}
-	fail(b, OXI_EXIT_INPUT, r == OX_ETOOBIG ? "a line of the input" : "cannot read the input", r);
-	return r == OX_ETOOBIG ? 0 : r;
+	if (b->in->why.len == 0)
+		return fail(b, OXI_EXIT_INPUT, "cannot read the input", r);
+	b->exit = OXI_EXIT_INPUT;
+	oxi_bar_clear(&b->bar);
+	oxi_say("run", "%.*s", (int)b->in->why.len, b->in->why.data);
+	return 0;
 }
 
 static int feed_all(struct batch *b)
@@ -108,7 +107,7 @@ static int feed_all(struct batch *b)
 			return r;
 		if (r < 0)
 			return input_error(b, r);
-		struct oxi_job *j = oxi_job_new(seq, b->in->value, b->in->lists, &b->spill);
+		struct oxi_job *j = oxi_job_new(seq, b->in->value, b->in->n, &b->spill);
 		r = j ? ox_queue_put(b->jobs, j) : fail(b, OXI_EXIT_OUTPUT, "job", OX_ENOMEM);
 		if (r < 0) {
 			oxi_job_free(j);
@@ -254,6 +253,10 @@ static int run_job(struct slot *s, struct oxi_job *j)
 	size_t n = oxi_job_words(j, s->b->t, s->index + 1, &s->words);
 	if (s->words.failed)
 		return fail(s->b, OXI_EXIT_OUTPUT, "job", OX_ENOMEM);
+	if (n == 0) {
+		j->ended.error = E2BIG;
+		return oxi_job_note(j, "a placeholder", "its regular expression costs too much for this value");
+	}
 	int r = o->dry_run || o->verbose ? show_command(s, j) : 0;
 	if (r < 0 || o->dry_run)
 		return r;

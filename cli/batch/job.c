@@ -39,7 +39,7 @@ void oxi_job_free(void *job)
 size_t oxi_job_words(const struct oxi_job *j, const struct oxi_template *t, unsigned slot, struct oxi_buffer *out)
 {
 	out->len = 0;
-	return oxi_template_expand(t, &(struct oxi_values){ j->value, j->n, j->seq, slot }, out);
+	return oxi_template_expand(t, &(struct oxi_values){ .value = j->value, .n = j->n, .seq = j->seq, .slot = slot }, out);
 }
 
 int oxi_job_note(struct oxi_job *j, const char *word, const char *what)

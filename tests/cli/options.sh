@@ -4,9 +4,9 @@
 . "$(dirname "$0")/lib.sh"
 man=$here/../../man
 
-# The options that a help text names, without their arguments.
+# The options that a help text names, without their arguments. Of some commands --help=all names more than --help.
 of_help() {
-	"$oxbow" "$1" --help | sed -n 's/^  *\(-.\),* *--\([a-z-]*\).*/\1 --\2/p; s/^  *--\([a-z-]*\).*/--\1/p' | sort
+	{ "$oxbow" "$1" --help=all 2>/dev/null || "$oxbow" "$1" --help; } | sed -n 's/^  *\(-.\),* *--\([a-z-]*\).*/\1 --\2/p; s/^  *--\([a-z-]*\).*/--\1/p' | sort
 }
 of_man() {
 	sed -n 's/^\.It Fl \(.\) .*, Fl Fl \([a-z-]*\).*/-\1 --\2/p; s/^\.It Fl \(.\) , Fl Fl \([a-z-]*\).*/-\1 --\2/p
@@ -50,9 +50,8 @@ bad 2 'run: -j 0: give a number*' run -j0 true
 bad 2 'run: -j x: give a number*' run -j x true
 bad 2 'run: which command?*' run
 bad 2 'run: which command?*' run ::: 1
-bad 2 "run: '{2}': there is no such list of values, there are 1" run echo '{2}' ::: 1
-bad 2 "run: '::::'*" run echo :::: file
-bad 2 'run: values come from*' run -a /dev/null echo ::: 1
+bad 2 "run: '{2}': there is no such value, there is 1" run echo '{2}' ::: 1
+bad 2 "run: ':::::' is not known*" run echo :::::
 bad 2 'run: -u passes*' run -u -k echo ::: 1
 bad 3 'run: /nonexistent: No such file*' run -a /nonexistent echo
 bad 2 'worker: which pool?*' worker
