@@ -62,23 +62,3 @@ void oxi_buffer_free(struct oxi_buffer *b)
 	free(b->data);
 	*b = (struct oxi_buffer){ 0 };
 }
-
-void oxi_buffer_add_quoted(struct oxi_buffer *b, const char *word, size_t len)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-";
-	size_t i = 0;
-	while (i < len && word[i] && strchr(plain, word[i]))
-		i++;
-	if (len > 0 && i == len) {
-		oxi_buffer_add(b, word, len);
-		return;
-	}
-	oxi_buffer_add_char(b, '\'');
-	for (i = 0; i < len; i++) {
-		if (word[i] == '\'')
-			oxi_buffer_add_text(b, "'\\''");
-		else
-			oxi_buffer_add_char(b, word[i]);
-	}
-	oxi_buffer_add_char(b, '\'');
-}

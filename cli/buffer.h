@@ -22,7 +22,4 @@ void oxi_buffer_add_format(struct oxi_buffer *b, const char *format, ...) __attr
 char *oxi_buffer_room(struct oxi_buffer *b, size_t len);        /* at least len bytes behind data + len; NULL: failed */
 void oxi_buffer_free(struct oxi_buffer *b);                     /* empty again, and usable */
 
-/* Adds a word as a POSIX shell reads it back. */
-void oxi_buffer_add_quoted(struct oxi_buffer *b, const char *word, size_t len);
-
 #endif

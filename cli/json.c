@@ -7,23 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Length of the UTF-8 sequence at p, at most n bytes; 0: malformed (RFC 3629: no surrogates, no overlong forms). */
-static size_t sequence(const unsigned char *p, size_t n)
-{
-	if (p[0] < 0x80)
-		return 1;
-	size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-	if (p[0] < 0xc2 || p[0] > 0xf4 || len > n)
-		return 0;
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-	    (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return len;
-}
+#include "cli/utf8.h"
 
 static void escape(struct oxi_buffer *out, unsigned char c)
 {
@@ -49,7 +33,7 @@ static void quote(struct oxi_buffer *out, const char *text, size_t len)
 		i = run;
 		if (i == len)
 			break;
-		size_t n = sequence(p + i, len - i);
+		size_t n = oxi_utf8_len(p + i, len - i);
 		if (n > 1)
 			oxi_buffer_add(out, p + i, n);
 		else if (n == 1)
@@ -133,7 +117,7 @@ void oxi_json_string(struct oxi_json *j, const char *name, const char *text, siz
 static bool is_text(const char *data, size_t len)
 {
 	for (size_t i = 0, n; i < len; i += n) {
-		n = sequence((const unsigned char *)data + i, len - i);
+		n = oxi_utf8_len(data + i, len - i);
 		if (n == 0)
 			return false;
 	}

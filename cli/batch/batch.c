@@ -77,17 +77,15 @@ uint64_t oxi_run_random(struct batch *b)
 
 /* ---- feeder ---- */
 
+/* What was fed is run to its end; after what only we are to blame for, nothing is. */
 static int input_error(struct batch *b, int r)
 {
-	char what[64];
-	snprintf(what, sizeof(what), "input line %llu", (unsigned long long)b->in->line);
-	if (r == OX_EINVAL) {
-		b->exit = OXI_EXIT_INPUT;
-		oxi_say("run", "%s holds a NUL byte (-0 reads values that end with one)", what);
-		return 0;
-	}
-	oxi_run_fail(b, OXI_EXIT_INPUT, r == OX_ETOOBIG ? "a line of the input" : "cannot read the input", r);
-	return r == OX_ETOOBIG ? 0 : r;
+	if (b->in->why.len == 0)
+		return oxi_run_fail(b, OXI_EXIT_INPUT, "cannot read the input", r);
+	b->exit = OXI_EXIT_INPUT;
+	oxi_bar_clear(&b->bar);
+	oxi_say("run", "%.*s", (int)b->in->why.len, b->in->why.data);
+	return 0;
 }
 
 static int feed_all(struct batch *b)
@@ -101,7 +99,7 @@ static int feed_all(struct batch *b)
 			return r;
 		if (r < 0)
 			return input_error(b, r);
-		struct oxi_job *j = oxi_job_new(seq, b->in->value, b->in->lists, &b->spill);
+		struct oxi_job *j = oxi_job_new(seq, b->in->value, b->in->n, &b->spill);
 		r = j ? ox_queue_put(b->jobs, j) : oxi_run_fail(b, OXI_EXIT_OUTPUT, "job", OX_ENOMEM);
 		if (r < 0) {
 			oxi_job_free(j);
@@ -356,12 +354,13 @@ static void raise_descriptor_limit(void)
 
 static int open_template(struct batch *b, enum extra which, const char *text)
 {
-	const char *bad = NULL;
 	char *word = (char *)text;
 	b->has[which] = text != NULL;
-	int r = text ? oxi_template_words(&b->extra[which], &word, 1, b->in->lists, &bad) : 0;
-	if (bad)
-		oxi_say("run", "'%.8s': there is no such list of values, there are %zu", bad, b->in->lists);
+	int r = text ? oxi_template_words(&b->extra[which], &word, 1, &b->in->names, &b->in->why) : 0;
+	if (r == 0 && text)
+		r = oxi_input_complete(b->in, &b->extra[which]);
+	if (r < 0 && b->in->why.len > 0)
+		oxi_say("run", "%.*s", (int)b->in->why.len, b->in->why.data);
 	else if (r < 0)
 		oxi_say("run", "%s: %s", text, ox_strerror(r));
 	return r;

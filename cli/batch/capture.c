@@ -15,43 +15,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cli/temp.h"
+
 #define KEEP   OX_KIB(32)
 #define BUDGET OX_MIB(16)
 #define PIECE  OX_KIB(64)
-
-static int open_file(void)
-{
-	const char *dir = getenv("TMPDIR");
-	if (!dir || !*dir)
-		dir = "/tmp";
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
-		return fd;
-	char path[4096];
-	if ((size_t)snprintf(path, sizeof(path), "%s/oxbow-XXXXXX", dir) >= sizeof(path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(path);
-	return fd;
-}
-
-static int write_all(int fd, const char *p, size_t len, off_t at)
-{
-	while (len > 0) {
-		ssize_t n = pwrite(fd, p, len, at);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			p += n;
-			at += n;
-			len -= (size_t)n;
-		}
-	}
-	return 0;
-}
 
 /* Makes the last extent end at the end of the file. */
 static struct oxi_extent *last_extent(struct oxi_capture *c)
@@ -76,12 +44,12 @@ static int spill(struct oxi_capture *c, const void *data, size_t len)
 	struct oxi_spill *s = c->spill;
 	if (len == 0)
 		return 0;
-	if (s->fd < 0 && (s->fd = open_file()) < 0)
+	if (s->fd < 0 && (s->fd = oxi_temp_open()) < 0)
 		return -errno;
 	struct oxi_extent *e = last_extent(c);
 	if (!e)
 		return OX_ENOMEM;
-	int r = write_all(s->fd, data, len, s->end);
+	int r = oxi_temp_write(s->fd, data, len, s->end);
 	if (r < 0)
 		return r;
 	e->len += len;

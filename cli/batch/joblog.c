@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/quote.h"
+
 static const char HEADER[] = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
 
 void oxi_quote_words(struct oxi_buffer *out, const struct oxi_buffer *words)

@@ -60,29 +60,36 @@ static void finish_one(struct batch *b)
 static int add_first_word(struct slot *s, const struct oxi_job *j, enum extra which)
 {
 	size_t from = s->words.len;
-	oxi_job_expand(j, &s->b->extra[which], s->index, &s->words);
+	size_t n = oxi_job_expand(j, &s->b->extra[which], s->index, &s->words);
 	if (s->words.failed)
 		return OX_ENOMEM;
+	if (n == 0)
+		return OX_EINVAL;
 	s->words.len = from + strlen(s->words.data + from) + 1;
 	return 0;
 }
 
-/* Makes the job's words. Returns their number; OX_ENOMEM. */
+/* Makes the job's words. Returns their number; OX_EINVAL: a place's regular expression costs too much for the value; OX_ENOMEM. */
 static int make_words(struct slot *s, struct oxi_job *j)
 {
 	struct batch *b = s->b;
 	s->words.len = 0;
-	if ((b->has[CWD] && add_first_word(s, j, CWD) < 0) || (b->has[INPUT] && add_first_word(s, j, INPUT) < 0))
-		return OX_ENOMEM;
+	int r = b->has[CWD] ? add_first_word(s, j, CWD) : 0;
+	if (r == 0 && b->has[INPUT])
+		r = add_first_word(s, j, INPUT);
+	if (r < 0)
+		return r;
 	s->words_from = s->words.len;
 	size_t n = oxi_job_expand(j, b->t, s->index, &s->words);
 	if (b->has[TAG]) {
-		oxi_job_expand(j, &b->extra[TAG], s->index, &j->tag);
+		size_t words = oxi_job_expand(j, &b->extra[TAG], s->index, &j->tag);
 		if (j->tag.failed)
 			return OX_ENOMEM;
+		if (words == 0)
+			return OX_EINVAL;
 		j->tag.len = strlen(j->tag.data);
 	}
-	return s->words.failed ? OX_ENOMEM : (int)n;
+	return s->words.failed ? OX_ENOMEM : n == 0 ? OX_EINVAL : (int)n;
 }
 
 static struct oxi_buffer command_words(const struct slot *s)
@@ -237,6 +244,10 @@ static int run_attempt(struct slot *s)
 	const struct oxi_batch_options *o = s->b->o;
 	s->job->attempt++;
 	int n = make_words(s, s->job);
+	if (n == OX_EINVAL) {
+		s->job->outcome = (struct oxi_outcome){ .status = OXI_FAILED, .exit = 126 };
+		return add_note(s, "a placeholder", "its regular expression costs too much for this value");
+	}
 	if (n < 0)
 		return oxi_run_fail(s->b, OXI_EXIT_OUTPUT, "job", n);
 	int r = o->dry_run || o->verbose ? show_command(s) : 0;

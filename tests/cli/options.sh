@@ -54,9 +54,8 @@ bad 2 'run: -j 0: give a number*' run -j0 true
 bad 2 'run: -j x: give a number*' run -j x true
 bad 2 'run: which command?*' run
 bad 2 'run: which command?*' run ::: 1
-bad 2 "run: '{2}': there is no such list of values, there are 1" run echo '{2}' ::: 1
-bad 2 "run: '::::'*" run echo :::: file
-bad 2 'run: values come from*' run -a /dev/null echo ::: 1
+bad 2 "run: '{2}': there is no such value, there is 1" run echo '{2}' ::: 1
+bad 2 "run: ':::::' is not known*" run echo :::::
 bad 2 'run: -u passes*' run -u -k echo ::: 1
 bad 2 'run: -u passes*' run -u --results x echo ::: 1
 bad 2 'run: --lb shows*' run --lb -k echo ::: 1
@@ -76,7 +75,7 @@ bad 2 'run: --limit frob=1: give limits*' run --limit frob=1 true ::: 1
 bad 2 'run: --env x: give NAME=VALUE' run --env x true ::: 1
 bad 2 'run: --color red: give auto*' run --color=red true ::: 1
 bad 2 'run: --joblog : it must not be empty' run --joblog '' true ::: 1
-bad 2 "run: '{3}': there is no such list of values, there are 1" run --tag='{3}' true ::: 1
+bad 2 "run: '{3}': there is no such value, there is 1" run --tag='{3}' true ::: 1
 bad 3 'run: /nonexistent: No such file*' run -a /nonexistent echo
 bad 2 'worker: which pool?*' worker
 bad 2 'worker: which jobs?*' worker --join x

@@ -101,7 +101,7 @@ printf 'a\377b\0c d\0' | "$oxbow" run -k -0 printf '%s\n' >"$work/out"
 is 'case 15: bytes' "$(od -An -tx1 <"$work/out" | tr -d ' \n')" 61ff620a6320640a
 printf 'x\0y\n' | "$oxbow" run echo 2>"$work/err" >/dev/null
 is 'a NUL in a line: exit' $? 3
-has 'a NUL in a line: message' "$(cat "$work/err")" 'oxbow: run: input line 1 holds a NUL byte*'
+has 'a NUL in a line: message' "$(cat "$work/err")" 'oxbow: run: stdin:1: holds a NUL byte*'
 
 # Case 19: what cannot be run.
 : >"$work/not-executable"

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef OXBOW_CLI_QUOTE_H
+#define OXBOW_CLI_QUOTE_H
+
+#include "cli/buffer.h"
+
+/* Adds a word as a POSIX shell reads it back, in printable characters and newlines only. */
+void oxi_buffer_add_quoted(struct oxi_buffer *b, const char *word, size_t len);
+
+#endif
