@@ -5,6 +5,8 @@
  * - ZMQ_FD is an eventfd that says "a mailbox was empty and is not any more". It is not level with "readable": sending and
  *   receiving consume the signal, and a poll after one of ten messages was read sees nothing. So whoever waits for it
  *   asks oxi_channel_pending() after each batch of sends and receives, and comes back at once while that is true.
+ *   What is true is also that nothing comes without that signal once the socket was found empty, and not used since: so an
+ *   end that knows this (stirred) saves the question, which is two system calls.
  * - ROUTER_MANDATORY judges a peer at the first frame only, and a message to a dying one is accepted and lost. Without it
  *   even that hint is missing. Leases tell the truth, so there are no limits on queues here (HWM 0) either.
  * - The DEALER has no MAXMSGSIZE: it would reject what its own parent says. IMMEDIATE drops what was queued for a
@@ -111,6 +113,7 @@ int oxi_channel_new(int type, struct oxi_channel **ret)
 		return OX_ENOMEM;
 	c->pid = getpid();
 	c->peer_fd = -1;
+	c->stirred = c->monitor_stirred = true;
 	c->router = type == ZMQ_ROUTER;
 	zmq_msg_init(&c->frame);
 	r = make_socket(c, type);
@@ -145,6 +148,7 @@ void oxi_channel_free(struct oxi_channel *c)
 	}
 	free(c->out);
 	free(c->in);
+	oxi_channel_let_go(c);
 	free(c);
 }
 
@@ -201,6 +205,16 @@ bool oxi_channel_pending(struct oxi_channel *c)
 	return oxi_socket_get_int(c->socket, ZMQ_EVENTS, &events) == 0 && (events & ZMQ_POLLIN) != 0;
 }
 
+bool oxi_channel_stirred(const struct oxi_channel *c)
+{
+	return c->stirred;
+}
+
+void oxi_channel_stir(struct oxi_channel *c)
+{
+	c->stirred = true;
+}
+
 /* Sends a frame and gives it to the library, or closes it. */
 static int send_frame(struct oxi_channel *c, zmq_msg_t *frame, int flags)
 {
@@ -234,6 +248,7 @@ static int send_message(struct oxi_channel *c, const struct oxi_peer *peer, cons
 	uint8_t head[OXI_WIRE_HEADER];
 	int r = 0;
 
+	c->stirred = true;
 	oxi_header_encode(head, h);
 	if (peer != NULL)
 		r = send_bytes(c, peer->id, peer->len, ZMQ_SNDMORE);
@@ -370,6 +385,8 @@ int oxi_channel_receive(struct oxi_channel *c, struct oxi_received *ret)
 
 		if (r > 0)
 			*ret = got;
+		if (r == 0)
+			c->stirred = false;
 		if (r != OX_EPROTO)
 			return r;
 		c->malformed++;

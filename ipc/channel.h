@@ -7,14 +7,13 @@
  *
  * The parent connects and each worker listens, at a name of its own. The other way round cannot be made safe: an
  * accept in libzmq aborts the process when it meets EMFILE, and a listener cannot be closed in time, because
- * zmq_unbind ends the connections that came through it. A connect that meets EMFILE is tried again. The listener is made
- * by whoever forks the worker, so that the parent's first attempt reaches it and the worker starts meanwhile.
+ * zmq_unbind ends the connections that came through it. A connect that meets EMFILE is tried again.
  *
- *	parent                                  who forks              worker
+ *	parent                                  who forks                worker
  *	oxi_channel_new_parent                  oxi_channel_prepare
- *	oxi_channel_make_name  ---------------> oxi_channel_listen --> oxi_channel_new_worker: waits for the connection
- *	oxi_channel_expect     <----- forked ---'
- *	oxi_channel_receive    <-------------------------------------- HELLO ...
+ *	oxi_channel_make_name  ----------------------------------------> oxi_channel_new_worker
+ *	oxi_channel_expect     <---- "it listens", by another way ------ oxi_channel_await_parent
+ *	oxi_channel_receive    <---------------------------------------- HELLO ...
  *	oxi_channel_forget, when the worker is dead and what it had sent was received
  */
 #ifndef OXBOW_IPC_CHANNEL_H
@@ -49,8 +48,8 @@ int oxi_channel_new_parent(struct oxi_channel **ret);                  /* 0; -er
 /* A fresh name for one worker, "@oxbow-<32 hex>" (an abstract socket: no file). 0; -errno. */
 int oxi_channel_make_name(char name[OXI_CHANNEL_NAME]);
 /*
- * Keeps trying to connect to the worker of this name until it is forgotten. Call it when its listener is there: else it
- * tries every few milliseconds. 0; -errno.
+ * Keeps trying to connect to the worker of this name until it is forgotten. Call it when it listens: else it tries every
+ * few milliseconds. 0; -errno.
  */
 int oxi_channel_expect(struct oxi_channel *c, const char *name);
 /*
@@ -61,21 +60,19 @@ void oxi_channel_forget(struct oxi_channel *c, const char *name);
 
 /* ---- who forks workers ---- */
 /*
- * Does once what each of them would have to do. Occupies all free descriptors below a floor: 512, or less where
- * RLIMIT_NOFILE is low. A worker's channel then lies above it, and when that is made the worker closes those below: so
- * no file which a job opens later ever has the number of one that a job closed under us. The floor; -EMFILE, -errno.
+ * Does once what each of them would have to do. The floor above which a worker's own descriptors shall lie: 512, or less
+ * where RLIMIT_NOFILE is low. So no file which a job opens later ever has the number of one that a job closed under
+ * us. -EMFILE: there is too little room; -errno.
  */
 int oxi_channel_prepare(void);
-/* A listening socket for one worker, to be left to it. The descriptor; -EADDRINUSE, -errno. */
-int oxi_channel_listen(const char *name);
 
 /* ---- worker's end ---- */
 /*
- * Waits until the process parent has connected to the listener (no other process is let in). listener: given; the lowest
- * descriptor of the channel, which takes the free ones from there on. 0; -ETIMEDOUT: the parent did not come within
- * 10 s; -EMFILE, -errno.
+ * Listens for the process parent; no other is let in, or, with 0, only those of this user. Until it has come, all free descriptors below the floor are
+ * occupied. 0; -EADDRINUSE, -EMFILE, -errno.
  */
-int oxi_channel_new_worker(const char *name, int listener, pid_t parent, struct oxi_channel **ret);
+int oxi_channel_new_worker(const char *name, int floor, pid_t parent, struct oxi_channel **ret);
+int oxi_channel_await_parent(struct oxi_channel *c);    /* blocks until it is connected. 0; -errno */
 /* True while the channel's descriptors are its own: a job may have closed them. */
 bool oxi_channel_intact(const struct oxi_channel *c);
 
@@ -128,8 +125,17 @@ int oxi_channel_send_body(struct oxi_channel *c, const struct oxi_peer *peer, co
 int oxi_channel_receive(struct oxi_channel *c, struct oxi_received *ret);
 /* Re-reads the socket's state: true if receive would give something. To be asked after every batch of sends and receives. */
 bool oxi_channel_pending(struct oxi_channel *c);
-/* Worker: blocks until a message is there. 1; 0 after timeout_ms (-1: for ever); -ECONNRESET: the parent's end is gone. */
-int oxi_channel_wait(struct oxi_channel *c, int timeout_ms);
+/*
+ * True if there may be something, because the descriptor was readable (the parent's end is told so: stir) or the socket was
+ * used since receive found nothing. Costs nothing to ask.
+ */
+bool oxi_channel_stirred(const struct oxi_channel *c);
+void oxi_channel_stir(struct oxi_channel *c);
+/*
+ * Worker: blocks until a message is there, or the descriptor other (-1: none) is readable. 1; 2: other; 0 after timeout_ms
+ * (-1: for ever); -ECONNRESET: the parent's end is gone.
+ */
+int oxi_channel_wait(struct oxi_channel *c, int other, int timeout_ms);
 uint64_t oxi_channel_malformed(const struct oxi_channel *c);
 void oxi_channel_free(struct oxi_channel *c);            /* LINGER 0; takes NULL, and one that came through a fork */
 

@@ -31,6 +31,8 @@ struct oxi_channel {
 	int fd, monitor_fd;
 	bool router;                    /* messages begin with the peer's id */
 	bool remote;                    /* messages of other versions are handed up too */
+	bool stirred;                   /* there may be a message: false once none was found, and nothing happened since */
+	bool monitor_stirred;           /* the same of the monitor's events */
 	int peer_fd;                    /* worker: of the connection, as the monitor's events say it; -1: none (any more) */
 	uint64_t malformed;
 	void *out;                      /* oxi_channel_body, not sent yet */
@@ -41,6 +43,8 @@ struct oxi_channel {
 	size_t in_cap;
 	struct own_fd own[OXI_FDS];     /* worker: for oxi_channel_intact() */
 	unsigned own_count;
+	int *held, held_count;          /* worker: descriptors that occupy numbers below the floor, until the parent has come */
+	int first;                      /* worker: the lowest of its descriptors */
 	struct oxi_gate *gate;          /* listener: who is let in; NULL: no listener */
 	int link;                       /* joiner: what oxi_channel_link() answers */
 };
@@ -54,5 +58,6 @@ int oxi_channel_monitor(struct oxi_channel *c, int events);
 /* One event of the monitor: its number, and *ret_value: whom it is about, or why; 0: none now; -errno. */
 int oxi_channel_event(struct oxi_channel *c, int *ret_value);
 void oxi_gate_close(struct oxi_channel *c);             /* channel_remote.c */
+void oxi_channel_let_go(struct oxi_channel *c);         /* channel_local.c: of what is held */
 
 #endif

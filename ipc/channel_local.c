@@ -29,10 +29,7 @@
 
 #include "ipc/channel_inside.h"
 
-enum {
-	OXI_FLOOR = 512,                /* lowest descriptor of a worker's channel */
-	CONNECT_MS = 10000,
-};
+enum { OXI_FLOOR = 512 };               /* lowest descriptor of a worker's own */
 
 /* ---- the parent's end ---- */
 
@@ -74,6 +71,7 @@ int oxi_channel_expect(struct oxi_channel *c, const char *name)
 {
 	char endpoint[OXI_CHANNEL_NAME + 8];
 
+	c->stirred = true;
 	return zmq_connect(c->socket, endpoint_of(name, endpoint)) == 0 ? 0 : -errno;
 }
 
@@ -81,66 +79,170 @@ void oxi_channel_forget(struct oxi_channel *c, const char *name)
 {
 	char endpoint[OXI_CHANNEL_NAME + 8];
 
+	c->stirred = true;
 	zmq_disconnect(c->socket, endpoint_of(name, endpoint));
 }
 
 /* ---- who forks workers ---- */
 
-/* Where the limit is low the floor is too: room for the channel goes first. */
-static int raise_floor(void)
+int oxi_channel_prepare(void)
 {
+	static void *kept;
 	struct rlimit limit;
-	int fd, first, floor;
 
+	if (kept == NULL && (kept = zmq_ctx_new()) == NULL)
+		return -errno;
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return -errno;
 	if (limit.rlim_cur < 2 * OXI_FDS)
 		return -EMFILE;
-	floor = limit.rlim_cur < OXI_FLOOR + OXI_FDS ? (int)limit.rlim_cur - OXI_FDS : OXI_FLOOR;
-	first = fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	while (fd >= 0 && fd < floor)
-		fd = fcntl(first, F_DUPFD_CLOEXEC, fd + 1);
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return floor;
+	return limit.rlim_cur < OXI_FLOOR + OXI_FDS ? (int)limit.rlim_cur - OXI_FDS : OXI_FLOOR;
 }
 
-int oxi_channel_prepare(void)
-{
-	static void *kept;
+/* ---- the worker's end: making it ---- */
 
-	if (kept == NULL)
-		kept = zmq_ctx_new();
-	return kept != NULL ? raise_floor() : -errno;
-}
-
-int oxi_channel_listen(const char *name)
+/* The listening socket, above the floor. */
+static int listen_at(const char *name, int floor)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	size_t len = strlen(name);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int low = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = low >= 0 ? fcntl(low, F_DUPFD_CLOEXEC, floor) : -1, r = 0;
 
-	if (fd < 0)
-		return -errno;
 	memcpy(a.sun_path + 1, name + 1, len - 1);      /* '@' stands for the NUL of an abstract name */
-	if (bind(fd, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0 || listen(fd, 1) < 0) {
-		int r = -errno;
-
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0 || listen(fd, 1) < 0)
+		r = -errno;
+	if (low >= 0)
+		close(low);
+	if (r < 0 && fd >= 0)
 		close(fd);
-		return r;
-	}
-	return fd;
+	return r < 0 ? r : fd;
 }
 
-/* ---- the worker's end ---- */
-
-/* Waits for the descriptors; EINTR counts as "look again". */
-static void wait_fds(struct oxi_channel *c, int timeout_ms)
+/* Occupies all free numbers below the floor. */
+static int hold(struct oxi_channel *c, int floor)
 {
-	struct pollfd p[2] = { { .fd = c->fd, .events = POLLIN }, { .fd = c->monitor_fd, .events = POLLIN } };
+	int fd = 2;
 
-	poll(p, 2, timeout_ms);
+	c->held = malloc((size_t)floor * sizeof *c->held);
+	if (c->held == NULL)
+		return OX_ENOMEM;
+	while ((fd = fcntl(c->first, F_DUPFD_CLOEXEC, fd + 1)) >= 0 && fd < floor)
+		c->held[c->held_count++] = fd;
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+void oxi_channel_let_go(struct oxi_channel *c)
+{
+	while (c->held_count > 0)
+		close(c->held[--c->held_count]);
+	free(c->held);
+	c->held = NULL;
+}
+
+/* What is open from the listener on is the channel's. */
+static void note_own(struct oxi_channel *c)
+{
+	for (int fd = c->first; fd < c->first + 2 * OXI_FDS && c->own_count < OXI_FDS; fd++) {
+		struct stat st;
+
+		if (fstat(fd, &st) == 0)
+			c->own[c->own_count++] = (struct own_fd){ .fd = fd, .dev = st.st_dev, .ino = st.st_ino };
+	}
+}
+
+static int bind_for(struct oxi_channel *c, const char *name, pid_t parent)
+{
+	char endpoint[OXI_CHANNEL_NAME + 8];
+	uid_t user = geteuid();
+	int r = parent != 0 ? zmq_setsockopt(c->socket, ZMQ_IPC_FILTER_PID, &parent, sizeof(parent))
+	                    : zmq_setsockopt(c->socket, ZMQ_IPC_FILTER_UID, &user, sizeof(user));
+
+	if (r < 0 ||
+	    zmq_setsockopt(c->socket, ZMQ_USE_FD, &c->first, sizeof(c->first)) < 0 ||
+	    zmq_bind(c->socket, endpoint_of(name, endpoint)) < 0)
+		return -errno;
+	return 0;
+}
+
+/* The descriptors of what is made lie above the floor because those below are taken: held by copies of the listener. */
+static int make_worker(const char *name, int floor, pid_t parent, int listener, struct oxi_channel **ret)
+{
+	struct oxi_channel holder = { .first = listener };
+	int r = hold(&holder, floor);
+
+	if (r == 0)
+		r = oxi_channel_new(ZMQ_DEALER, ret);
+	if (r < 0) {
+		oxi_channel_let_go(&holder);
+		close(listener);
+		return r;
+	}
+	(*ret)->first = listener;
+	(*ret)->held = holder.held;
+	(*ret)->held_count = holder.held_count;
+	(*ret)->aligns = true;
+	r = oxi_channel_monitor(*ret, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED);
+	return r == 0 ? bind_for(*ret, name, parent) : r;
+}
+
+int oxi_channel_new_worker(const char *name, int floor, pid_t parent, struct oxi_channel **ret)
+{
+	struct oxi_channel *c = NULL;
+	int listener = listen_at(name, floor);
+	int r = listener < 0 ? listener : make_worker(name, floor, parent, listener, &c);
+
+	if (r < 0)
+		oxi_channel_free(c);
+	else
+		*ret = c;
+	return r;
+}
+
+/* The socket's own descriptor says only that its mailbox has something, and nobody looks there yet. */
+static int await_handshake(struct oxi_channel *c)
+{
+	for (;;) {
+		int fd, event = oxi_channel_event(c, &fd);
+
+		if (event < 0)
+			return event;
+		if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
+			return 0;
+		if (event == ZMQ_EVENT_ACCEPTED)
+			c->peer_fd = fd;
+		if (event == 0)
+			poll(&(struct pollfd){ .fd = c->monitor_fd, .events = POLLIN }, 1, -1);
+	}
+}
+
+int oxi_channel_await_parent(struct oxi_channel *c)
+{
+	int r = await_handshake(c);
+
+	oxi_channel_let_go(c);
+	if (r == 0)
+		note_own(c);
+	return r;
+}
+
+/* ---- the worker's end: using it ---- */
+
+/* Waits for the descriptors; EINTR counts as "look again". True: the other one is readable. */
+static bool wait_fds(struct oxi_channel *c, int other, int timeout_ms)
+{
+	struct pollfd p[3] = {
+		{ .fd = c->fd, .events = POLLIN }, { .fd = c->monitor_fd, .events = POLLIN }, { .fd = other, .events = POLLIN },
+	};
+
+	if (poll(p, 3, timeout_ms) <= 0)
+		return false;
+	c->stirred = c->stirred || p[0].revents != 0;
+	c->monitor_stirred = c->monitor_stirred || p[1].revents != 0;
+	return p[2].revents != 0;
 }
 
 static int64_t now_ms(void)
@@ -149,72 +251,6 @@ static int64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static int wait_connected(struct oxi_channel *c)
-{
-	int64_t end = now_ms() + CONNECT_MS;
-
-	for (;;) {
-		int fd;
-		int event = oxi_channel_event(c, &fd);
-
-		if (event < 0)
-			return event;
-		if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
-			return 0;
-		if (event == ZMQ_EVENT_ACCEPTED)
-			c->peer_fd = fd;
-		if (event != 0)
-			continue;
-		if (now_ms() >= end)
-			return -ETIMEDOUT;
-		/* The socket's own descriptor says only that its mailbox has something, and nobody looks there yet. */
-		poll(&(struct pollfd){ .fd = c->monitor_fd, .events = POLLIN }, 1, (int)(end - now_ms()));
-	}
-}
-
-static int accept_parent(struct oxi_channel *c, const char *name, int listener, pid_t parent)
-{
-	char endpoint[OXI_CHANNEL_NAME + 8];
-	int r = oxi_channel_monitor(c, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED);
-
-	c->aligns = true;
-	if (r < 0)
-		return r;
-	if (zmq_setsockopt(c->socket, ZMQ_IPC_FILTER_PID, &parent, sizeof(parent)) < 0 ||
-	    zmq_setsockopt(c->socket, ZMQ_USE_FD, &listener, sizeof(listener)) < 0 ||
-	    zmq_bind(c->socket, endpoint_of(name, endpoint)) < 0)
-		return -errno;
-	return wait_connected(c);
-}
-
-/* What is open from the listener on is the channel's. */
-static void note_own(struct oxi_channel *c, int from)
-{
-	for (int fd = from; fd < from + 2 * OXI_FDS && c->own_count < OXI_FDS; fd++) {
-		struct stat st;
-
-		if (fstat(fd, &st) == 0)
-			c->own[c->own_count++] = (struct own_fd){ .fd = fd, .dev = st.st_dev, .ino = st.st_ino };
-	}
-}
-
-int oxi_channel_new_worker(const char *name, int listener, pid_t parent, struct oxi_channel **ret)
-{
-	struct oxi_channel *c;
-	int r = oxi_channel_new(ZMQ_DEALER, &c);
-
-	if (r < 0)
-		return r;
-	r = accept_parent(c, name, listener, parent);
-	if (r < 0) {
-		oxi_channel_free(c);
-		return r;
-	}
-	note_own(c, listener);
-	*ret = c;
-	return 0;
 }
 
 bool oxi_channel_intact(const struct oxi_channel *c)
@@ -234,30 +270,27 @@ static bool parent_gone(struct oxi_channel *c)
 {
 	int event, fd;
 
+	c->monitor_stirred = false;
 	while (c->peer_fd >= 0 && (event = oxi_channel_event(c, &fd)) != 0)
 		if (event < 0 || (event == ZMQ_EVENT_DISCONNECTED && fd == c->peer_fd))
 			c->peer_fd = -1;
 	return c->peer_fd < 0;
 }
 
-int oxi_channel_wait(struct oxi_channel *c, int timeout_ms)
+int oxi_channel_wait(struct oxi_channel *c, int other, int timeout_ms)
 {
 	int64_t end = timeout_ms < 0 ? INT64_MAX : now_ms() + timeout_ms;
 
 	for (;;) {
-		int64_t left;
-
-		if (oxi_channel_pending(c))
+		if (c->stirred && oxi_channel_pending(c))
 			return 1;
-		if (parent_gone(c))
+		c->stirred = false;
+		if ((c->monitor_stirred || c->peer_fd < 0) && parent_gone(c))
 			return -ECONNRESET;
-		if (timeout_ms < 0) {
-			wait_fds(c, -1);
-			continue;
-		}
-		left = end - now_ms();
-		if (left <= 0)
+		int64_t left = timeout_ms < 0 ? -1 : end - now_ms();
+		if (timeout_ms >= 0 && left <= 0)
 			return 0;
-		wait_fds(c, left > INT_MAX ? INT_MAX : (int)left);
+		if (wait_fds(c, other, left > INT_MAX ? INT_MAX : (int)left))
+			return 2;
 	}
 }

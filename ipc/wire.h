@@ -24,7 +24,7 @@
 /* name, number, who sends it (P: parent, W: worker), what it says */
 #define OXI_MESSAGES(X)                                                                         \
 	X(HELLO,      1, "W", "generation and secret of a new worker")                          \
-	X(WELCOME,    2, "P", "accepted: initialise")                                           \
+	X(WELCOME,    2, "P", "accepted (remote workers)")                                      \
 	X(REFUSE,     3, "P", "not accepted; status says why")                                  \
 	X(CREDIT,     4, "W", "ready, or not: status of worker_init")                           \
 	X(JOBS,       5, "P", "jobs to run, with grants of result room")                        \

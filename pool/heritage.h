@@ -14,6 +14,7 @@
 #define OXBOW_POOL_HERITAGE_H
 
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #include <oxbow/actor.h>
 #include <oxbow/callback.h>
@@ -27,6 +28,8 @@
 #define OXI_INLINE      OX_KIB(4)       /* payloads up to this travel in the message */
 #define OXI_OUTBOXES    4u
 #define OXI_OUTBOX      OX_KIB(64)      /* results of one message */
+#define OXI_INBOXES     4u
+#define OXI_INBOX       OX_KIB(64)      /* of the jobs of one message; larger ones go through the channel */
 #define OXI_BATCH       256u            /* jobs in one message, at most */
 #define OXI_FRAMES      64u             /* of a crash's backtrace */
 #define OXI_SECRET      16u             /* bytes */
@@ -65,7 +68,7 @@ struct oxi_pool_page {
 	unsigned workers, jobs;
 	unsigned places;                /* slots s and s + places are never both asked to run jobs: they share a CPU */
 	bool pin;
-	bool sandbox, strict_state, warn_of_strays;
+	bool sandbox, strict_state, warn_of_strays, pid_namespace;
 	unsigned keep_state;            /* enum ox_state, or-ed: what jobs may change and leave */
 	int nice;
 	size_t max_core, max_data, max_files, max_file_size;    /* 0: as it is; but no core */
@@ -107,7 +110,18 @@ static inline uint64_t oxi_claim(uint64_t lease, enum oxi_claim state)
 struct oxi_outbox {
 	_Atomic uint32_t seq, count;
 	_Atomic uint32_t len;
+	_Atomic uint32_t sent;          /* = seq: it is complete, and to be read here; no message comes */
 	_Alignas(64) uint8_t body[OXI_OUTBOX];
+};
+
+/*
+ * The head of a JOBS message that is read where it lies, inbox_body[seq % OXI_INBOXES]. The parent fills it when the worker
+ * has worked off what was in it before.
+ */
+struct oxi_inbox {
+	_Atomic uint32_t seq;           /* written last */
+	uint32_t before;                /* JOBS messages sent through the channel before this one */
+	uint32_t count, len;            /* records; bytes of the body */
 };
 
 /*
@@ -140,8 +154,23 @@ struct oxi_slot {
 	uint32_t architecture;          /* that the number belongs to, as AUDIT_ARCH_ says it */
 	uint32_t frame_count;
 	void *frames[OXI_FRAMES];
+	/* in a PID namespace: its pid outside, and what its keeper writes when it has ended */
+	_Atomic int32_t pid;
+	_Atomic uint32_t ended;
+	int32_t end_status;             /* as wait() says it */
+	struct rusage end_usage;
+	/* bells: set by who waits or has rung, exchanged for 0 by who rings or comes (pool/parent_bell.c) */
+	_Alignas(64) _Atomic uint32_t asleep;           /* the worker: rung only then */
+	_Atomic uint32_t rung;          /* by the worker, and the parent has not come yet */
+	/* the worker writes */
+	_Atomic uint32_t taken;         /* inboxes worked off */
+	_Atomic uint32_t ready;         /* 1: worker_init is over, jobs may come */
+	_Atomic uint32_t listening;     /* 1: the parent is to connect to its channel */
 	/* the parent writes */
-	_Alignas(64) _Atomic uint32_t received;         /* RESULTS messages so far */
+	_Alignas(64) struct oxi_inbox inbox[OXI_INBOXES];
+	_Atomic uint32_t summoned;      /* 1: something is to come through the channel */
+	_Atomic uint32_t drain;         /* not 0: nothing comes any more; 1 + the JOBS messages through the channel */
+	_Atomic uint32_t received;      /* RESULTS messages so far */
 	_Atomic uint64_t logged;        /* LOG messages handled */
 	/* cell lease % OXI_CLAIMS: the job that was last told to end. Leases are not used twice, so it is never cleared */
 	_Alignas(64) _Atomic uint64_t told[OXI_CLAIMS];
@@ -150,6 +179,8 @@ struct oxi_slot {
 	/* the worker writes */
 	_Alignas(64) struct oxi_report report[OXI_DEPTH];
 	struct oxi_outbox outbox[OXI_OUTBOXES];
+	/* the parent writes */
+	_Alignas(64) uint8_t inbox_body[OXI_INBOXES][OXI_INBOX];
 };
 
 /* All that a worker process is given by the fork. */
@@ -160,8 +191,8 @@ struct oxi_heritage {
 	uint32_t generation;
 	uint8_t secret[OXI_SECRET];     /* known to this worker and the parent: HELLO repeats it */
 	char channel[OXI_CHANNEL_NAME];
-	int floor;                      /* all descriptors from 3 to below it are occupied, until the channel is made */
-	int listener;                   /* of the channel */
+	int floor;                      /* its own descriptors lie above it */
+	int bell, ring;                 /* its own; the parent's */
 	int output, errors;             /* for descriptors 1 and 2; -1: they stay */
 };
 

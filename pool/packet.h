@@ -5,7 +5,7 @@
  *
  *	control socket, one a process            main -> spawner  POOL  + memfd, pool's socket
  *	                                         spawner -> main  ANSWER;  STANDBY + the standby's control socket
- *	pool's socket                            main -> spawner  FORK  + output, errors, if they go anywhere
+ *	pool's socket                            main -> spawner  FORK  + two bells; output, errors, if they go anywhere
  *	                                         spawner -> main  FORKED + pidfd;  DIED
  *	    main shuts down its sending side: close. The spawner closes its end: all the pool's processes are gone.
  */
@@ -37,7 +37,7 @@ struct oxi_packet {
 	};
 };
 
-#define OXI_PACKET_FDS 2
+#define OXI_PACKET_FDS 4
 
 /* 0; -errno (-EAGAIN: the socket is full; -EPIPE: the other end is gone). fds: n to hand over; they stay open here. */
 int oxi_packet_send(int socket, const struct oxi_packet *p, const int *fds, unsigned n);

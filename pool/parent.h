@@ -133,7 +133,8 @@ struct oxi_seat {
 	bool doomed;                    /* to be killed as soon as its pidfd is there */
 	pid_t pid;                      /* 0: not known yet */
 	int pidfd;                      /* -1 */
-	struct oxi_peer peer;           /* once it has said HELLO */
+	bool expected;                  /* its channel listens, and main connects */
+	struct oxi_peer peer;           /* once it has said HELLO there */
 	uint8_t secret[OXI_SECRET];
 	char channel[OXI_CHANNEL_NAME];
 	struct oxi_slot *shared;
@@ -142,6 +143,8 @@ struct oxi_seat {
 	size_t memory_limit;            /* that it went over; 0 */
 	uint32_t received;              /* RESULTS messages handled */
 	uint32_t harvested;             /* results of the next one that were taken from the outbox beforehand */
+	int bell;                       /* -1: none yet */
+	uint32_t posted, by_channel;    /* JOBS messages put in inboxes, and sent through the channel */
 	struct oxi_grant grant[OXI_GRANTS];
 	struct oxi_transfer *transfer;  /* of a payload in chunks; NULL: there was none yet */
 	struct oxi_output output, errors;       /* errors: where they are tagged, a pipe of their own */
@@ -203,7 +206,9 @@ struct ox_pool {
 	/* events: all descriptors of the pool are in one epoll instance */
 	struct oxi_chaos chaos;         /* as the pool's page has it */
 	uint64_t dice;                  /* times that it was asked here */
-	int epoll, timer;
+	int epoll, timer, bell;
+	bool rung;                      /* the bell, and not all has been taken */
+	unsigned bell_next;             /* the seat to be looked at first */
 	ox_time timer_at, timer_set;    /* wanted, and what the kernel has */
 	ox_time checkup_at;             /* the next look at the workers */
 	ox_time calm_at;                /* and at memory that may go back to the system; OX_NEVER: there is none */
@@ -250,11 +255,27 @@ const char *oxi_pool_name(const ox_pool *p);            /* for the log */
 void oxi_pool_degraded(ox_pool *p, int status);         /* a worker was refused: told to the log once */
 void oxi_pool_restored(ox_pool *p);                     /* one is ready: no more refused ones? Told too */
 int oxi_pool_find_spawner(ox_pool *p);  /* 0; -errno, OX_ESTATE */
-enum oxi_event { OXI_EVENT_CHANNEL, OXI_EVENT_SPAWNER, OXI_EVENT_TIMER, OXI_EVENT_OUTPUT, OXI_EVENT_DEATH };
+enum oxi_event { OXI_EVENT_CHANNEL, OXI_EVENT_BELL, OXI_EVENT_SPAWNER, OXI_EVENT_TIMER, OXI_EVENT_OUTPUT, OXI_EVENT_DEATH };
 int oxi_pool_listen(ox_pool *p, int fd, enum oxi_event what, unsigned slot);
 void oxi_pool_unlisten(const ox_pool *p, int *fd);      /* closes it; a fork of the program may have a copy, so it is taken out first */
 
 const struct oxi_kind *oxi_pool_find_kind(const ox_pool *p, const ox_job *job);         /* NULL: it has none such */
+
+/* ---- bells: the short way to and from a worker (parent_bell.c) ---- */
+
+int oxi_bell_open(ox_pool *p);          /* 0; -errno */
+void oxi_bell_close(ox_pool *p);
+int oxi_bell_ready(struct oxi_seat *s);         /* makes the seat's, once. 0; -errno */
+void oxi_bell_reset(struct oxi_seat *s);        /* before there is a new worker */
+/* Room for the body of a JOBS message; post, and it is there. NULL: this one has to go through the channel. */
+uint8_t *oxi_bell_inbox(struct oxi_seat *s, size_t len);
+void oxi_bell_post(struct oxi_seat *s, uint32_t count, size_t len);
+void oxi_bell_summon(struct oxi_seat *s);       /* the worker shall open its channel */
+void oxi_bell_drain(struct oxi_seat *s);        /* it shall end when it has worked off what it has */
+/* The pool's bell was rung: takes what has been left, until that were so many records; p->rung: not all. */
+void oxi_bell_answer(ox_pool *p, uint32_t budget);
+/* Takes what one worker has left, in order. The number of records. */
+uint32_t oxi_bell_take(ox_pool *p, struct oxi_seat *s);
 
 /* ---- inputs that crash workers ---- */
 
@@ -398,6 +419,7 @@ extern const struct oxi_dispatch_ops oxi_transport_ops;
 
 int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation);
 void oxi_seat_kill(struct oxi_seat *s);
+void oxi_seat_look(ox_pool *p, struct oxi_seat *s);      /* what the worker says of itself in its slot */
 void oxi_seat_forked(ox_pool *p, struct oxi_seat *s, int status, pid_t pid, int pidfd);
 void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusage *usage);
 bool oxi_seats_empty(const ox_pool *p);
@@ -456,6 +478,8 @@ size_t oxi_pool_max_result(const ox_pool *p, unsigned kind);    /* bytes */
 
 /* A RESULTS body from a worker, from record first on; or what its outboxes hold beyond what was received. */
 void oxi_transport_results(ox_pool *p, struct oxi_seat *s, const void *body, size_t len, uint32_t count, uint32_t first);
+/* The next RESULTS message of this worker, whole. */
+void oxi_transport_received(ox_pool *p, struct oxi_seat *s, const void *body, size_t len, uint32_t count);
 void oxi_transport_harvest(ox_pool *p, struct oxi_seat *s, bool dead);
 /* A message about one job. payload: r->length bytes, unless r says that they are in the arena. 0; -errno. */
 int oxi_transport_tell(ox_pool *p, struct oxi_seat *s, enum oxi_message type, const struct oxi_record *r, const void *payload);

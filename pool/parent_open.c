@@ -176,6 +176,7 @@ static int write_page(ox_pool *p)
 	page->strict_state = p->options.strict_state;
 	page->keep_state = p->options.keep_state;
 	page->warn_of_strays = p->options.strays == OX_STRAYS_WARN;
+	page->pid_namespace = p->options.pid_namespace;
 	page->nice = p->options.nice;
 	page->max_core = p->options.max_core;
 	page->max_data = p->options.max_data;
@@ -260,7 +261,7 @@ static int make_seats(ox_pool *p)
 		return OX_ENOMEM;
 	for (unsigned i = 0; i < n; i++) {
 		p->seats[i].slot = i;
-		p->seats[i].pidfd = p->seats[i].output.fd = p->seats[i].errors.fd = -1;
+		p->seats[i].pidfd = p->seats[i].bell = p->seats[i].output.fd = p->seats[i].errors.fd = -1;
 		p->seats[i].shared = oxi_pool_slot(&p->arena, i);
 	}
 	for (unsigned i = 0; i <= p->arena.zones; i++)
@@ -326,6 +327,8 @@ static int build(ox_pool *p, const ox_pool_options *o)
 	if (r == 0)
 		r = oxi_pool_listen(p, oxi_channel_fd(p->channel), OXI_EVENT_CHANNEL, 0);
 	if (r == 0)
+		r = oxi_bell_open(p);
+	if (r == 0)
 		r = oxi_remote_open(p);
 	return r == 0 ? make_dispatch(p) : r;
 }
@@ -342,6 +345,7 @@ void oxi_pool_dismantle(ox_pool *p)
 		oxi_free(p->seats[i].errors.data);
 		oxi_free(p->seats[i].transfer);
 	}
+	oxi_bell_close(p);
 	oxi_free(p->seats);
 	int fds[] = { p->spawner, p->timer, p->epoll, p->arena.fd };
 	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
@@ -351,7 +355,7 @@ void oxi_pool_dismantle(ox_pool *p)
 	oxi_shared_close(p);
 	p->channel = NULL;
 	p->seats = NULL;
-	p->arena.fd = p->spawner = p->timer = p->epoll = -1;
+	p->arena.fd = p->spawner = p->timer = p->bell = p->epoll = -1;
 }
 
 void oxi_pool_unref(ox_pool *p)
@@ -395,7 +399,7 @@ int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
 		return OX_ENOMEM;
 	p->magic = OXI_POOL_MAGIC;
 	p->users = 1;
-	p->arena.fd = p->spawner = p->timer = p->epoll = -1;
+	p->arena.fd = p->spawner = p->timer = p->bell = p->epoll = -1;
 	p->timer_at = p->timer_set = p->kill_at = p->checkup_at = p->calm_at = OX_NEVER;
 	p->oom_kills = oxi_oom_kills();
 	oxi_pool_init_hooks(p);

@@ -8,7 +8,7 @@
  * real time whatever clock the loop has.
  *
  * A turn handles what has come and lets the dispatcher send. ZeroMQ's descriptor tells of changes only, so a
- * turn ends by asking for the channel's state; what is left to do is done in the loop's next turn.
+ * turn in which the channel was used ends by asking for its state; what is left to do is done in the loop's next turn.
  *
  * Closing: refuse and fail jobs, tell workers to end -> after a second kill -> all seats empty -> tell the
  * spawner -> its end of the socket closes: nothing is left -> free, but for what results and blobs still lie
@@ -41,7 +41,8 @@ ox_time oxi_pool_now(void)
 
 int oxi_pool_listen(ox_pool *p, int fd, enum oxi_event what, unsigned slot)
 {
-	struct epoll_event e = { .events = EPOLLIN, .data.u64 = (uint64_t)what << 32 | slot };
+	/* a ring of the bell is an edge: nobody has to read it */
+	struct epoll_event e = { .events = EPOLLIN | (what == OXI_EVENT_BELL ? EPOLLET : 0u), .data.u64 = (uint64_t)what << 32 | slot };
 
 	return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
 }
@@ -65,8 +66,8 @@ void oxi_pool_set_timer(ox_pool *p)
 		at = p->kill_at;
 	if (p->remote != NULL && oxi_remote_next(p) < at)
 		at = oxi_remote_next(p);
-	if (at == p->timer_set)
-		return;
+	if (at >= p->timer_set)
+		return;                 /* it is looked at then; most are put off before, as jobs end */
 	ox_time t = at == OX_NEVER ? 0 : at > 0 ? at : 1;
 	struct itimerspec spec = { .it_value = { t / OX_SEC(1), t % OX_SEC(1) } };
 	timerfd_settime(p->timer, TFD_TIMER_ABSTIME, &spec, NULL);
@@ -126,6 +127,11 @@ static void on_event(ox_pool *p, enum oxi_event what, struct oxi_seat *s)
 			oxi_seat_died(p, s, signal_number > 0 && signal_number < NSIG ? signal_number : SIGKILL, &none);
 		break;
 	case OXI_EVENT_CHANNEL:
+		oxi_channel_stir(p->channel);
+		break;
+	case OXI_EVENT_BELL:
+		p->rung = true;
+		break;
 	case OXI_EVENT_SPAWNER:
 		break;                  /* looked at in every turn */
 	}
@@ -156,7 +162,7 @@ void oxi_pool_settle(ox_pool *p)
 	oxi_after_settle(p);
 	oxi_dispatch_flush(p->dispatch, oxi_pool_now());
 	bool more = p->remote != NULL && oxi_remote_settle(p);
-	if (oxi_channel_pending(p->channel) || more) {
+	if (p->rung || more || (oxi_channel_stirred(p->channel) && oxi_channel_pending(p->channel))) {
 		if (p->loop != NULL)
 			oxi_hook_arm(&p->flush);
 		else

@@ -2,9 +2,11 @@
 /*
  * A seat is a worker's place in the pool, and the worker in it:
  *
- *	EMPTY --FORK sent--> FORKING --FORKED: connect; HELLO with its secret--> STARTING --CREDIT--> READY
- *	  ^                     |                                  |                   |
- *	  '------------------ its death, reported by the spawner, from any state ------'
+ *	EMPTY --FORK sent--> FORKING --FORKED--> STARTING --it says so in its slot--> READY
+ *	  ^                     |                   |                                   |
+ *	  '------------------ its death, reported by the spawner, from any state -------'
+ *
+ * Its channel is there from the HELLO on, in any state, and perhaps never.
  *
  * A death is told by the spawner, which knows how it happened. If the spawner itself is gone, its workers die
  * with it, and the pidfds say when. Only a dead worker's seat is cleared, for a living one could still write.
@@ -93,6 +95,8 @@ static void reset_shared(struct oxi_slot *slot)
 	atomic_store(&slot->running, 0);
 	atomic_store(&slot->init_status, 0);
 	atomic_store(&slot->signal, 0);
+	atomic_store(&slot->pid, 0);
+	atomic_store(&slot->ended, 0);
 	atomic_store(&slot->received, 0);
 	atomic_store(&slot->logged, 0);
 	slot->frame_count = 0;
@@ -101,6 +105,7 @@ static void reset_shared(struct oxi_slot *slot)
 		atomic_store_explicit(&slot->claims[i], 0, memory_order_relaxed);
 	for (unsigned i = 0; i < OXI_OUTBOXES; i++) {
 		atomic_store(&slot->outbox[i].seq, 0);
+		atomic_store(&slot->outbox[i].sent, 0);
 		atomic_store(&slot->outbox[i].count, 0);
 	}
 }
@@ -112,7 +117,9 @@ static void clear(ox_pool *p, struct oxi_seat *s)
 	if (p->seat_count > p->options.workers)         /* others sit down elsewhere: this seat's memory is not kept warm */
 		oxi_zone_trim(p->zones[1 + s->slot], 0);
 	oxi_output_close(p, s);
-	oxi_channel_forget(p->channel, s->channel);
+	if (s->expected)
+		oxi_channel_forget(p->channel, s->channel);
+	s->expected = false;
 	oxi_pool_unlisten(p, &s->pidfd);
 	s->pid = 0;
 	s->doomed = s->orphaned = false;
@@ -127,12 +134,13 @@ static void clear(ox_pool *p, struct oxi_seat *s)
 static int order_fork(ox_pool *p, struct oxi_seat *s, const struct oxi_ends *output)
 {
 	struct oxi_packet m = { .kind = OXI_PACKET_FORK, .slot = s->slot, .generation = s->generation };
+	int fds[OXI_PACKET_FDS] = { s->bell, p->bell, output->fd[0], output->fd[1] };
 
 	if (getrandom(s->secret, sizeof s->secret, 0) != (ssize_t)sizeof s->secret)
 		return -errno;
 	memcpy(m.fork.secret, s->secret, sizeof s->secret);
 	memcpy(m.fork.channel, s->channel, sizeof s->channel);
-	return oxi_packet_send(p->spawner, &m, output->fd, output->n);
+	return oxi_packet_send(p->spawner, &m, fds, 2 + output->n);
 }
 
 int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation)
@@ -147,10 +155,13 @@ int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation)
 	if (oxi_pool_chaos(p, OXI_CHAOS_FORK))
 		return -EAGAIN;
 	r = oxi_channel_make_name(s->channel);
+	if (r == 0)
+		r = oxi_bell_ready(s);
 	if (r < 0)
 		return r;
 	s->generation = generation;
 	reset_shared(s->shared);
+	oxi_bell_reset(s);
 	r = oxi_output_open(p, s, &output);
 	if (r == 0)
 		r = order_fork(p, s, &output);
@@ -164,23 +175,48 @@ int oxi_seat_spawn(ox_pool *p, struct oxi_seat *s, uint32_t generation)
 	return 0;
 }
 
+/* There is none, for a reason that may pass. */
+static void refused(ox_pool *p, struct oxi_seat *s, int status)
+{
+	uint32_t generation = s->generation;
+
+	clear(p, s);
+	oxi_pool_degraded(p, status);
+	oxi_dispatch_refused(p->dispatch, s->slot, generation, oxi_pool_now());
+}
+
 void oxi_seat_forked(ox_pool *p, struct oxi_seat *s, int status, pid_t pid, int pidfd)
 {
 	if (status < 0) {
-		uint32_t generation = s->generation;
-		clear(p, s);
-		oxi_pool_degraded(p, status);
-		oxi_dispatch_refused(p->dispatch, s->slot, generation, oxi_pool_now());
+		refused(p, s, status);
 		return;
 	}
 	s->pid = pid;
 	s->pidfd = pidfd;
 	if (p->trace != NULL)
 		oxi_trace_event(p->trace, "spawned", s->slot, pid, 0);
-	if (oxi_channel_expect(p->channel, s->channel) < 0)
-		s->doomed = true;
+	s->state = OXI_SEAT_STARTING;
 	if (s->doomed)
 		oxi_seat_kill(s);
+	if (pidfd < 0)                  /* no descriptor was free: it could not be killed, so it must not work */
+		oxi_bell_drain(s);
+	oxi_seat_look(p, s);
+}
+
+void oxi_seat_look(ox_pool *p, struct oxi_seat *s)
+{
+	if (s->state != OXI_SEAT_EMPTY && !s->expected && atomic_load(&s->shared->listening) != 0) {
+		s->expected = true;
+		if (oxi_channel_expect(p->channel, s->channel) < 0)
+			oxi_seat_kill(s);
+	}
+	if (s->state == OXI_SEAT_STARTING && s->pidfd >= 0 && atomic_load(&s->shared->ready) != 0) {
+		s->state = OXI_SEAT_READY;
+		if (p->options.pid_namespace && atomic_load(&s->shared->pid) > 0)
+			s->pid = atomic_load(&s->shared->pid);  /* not its keeper's */
+		oxi_dispatch_ready(p->dispatch, s->slot, s->generation, oxi_pool_now());
+		oxi_pool_restored(p);
+	}
 }
 
 /* ---- death ---- */
@@ -251,6 +287,10 @@ void oxi_seat_died(ox_pool *p, struct oxi_seat *s, int status, const struct rusa
 	int init_status = s->state == OXI_SEAT_READY ? 0 : atomic_load(&s->shared->init_status);
 	uint32_t generation = s->generation;
 
+	if (s->state == OXI_SEAT_STARTING && s->pidfd < 0 && !s->orphaned) {
+		refused(p, s, -EMFILE);
+		return;
+	}
 	oxi_transport_harvest(p, s, true);
 	oxi_output_drain(p, s);
 	oxi_inside_last_words(p, s);

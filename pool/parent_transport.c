@@ -2,7 +2,7 @@
 /*
  * The transport behind the dispatcher: its wishes become messages, claims in shared memory, and signals;
  * messages and the spawner's reports become its events. Every send and receive on the channel is in this
- * file.
+ * file; what goes by shared memory and a bell instead is in parent_bell.c.
  *
  * A batch is offered in the worker's slot before it is sent, so that a lease which is taken back while the
  * message is on its way never runs. A result names its lease; the dispatcher says whether that is still
@@ -30,13 +30,6 @@ static struct oxi_header header(const ox_pool *p, const struct oxi_seat *s, enum
 	return (struct oxi_header){ .type = (uint8_t)type, .epoch = oxi_pool_page(&p->arena)->epoch, .generation = s->generation };
 }
 
-static void send_empty(ox_pool *p, struct oxi_seat *s, enum oxi_message type)
-{
-	struct oxi_header h = header(p, s, type);
-
-	oxi_channel_send(p->channel, &s->peer, &h, NULL);
-}
-
 /* ---- the dispatcher's wishes ---- */
 
 static int spawn(void *t, unsigned slot, uint32_t generation)
@@ -62,7 +55,7 @@ static void stop(void *t, unsigned slot)
 	struct oxi_seat *s = &p->seats[slot];
 
 	if (s->state == OXI_SEAT_READY)
-		send_empty(p, s, OXI_DRAIN);
+		oxi_bell_drain(s);
 	else if (s->state != OXI_SEAT_EMPTY)
 		oxi_seat_kill(s);
 }
@@ -162,6 +155,15 @@ static void offer(struct oxi_seat *s, struct oxi_djob *const *jobs, unsigned n, 
 		                      memory_order_release);
 }
 
+/* NULL: there is no memory, or the channel is not open yet: it will be, the dispatcher tries again. */
+static void *body_for_channel(ox_pool *p, struct oxi_seat *s, size_t size)
+{
+	if (s->peer.len > 0)
+		return oxi_channel_body(p->channel, size);
+	oxi_bell_summon(s);
+	return NULL;
+}
+
 static int send_jobs(void *t, unsigned slot, struct oxi_djob *const *jobs, unsigned n)
 {
 	ox_pool *p = t;
@@ -170,9 +172,9 @@ static int send_jobs(void *t, unsigned slot, struct oxi_djob *const *jobs, unsig
 	unsigned granted = grant_room(p, s, jobs, n);
 	uint32_t records;
 	size_t size = body_size(p, jobs, n, granted, &records);
-	void *data = oxi_channel_body(p->channel, size);
+	void *inbox = oxi_bell_inbox(s, size), *data = inbox != NULL ? inbox : body_for_channel(p, s, size);
 	struct oxi_body body;
-	int r = data != NULL ? 0 : OX_ENOMEM;
+	int r = data != NULL ? 0 : -EAGAIN;
 
 	if (r == 0) {
 		oxi_body_init(&body, data, size, records);
@@ -181,7 +183,10 @@ static int send_jobs(void *t, unsigned slot, struct oxi_djob *const *jobs, unsig
 		h.count = records;
 		h.length = body.len;
 		offer(s, jobs, n, OXI_CLAIM_OFFERED);
-		r = oxi_channel_send_body(p->channel, &s->peer, &h, body.len);
+		if (inbox != NULL)
+			oxi_bell_post(s, records, body.len);
+		else
+			r = oxi_channel_send_body(p->channel, &s->peer, &h, body.len);
 	}
 	if (r < 0) {
 		offer(s, jobs, n, OXI_CLAIM_NONE);
@@ -189,6 +194,7 @@ static int send_jobs(void *t, unsigned slot, struct oxi_djob *const *jobs, unsig
 			oxi_grant_drop(p, s, jobs[i]->lease);
 		return r;
 	}
+	s->by_channel += inbox == NULL;
 	if (p->options.output == OX_OUTPUT_TAG)
 		s->writer = p->kinds[jobs[0]->index].copy.name;
 	return 0;
@@ -411,18 +417,10 @@ static void hello(ox_pool *p, const struct oxi_received *m)
 		return;
 	}
 	struct oxi_seat *s = &p->seats[r.index];
-	if (s->state != OXI_SEAT_FORKING || s->generation != m->header.generation || memcmp(secret, s->secret, OXI_SECRET) != 0) {
+	if (!s->expected || s->peer.len > 0 || s->generation != m->header.generation || memcmp(secret, s->secret, OXI_SECRET) != 0)
 		p->rejected++;
-		return;
-	}
-	s->peer = m->peer;
-	if (s->pidfd < 0) {             /* no descriptor was free: it could not be killed, so it must not work */
-		p->rejected++;
-		send_empty(p, s, OXI_REFUSE);
-		return;
-	}
-	s->state = OXI_SEAT_STARTING;
-	send_empty(p, s, OXI_WELCOME);
+	else
+		s->peer = m->peer;
 }
 
 /*
@@ -468,13 +466,13 @@ static void chunks(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
 		oxi_chunks_put(p, s, &r, bytes);
 }
 
-static void results(ox_pool *p, struct oxi_seat *s, const struct oxi_received *m)
+void oxi_transport_received(ox_pool *p, struct oxi_seat *s, const void *body, size_t len, uint32_t count)
 {
 	uint32_t first = s->harvested;
 
 	s->harvested = 0;
 	s->received++;
-	oxi_transport_results(p, s, m->body, m->len, m->header.count, first);
+	oxi_transport_results(p, s, body, len, count, first);
 	atomic_store_explicit(&s->shared->received, s->received, memory_order_release);
 }
 
@@ -502,17 +500,12 @@ static void handle(ox_pool *p, const struct oxi_received *m)
 	struct oxi_seat *s = seat_of_peer(p, &m->peer, m->header.generation);
 	if (s == NULL)
 		return;                 /* of a worker that is dead: what counted of it was found in its outbox */
+	oxi_bell_take(p, s);            /* it was there before */
 	switch (m->header.type) {
-	case OXI_CREDIT:
-		if (s->state == OXI_SEAT_STARTING) {
-			s->state = OXI_SEAT_READY;
-			oxi_dispatch_ready(p->dispatch, s->slot, s->generation, oxi_pool_now());
-			oxi_pool_restored(p);
-		}
-		break;
 	case OXI_RESULTS:
 	case OXI_EMIT:
-		results(p, s, m);
+		oxi_transport_received(p, s, m->body, m->len, m->header.count);
+		oxi_bell_take(p, s);    /* what had to wait for this one */
 		break;
 	case OXI_LOG:
 	case OXI_SUBMIT:
@@ -541,7 +534,10 @@ void oxi_transport_pump(ox_pool *p)
 	struct oxi_received m;
 	unsigned messages = 0, records = 0;
 
-	while (messages++ < PUMP_MESSAGES && records < PUMP_RECORDS && oxi_channel_receive(p->channel, &m) == 1) {
+	if (p->rung)
+		oxi_bell_answer(p, PUMP_RECORDS);
+	while (messages++ < PUMP_MESSAGES && records < PUMP_RECORDS && oxi_channel_stirred(p->channel) &&
+	       oxi_channel_receive(p->channel, &m) == 1) {
 		handle(p, &m);
 		records += m.header.count;
 	}

@@ -47,7 +47,7 @@ static int call(const ox_job *job, const ox_pool_options *o, uint64_t number, ox
 	uint8_t *room = slot != NULL ? mmap(NULL, limit, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
 	                             : MAP_FAILED;
 	struct oxi_pool_page page = { .seed = o->seed };
-	struct oxi_worker w = { .slot = slot, .original = &original, .page = &page };
+	struct oxi_worker w = { .alone = true, .slot = slot, .original = &original, .page = &page };
 	ox_reply out = {
 		.magic = OXI_REPLY_MAGIC, .worker = &w, .lease = 1, .max = limit, .data = room, .cap = limit, .deadline = OX_NEVER,
 		.number = number,
@@ -156,7 +156,7 @@ static _Noreturn void run_as_worker(struct replay *r, int told)
 		.max_data = r->options->max_data, .max_files = r->options->max_files, .max_file_size = r->options->max_file_size,
 	};
 	struct oxi_heritage heritage = { .slot = 0 };
-	struct oxi_worker w = { .heritage = &heritage, .page = &page };
+	struct oxi_worker w = { .alone = true, .heritage = &heritage, .page = &page };
 	int status;
 
 	for (int i = 1; i < NSIG; i++)

@@ -27,6 +27,8 @@
  *    parent: if it is killed next, only its workers die with it. (What both of them would have killed is then out
  *    of reach.) The standby that takes over is a parent again.
  *
+ * Where a pool asks for it, what is called a worker here is its keeper, in a PID namespace of its own (keeper.c).
+ *
  * Each worker leads a process group of its own: Ctrl-C in a terminal reaches main alone, which decides, and a
  * job's kill(0, ...) hits nobody else.
  *
@@ -78,6 +80,7 @@ struct spawner {
 	int control, parent_pidfd, signals;
 	int keeper;                     /* of an active one whose parent is its standby: its pidfd; -1 */
 	pid_t other;                    /* the child that is a spawner too: standby of an active one, or the reverse; 0: none */
+	int own_namespace;              /* a descriptor of our PID namespace; -1: not needed yet */
 	int floor;                      /* of its children's channels: oxi_channel_prepare() */
 	time_t standby_at;              /* no sooner */
 	bool active;
@@ -135,6 +138,16 @@ static bool spares_strays(const struct spawner *s)
 	return false;
 }
 
+/* The child was perhaps a worker's keeper. */
+static void tell_for_worker(struct spawner *s, struct child *c)
+{
+	OXI_LIST_EACH(e, &s->pools) {
+		struct pool *p = OXI_CONTAINER(e, struct pool, link);
+		if (oxi_pool_page(&p->arena)->pid_namespace && c >= p->child && c < p->child + p->workers)
+			oxi_keeper_tell(oxi_pool_slot(&p->arena, (unsigned)(c - p->child)), &c->status, &c->usage);
+	}
+}
+
 /* Collects the dead. True if there were any. */
 static bool reap(struct spawner *s)
 {
@@ -153,6 +166,7 @@ static bool reap(struct spawner *s)
 		c->dead = c->tell_died = true;
 		c->status = status;
 		c->usage = usage;
+		tell_for_worker(s, c);
 	}
 	return any;
 }
@@ -222,16 +236,17 @@ static _Noreturn void become_worker(struct spawner *s, struct pool *p, struct ox
 			oxi_arena_destroy(&other->arena);
 	}
 	h->spawner = spawner;
+	if (oxi_pool_page(&p->arena)->pid_namespace)
+		oxi_keeper_main(h);
 	oxi_worker_main(h);
 }
 
 static void fork_worker(struct spawner *s, struct pool *p, const struct oxi_packet *m, const int fds[OXI_PACKET_FDS])
 {
 	struct oxi_heritage h = {
-		.arena = p->arena, .slot = m->slot, .generation = m->generation, .output = fds[0],
-		.errors = fds[1] >= 0 ? fds[1] : fds[0],
+		.arena = p->arena, .slot = m->slot, .generation = m->generation, .bell = fds[0], .ring = fds[1],
+		.output = fds[2], .errors = fds[3] >= 0 ? fds[3] : fds[2],
 		.floor = s->floor,
-		.listener = s->floor < 0 ? s->floor : oxi_channel_listen(m->fork.channel),
 	};
 	struct child *c = &p->child[m->slot];
 	pid_t self = getpid();
@@ -240,16 +255,17 @@ static void fork_worker(struct spawner *s, struct pool *p, const struct oxi_pack
 		raise(SIGKILL);
 	memcpy(h.secret, m->fork.secret, sizeof h.secret);
 	memcpy(h.channel, m->fork.channel, sizeof h.channel);
-	*c = (struct child){ .generation = m->generation, .pidfd = -1, .status = h.listener, .tell_forked = true };
-	if (h.listener < 0)
+	*c = (struct child){ .generation = m->generation, .pidfd = -1, .tell_forked = true };
+	c->status = s->floor < 0 ? s->floor : fds[1] < 0 ? -EMFILE : 0;
+	if (c->status < 0)
 		return;
-	pid_t pid = fork();
+	pid_t pid = oxi_pool_page(&p->arena)->pid_namespace ? oxi_keeper_fork(s->own_namespace) : fork();
 	if (pid == 0)
 		become_worker(s, p, &h, self);
-	c->status = pid < 0 ? -errno : 0;
-	close(h.listener);
-	if (pid < 0)
+	if (pid < 0) {
+		c->status = -errno;
 		return;
+	}
 	setpgid(pid, pid);              /* here and in the child: whoever comes first */
 	c->pid = pid;
 	c->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -316,6 +332,8 @@ static int add_pool(struct spawner *s, const struct oxi_packet *m, int memfd, in
 	if (polls != NULL)
 		s->polls = polls;
 	r = p == NULL || polls == NULL ? OX_ENOMEM : code_is_here(page) ? 0 : OX_ENOJOB;
+	if (r == 0 && page->pid_namespace)
+		r = oxi_keeper_prepare(&s->own_namespace);
 	if (r < 0) {
 		free(p);
 		oxi_arena_destroy(&arena);
@@ -489,7 +507,7 @@ static void reset_signals(struct spawner *s)
 
 _Noreturn void oxi_spawner_main(int control, int parent_pidfd)
 {
-	struct spawner s = { .keeper = -1 };
+	struct spawner s = { .keeper = -1, .own_namespace = -1 };
 
 	setpgid(0, 0);
 	prctl(PR_SET_NAME, "oxbow-spawner");

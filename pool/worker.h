@@ -2,8 +2,8 @@
 /*
  * The inside of a worker process. One thread; no loop. Files: worker_main.c (from the fork to the first job),
  * worker_limits.c (CPUs and limits), worker_sandbox.c (what a job may ask of the system), worker_loop.c (jobs in, results
- * out), worker_state.c (what a job changed is put back), worker_actor.c (objects that stay), worker_reply.c (one result),
- * worker_chunks.c (payloads in pieces), worker_shared.c (data that all workers see), worker_report.c (what a job says meanwhile),
+ * out), worker_channel.c (what else is said), worker_state.c (what a job changed is put back), worker_actor.c (objects that stay), worker_reply.c (one result),
+ * worker_bell.c (both by shared memory), worker_chunks.c (payloads in pieces), worker_shared.c (data that all workers see), worker_report.c (what a job says meanwhile),
  * worker_ask.c (what it asks for and waits), worker_random.c, worker_crash.c (last words), worker_chaos.c (faults on purpose).
  * worker_snapshot.c is another process, forked from main for one function; it replies and crashes as a worker does.
  */
@@ -18,14 +18,19 @@
 struct oxi_mail {
 	struct oxi_list link;
 	struct oxi_header header;
-	_Alignas(16) uint8_t body[];
+	uint8_t *body;                  /* 16-byte aligned; behind this, or in an inbox */
 };
 
 struct oxi_worker {
 	const struct oxi_heritage *heritage;
 	const struct oxi_pool_page *page;
 	struct oxi_slot *slot;
-	struct oxi_channel *channel;
+	struct oxi_channel *channel;    /* NULL: not open yet */
+	/* the short way: worker_bell.c */
+	ino_t ring_ino;                 /* of the parent's bell */
+	uint32_t taken, by_channel;     /* JOBS messages worked off: of inboxes, of the channel */
+	bool spoke;                     /* the last message through the channel was no RESULTS: they go the same way */
+	bool alone;                     /* a replay or a snapshot: there is no pool to talk to */
 	const uint8_t *original;        /* 1 here, 0 in any process forked from here */
 	/* messages received and not yet worked on: struct oxi_mail */
 	struct oxi_list mail;
@@ -52,7 +57,7 @@ struct oxi_worker {
 /* Exit codes of a worker that ends itself. */
 enum { OXI_EXIT_OK = 0, OXI_EXIT_INIT = 69, OXI_EXIT_CLOSED = 70, OXI_EXIT_PARENT = 71 };
 
-_Noreturn void oxi_worker_main(const struct oxi_heritage *h);
+_Noreturn void oxi_worker_main(struct oxi_heritage *h);
 
 void oxi_worker_reset_signals(void);    /* default actions, none blocked */
 const uint8_t *oxi_worker_original(void);       /* for struct oxi_worker */
@@ -61,9 +66,23 @@ const uint8_t *oxi_worker_original(void);       /* for struct oxi_worker */
 int oxi_worker_take_place(const struct oxi_worker *w);
 int oxi_worker_limit(const struct oxi_worker *w);
 
+/* Waits for the parent to connect. */
+void oxi_worker_open_channel(struct oxi_worker *w);
+struct oxi_mail *oxi_mail_new(size_t len);              /* with room for a body. NULL: no memory */
 /* Receives one message and queues it; false if timeout_ms passed. Ends the process when the parent's end is gone. */
 bool oxi_worker_receive(struct oxi_worker *w, int timeout_ms);
 void oxi_worker_send(struct oxi_worker *w, struct oxi_header *h, const void *body);
+void oxi_worker_know_ring(struct oxi_worker *w);
+/* The next JOBS message, where it lies; when it is worked off, done. False: there is none, or one from the channel is first. */
+bool oxi_worker_inbox(const struct oxi_worker *w, struct oxi_mail *ret);
+void oxi_worker_inbox_done(struct oxi_worker *w);
+/* Until there is something in an inbox or the mail, as far as is known; false if timeout_ms passed (-1: for ever). */
+bool oxi_worker_sleep(struct oxi_worker *w, int timeout_ms);
+bool oxi_worker_summoned(const struct oxi_worker *w);   /* the channel is to be opened */
+bool oxi_worker_is_drained(const struct oxi_worker *w); /* nothing comes any more, and all is worked off but what is here */
+void oxi_worker_ring(const struct oxi_worker *w);       /* the parent's bell */
+bool oxi_worker_leave_results(struct oxi_worker *w);    /* the outbox is complete. False: it has to go through the channel */
+bool oxi_worker_intact(const struct oxi_worker *w);     /* the job has closed nothing that the result needs */
 /* Works until the parent says that it is enough. */
 void oxi_worker_loop(struct oxi_worker *w);
 /* Waits for the next message of these types (1u << type, or-ed), the caller's to free() then; what else comes is queued. */
@@ -102,6 +121,13 @@ int oxi_reply_copy(ox_reply *out, const void *data, size_t len, uint64_t *ret_pl
 int oxi_state_begin(const struct oxi_worker *w);
 /* Notes that a job ended at that time. True: it is time for a check. */
 bool oxi_state_after_job(struct oxi_worker *w, unsigned index, int64_t at);
+/* How many threads and descriptors there are; what has been added since is the worker's own. */
+struct oxi_census {
+	unsigned threads;
+	long files;
+};
+struct oxi_census oxi_state_count(void);
+void oxi_state_add_own(const struct oxi_census *before);
 /* Puts back what jobs have changed. True: there is something to tell the parent, after the results. */
 bool oxi_state_check(struct oxi_worker *w);
 void oxi_state_tell(struct oxi_worker *w);

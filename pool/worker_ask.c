@@ -72,7 +72,7 @@ static int take_answer(ox_reply *out, struct oxi_mail *m, ox_bytes *ret)
 static int may_ask(ox_reply *out)
 {
 	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
-	if (out->worker->channel == NULL)
+	if (out->worker->alone)
 		return OX_ESTATE;               /* a replay */
 	int r = oxi_reply_step_aside(out);
 	if (r == 0)
@@ -119,7 +119,7 @@ int ox_job_submit(ox_reply *out, const ox_job *job, const void *in, size_t len, 
 	struct oxi_record r = { 0 };
 
 	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
-	if (out->worker->channel == NULL)
+	if (out->worker->alone)
 		return OX_ESTATE;
 	int index = find_job(out->worker->page, job);
 	int status = !*out->worker->original ? OX_EFORKED : ox_job_cancelled(out) ? OX_ECANCELED :

@@ -9,7 +9,7 @@
  * with us. The outbox leaves as a RESULTS message when the batch is done, when about a millisecond has
  * passed, or when it is full. It is used again once the parent has counted that message as received.
  *
- * Messages are copied off the channel as they come, because a job may have to wait for an answer of its own
+ * What comes through the channel is copied off it, because a job may have to wait for an answer of its own
  * (GRANT, CHUNK, TAKE) in the middle of a batch whose inputs lie in the message before.
  */
 #include <signal.h>
@@ -31,51 +31,6 @@ int64_t oxi_worker_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return OX_SEC(t.tv_sec) + t.tv_nsec;
-}
-
-/* ---- messages ---- */
-
-void oxi_worker_send(struct oxi_worker *w, struct oxi_header *h, const void *body)
-{
-	h->epoch = w->page->epoch;
-	h->generation = w->heritage->generation;
-	if (oxi_channel_send(w->channel, NULL, h, body) < 0)
-		_exit(OXI_EXIT_PARENT);
-}
-
-bool oxi_worker_receive(struct oxi_worker *w, int timeout_ms)
-{
-	struct oxi_received m;
-	int r;
-
-	while ((r = oxi_channel_receive(w->channel, &m)) != 1 || m.header.epoch != w->page->epoch) {
-		if (r == 0)
-			r = oxi_channel_wait(w->channel, timeout_ms);
-		if (r < 0)
-			_exit(OXI_EXIT_PARENT);
-		if (r == 0)
-			return false;
-	}
-	struct oxi_mail *mail = malloc(sizeof *mail + m.len);
-	if (mail == NULL)
-		_exit(OXI_EXIT_PARENT);
-	mail->header = m.header;
-	if (m.len > 0)
-		memcpy(mail->body, m.body, m.len);
-	oxi_list_append(&w->mail, &mail->link);
-	return true;
-}
-
-struct oxi_mail *oxi_worker_await(struct oxi_worker *w, unsigned types)
-{
-	for (;;) {
-		oxi_worker_receive(w, -1);
-		struct oxi_mail *last = OXI_CONTAINER(w->mail.prev, struct oxi_mail, link);
-		if ((types >> last->header.type & 1) == 0)
-			continue;
-		oxi_list_remove(&last->link);
-		return last;
-	}
 }
 
 /* ---- the outbox ---- */
@@ -125,7 +80,8 @@ static void send_results(struct oxi_worker *w)
 	if (OXI_UNLIKELY(w->page->chaos.on))
 		oxi_worker_chaos(w, OXI_CHAOS_DELAY);
 	struct oxi_header h = { .type = OXI_RESULTS, .count = outbox_count(w), .length = outbox_len(w) };
-	oxi_worker_send(w, &h, w->outbox->body);
+	if (!oxi_worker_leave_results(w))
+		oxi_worker_send(w, &h, w->outbox->body);
 	w->outbox = NULL;
 }
 
@@ -259,7 +215,7 @@ static bool keep(ox_reply *outer, const ox_reply *out, ox_bytes *ret)
 	const void *at = out->data;
 
 	if (out->where != OXI_IN_ARENA) {
-		outer->answer = malloc(sizeof *outer->answer + out->len);
+		outer->answer = oxi_mail_new(out->len);
 		if (outer->answer == NULL)
 			return false;
 		at = out->len > 0 ? memcpy(outer->answer->body, out->data, out->len) : outer->answer->body;
@@ -301,7 +257,7 @@ static int run_job(struct oxi_worker *w, const struct oxi_record *job, const voi
 	oxi_reply_end(out);
 	/* the parent keeps one result in chunks at a time: it is told of this one before the next comes */
 	bool send = last || out->where == OXI_IN_PRIVATE || out->ended - w->sent_at >= SEND_AFTER;
-	if (send && !oxi_channel_intact(w->channel))
+	if (send && !oxi_worker_intact(w))
 		_exit(OXI_EXIT_CLOSED);         /* still running, as the slot says: this job's crash */
 
 	struct oxi_record r = make_result(out, job, status, out->ended - out->since);
@@ -420,19 +376,40 @@ int oxi_worker_run(struct oxi_mail *m, ox_reply *outer, ox_bytes *ret)
 	return status;
 }
 
+static bool run_inbox(struct oxi_worker *w)
+{
+	struct oxi_mail m;
+
+	if (!oxi_worker_inbox(w, &m))
+		return false;
+	run_batch(w, &m);
+	oxi_worker_inbox_done(w);
+	return true;
+}
+
+static void run_mail(struct oxi_worker *w)
+{
+	struct oxi_mail *m = OXI_CONTAINER(oxi_list_shift(&w->mail), struct oxi_mail, link);
+
+	if (m->header.type == OXI_JOBS) {
+		run_batch(w, m);
+		w->by_channel++;
+	}
+	free(m);
+}
+
 void oxi_worker_loop(struct oxi_worker *w)
 {
 	for (;;) {
-		if (oxi_list_empty(&w->mail) && w->unchecked > 0 && !oxi_worker_receive(w, LULL_MS))
-			check_state(w);
-		if (oxi_list_empty(&w->mail))
-			oxi_worker_receive(w, -1);
-		struct oxi_mail *m = OXI_CONTAINER(oxi_list_shift(&w->mail), struct oxi_mail, link);
-		uint8_t type = m->header.type;
-		if (type == OXI_JOBS)
-			run_batch(w, m);
-		free(m);
-		if (type == OXI_DRAIN)
+		if (OXI_UNLIKELY(oxi_worker_summoned(w)))
+			oxi_worker_open_channel(w);
+		if (run_inbox(w))
+			continue;
+		if (!oxi_list_empty(&w->mail))
+			run_mail(w);
+		else if (oxi_worker_is_drained(w))
 			return;
+		else if (!oxi_worker_sleep(w, w->unchecked > 0 ? LULL_MS : -1))
+			check_state(w);
 	}
 }

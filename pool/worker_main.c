@@ -2,10 +2,10 @@
 /*
  * A worker from the fork to its first job. It keeps nothing of the program but code, constants and memory as
  * it was when the spawner was forked: signals are reset, descriptors closed, the arena is read-only but for
- * its own slot and its own result zone. Then it takes the parent's connection, says HELLO with the secret that the parent
- * chose for it, runs worker_init, and says CREDIT.
+ * its own slot and its own result zone. It runs worker_init, and says in its slot that it is ready. Nobody else can write
+ * there, so that is all the proof of who it is; the channel, which has another, opens later (worker_channel.c).
  *
- * It ends in four ways: the parent says DRAIN, worker_fini runs and it exits with 0; the parent's end of the
+ * It ends in four ways: the parent says that no more comes, worker_fini runs and it exits with 0; the parent's end of the
  * channel is gone; worker_init fails, which it says in its slot; or it dies. It is dead with the spawner in
  * any case.
  */
@@ -21,9 +21,6 @@
 #include <unistd.h>
 
 #include "pool/worker.h"
-
-/* The parent that has us started answers at once: if it does not, it does not want us. */
-#define WELCOME_MS 10000
 
 static void bind_to_spawner(const struct oxi_heritage *h)
 {
@@ -66,16 +63,20 @@ void oxi_worker_reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Leaves 0, 1, 2, the listener, at the floor, and below that what occupies it. */
-static void keep_descriptors(const struct oxi_heritage *h)
+/* Leaves 0, 1, 2 and the two bells, which lie from the floor on. */
+static void keep_descriptors(struct oxi_heritage *h)
 {
 	if (h->output >= 0) {
 		dup2(h->output, 1);
 		dup2(h->errors, 2);
 	}
-	if (h->listener != h->floor)
-		dup3(h->listener, h->floor, O_CLOEXEC);
-	close_range((unsigned)h->floor + 1, ~0u, 0);
+	h->ring = fcntl(h->ring, F_DUPFD_CLOEXEC, h->floor + 1);
+	h->bell = fcntl(h->bell, F_DUPFD_CLOEXEC, h->ring + 1);
+	if (h->ring < 0 || h->bell < 0)
+		_exit(OXI_EXIT_PARENT);
+	close_range(3, (unsigned)h->ring - 1, 0);
+	close_range((unsigned)h->ring + 1, (unsigned)h->bell - 1, 0);
+	close_range((unsigned)h->bell + 1, ~0u, 0);
 }
 
 static void allow_own_memory(struct oxi_worker *w)
@@ -99,37 +100,32 @@ const uint8_t *oxi_worker_original(void)
 	return page;
 }
 
-static void say_hello(struct oxi_worker *w)
-{
-	uint8_t data[OXI_WIRE_RECORD + OXI_SECRET];
-	struct oxi_record r = { .index = (uint16_t)w->heritage->slot, .length = OXI_SECRET };
-	struct oxi_body body;
-
-	oxi_body_init(&body, data, sizeof data, 1);
-	oxi_body_put(&body, &r, w->heritage->secret);
-	oxi_worker_send(w, &(struct oxi_header){ .type = OXI_HELLO, .count = 1, .length = body.len }, data);
-}
-
-/* Waits for WELCOME; whatever else comes first, or nothing, means that we are not wanted. */
-static void await_welcome(struct oxi_worker *w)
-{
-	if (!oxi_worker_receive(w, WELCOME_MS))
-		_exit(OXI_EXIT_PARENT);
-	struct oxi_mail *m = OXI_CONTAINER(oxi_list_shift(&w->mail), struct oxi_mail, link);
-	bool welcome = m->header.type == OXI_WELCOME;
-	free(m);
-	if (!welcome)
-		_exit(OXI_EXIT_PARENT);
-}
-
 static _Noreturn void refuse(struct oxi_worker *w, int status)
 {
 	atomic_store(&w->slot->init_status, status);
 	_exit(OXI_EXIT_INIT);
 }
 
+/* Limits and the sandbox forbid what the channel needs to be opened. */
+static bool must_open_now(const struct oxi_pool_page *page)
+{
+	return page->sandbox || page->max_files > 0 || page->max_data > 0;
+}
+
+/* As /proc has it, which is the main process's also where our PID namespace is not. 0: not known. */
+static pid_t pid_outside(void)
+{
+	char pid[16] = "";
+
+	return readlink("/proc/self", pid, sizeof pid - 1) > 0 ? (pid_t)atoi(pid) : 0;
+}
+
 static void initialise(struct oxi_worker *w)
 {
+	if (w->page->pid_namespace)
+		atomic_store_explicit(&w->slot->pid, pid_outside(), memory_order_relaxed);
+	if (must_open_now(w->page))
+		oxi_worker_open_channel(w);
 	int r = oxi_worker_limit(w);
 
 	if (r == 0 && w->page->worker_init != NULL)
@@ -140,10 +136,11 @@ static void initialise(struct oxi_worker *w)
 		r = oxi_sandbox_enter();
 	if (r < 0)
 		refuse(w, r);
-	oxi_worker_send(w, &(struct oxi_header){ .type = OXI_CREDIT }, NULL);
+	atomic_store_explicit(&w->slot->ready, 1, memory_order_release);
+	oxi_worker_ring(w);
 }
 
-_Noreturn void oxi_worker_main(const struct oxi_heritage *h)
+_Noreturn void oxi_worker_main(struct oxi_heritage *h)
 {
 	struct oxi_worker w = { .heritage = h, .page = oxi_pool_page(&h->arena), .slot = oxi_pool_slot(&h->arena, h->slot) };
 
@@ -159,11 +156,7 @@ _Noreturn void oxi_worker_main(const struct oxi_heritage *h)
 	oxi_list_init(&w.mail);
 	oxi_list_init(&w.objects);
 	oxi_worker_watch_crashes(w.slot);
-	if (oxi_channel_new_worker(h->channel, h->floor, w.page->parent, &w.channel) < 0)
-		_exit(OXI_EXIT_PARENT);
-	close_range(3, (unsigned)h->floor - 1, 0);
-	say_hello(&w);
-	await_welcome(&w);
+	oxi_worker_know_ring(&w);
 	initialise(&w);
 	oxi_worker_loop(&w);
 	oxi_worker_end_objects(&w);

@@ -114,7 +114,7 @@ void ox_job_log(ox_reply *out, ox_log_level level, const char *format, ...)
 	va_list args;
 
 	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
-	if (!*out->worker->original || out->worker->channel == NULL)
+	if (!*out->worker->original || out->worker->alone)
 		return;
 	if (!may_log(out->worker)) {
 		out->worker->log_lost++;
@@ -160,7 +160,7 @@ int ox_job_emit(ox_reply *out, const void *data, size_t len)
 	struct oxi_record r = { .flags = OXI_RECORD_PART };
 
 	OXI_CHECK_OBJECT(out, OXI_REPLY_MAGIC);
-	if (out->worker->channel == NULL)
+	if (out->worker->alone)
 		return len > out->max ? OX_ETOOBIG : 0;         /* a replay: nobody takes it */
 	int status = oxi_reply_step_aside(out);
 	while (status == 0 && is_full(out, len))

@@ -98,7 +98,7 @@ static _Noreturn void publish(struct oxi_snapshot_page *page, int status, const 
 _Noreturn void oxi_snapshot_main(const struct oxi_snapshot_order *o)
 {
 	struct oxi_pool_page limits = { .epoch = 0 };
-	struct oxi_worker w = { .slot = &o->page->slot };
+	struct oxi_worker w = { .alone = true, .slot = &o->page->slot };
 	ox_reply out = {
 		.magic = OXI_REPLY_MAGIC, .worker = &w, .lease = OXI_SNAPSHOT_LEASE, .data = o->room,
 		.cap = o->options.max_result, .max = o->options.max_result, .deadline = OX_NEVER,

@@ -58,6 +58,7 @@ static struct {
 	char *locale;
 	uint64_t fpu;
 	int status_fd, timers_fd, files_fd;             /* -1: there is no /proc */
+	bool begun;
 	bool strict;
 	unsigned skip;                                  /* kinds that are not looked at: enum ox_state */
 	unsigned turn;                                  /* looks so far: which handler and itimer is next */
@@ -450,5 +451,25 @@ int oxi_state_begin(const struct oxi_worker *w)
 	base.timers = read_timers(base.timer);
 	base.files = count_files();
 	base.fpu = fpu_control();
+	base.begun = true;
 	return 0;
+}
+
+struct oxi_census oxi_state_count(void)
+{
+	struct status s = { .threads = 0 };
+
+	if (!base.begun || !read_status(&s))
+		return (struct oxi_census){ .files = -1 };
+	return (struct oxi_census){ s.threads, count_files() };
+}
+
+void oxi_state_add_own(const struct oxi_census *before)
+{
+	struct oxi_census now = oxi_state_count();
+
+	if (before->files < 0 || now.files < 0)
+		return;
+	base.threads += now.threads - before->threads;
+	base.files += now.files - before->files;
 }

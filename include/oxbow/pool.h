@@ -96,6 +96,9 @@ typedef struct ox_pool_options {
 	unsigned remote_workers;        /* at most so many in all; 0: 64 */
 	bool remote_only;               /* the pool has no workers of its own */
 	ox_time heartbeat;              /* a host that says nothing for so long is lost; 0: 3 s */
+	bool pid_namespace;             /* each worker in one of its own (pid_namespaces(7)), with a second process, its keeper: what
+	                                 * its jobs started dies with it, wherever it hid, and no job sees or signals others.
+	                                 * Needs CAP_SYS_ADMIN */
 } ox_pool_options;
 #define OX_POOL_OPTIONS(...) (&(ox_pool_options){ .size = sizeof(ox_pool_options), __VA_ARGS__ })
 #define OX_JOBS(...) ((const ox_job *const[]){ __VA_ARGS__, NULL })
@@ -125,7 +128,8 @@ OX_API int ox_pool_prepare(void);
  * @ret: owned: ox_pool_close(). It belongs to the loop of the thread that first submits to it.
  * Returns: 0; OX_EINVAL (neither jobs nor actors, two of one name), OX_ESTATE (threads, no spawner: call ox_pool_prepare()
  * first), OX_ENOJOB (a job's function lies in a library loaded after the spawner was forked), OX_ENOMEM,
- * OX_EFORKED, -ENOSYS (a sandbox, and Oxbow was built without libseccomp), -errno.
+ * OX_EFORKED, -ENOSYS (a sandbox, and Oxbow was built without libseccomp), -EPERM (a PID namespace, without the right to
+ * make one), -errno.
  * Call from: anywhere. Threads: the future owner's. After fork: no. Since: 0.1
  */
 OX_API int ox_pool_open(const ox_pool_options *o, ox_pool **ret);

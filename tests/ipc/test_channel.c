@@ -47,10 +47,8 @@ static void kid_main(int name_fd, pid_t parent, kid_fn *fn)
 
 	if (read(name_fd, name, sizeof(name)) != sizeof(name))
 		_exit(99);
-	int floor = oxi_channel_prepare(), listener = oxi_channel_listen(name);
-	if (listener < floor || oxi_channel_new_worker(name, listener, parent, &c) < 0)
+	if (oxi_channel_new_worker(name, oxi_channel_prepare(), parent, &c) < 0 || oxi_channel_await_parent(c) < 0)
 		_exit(98);
-	close_range(3, (unsigned)floor - 1, 0);
 	r = fn(c);
 	if (oxi_channel_intact(c))
 		oxi_channel_free(c);
@@ -101,7 +99,7 @@ static int echo(struct oxi_channel *c)
 		return 1;
 	for (;;) {
 		struct oxi_received m;
-		int r = oxi_channel_wait(c, -1);
+		int r = oxi_channel_wait(c, -1, -1);
 
 		if (r < 0)
 			return 2;
@@ -329,10 +327,10 @@ static int wait_for_the_end(struct oxi_channel *c)
 {
 	if (say(c, OXI_HELLO) < 0)
 		return 1;
-	if (oxi_channel_wait(c, 10) != 0)
+	if (oxi_channel_wait(c, -1, 10) != 0)
 		return 2;
 	say(c, OXI_HELLO);
-	return oxi_channel_wait(c, DEADLINE_MS) == -ECONNRESET ? 0 : 3;
+	return oxi_channel_wait(c, -1, DEADLINE_MS) == -ECONNRESET ? 0 : 3;
 }
 
 START_TEST(a_worker_notices_that_the_parent_has_gone)
@@ -565,7 +563,7 @@ static int look_at_fds(struct oxi_channel *c)
 		return 11;
 	if (!oxi_channel_intact(c))
 		return 12;
-	if (say(c, OXI_HELLO) < 0 || oxi_channel_wait(c, DEADLINE_MS) != 1)
+	if (say(c, OXI_HELLO) < 0 || oxi_channel_wait(c, -1, DEADLINE_MS) != 1)
 		return 13;
 	if (dup2(STDIN_FILENO, oxi_channel_fd(c)) < 0 || oxi_channel_intact(c))
 		return 14;
