@@ -33,6 +33,8 @@
 #define MADV_COLLAPSE 25
 #endif
 
+#define PREPARED OX_MIB(64)             /* at most: who reserves more may not mean to write all of it */
+
 /* False: no such number. */
 static bool round_up(size_t *n)
 {
@@ -170,7 +172,7 @@ static size_t begin_extents(uint8_t *at, const uint8_t *end)
 
 void oxi_arena_prepare(struct oxi_arena *a, size_t offset, size_t cap, size_t len)
 {
-	uint8_t *at = a->base + (offset & ~(OXI_EXTENT - 1)), *end = a->base + offset + len;
+	uint8_t *at = a->base + (offset & ~(OXI_EXTENT - 1)), *end = a->base + offset + (len < PREPARED ? len : PREPARED);
 
 	if (cap < OXI_EXTENT / 2)
 		return;

@@ -44,7 +44,7 @@ int oxi_arena_allow(struct oxi_arena *a, size_t offset, size_t len);
 int oxi_arena_forbid(struct oxi_arena *a, size_t offset, size_t len);           /* read-only again */
 /*
  * For who is about to write len bytes there, in a block that ends cap bytes from there: if it is one of 1 MiB or more, extents that have
- * no page yet get one huge page each, where the kernel can. One fault is then in place of 512, in each process.
+ * no page yet get one huge page each, in the first 64 MiB, where the kernel can. One fault is then in place of 512, in each process.
  */
 void oxi_arena_prepare(struct oxi_arena *a, size_t offset, size_t cap, size_t len);
 /*
