@@ -5,7 +5,10 @@
  * is reserved whole and sparse, so a page costs memory when it is first written, and never before.
  *
  * Its size is sealed: a process that shrank it would raise SIGBUS in all others. Extents of 2 MiB begin at
- * multiples of 2 MiB in memory as well, where huge pages can serve them.
+ * multiples of 2 MiB in memory as well, where huge pages can serve them. The system's setting for shared memory is mostly
+ * "never", and MADV_HUGEPAGE bound by it; MADV_COLLAPSE (Linux 6.1) is not. It makes a huge page of an extent that has a page
+ * already, so whoever is about to write a large block has one put there first, and asks. The first touch of 16 MiB is 8 faults
+ * then and not 4096, in the writer and once more in each reader; under a hypervisor that is a tenth of the time.
  *
  * The overflow is a zone of the same file, reserved from the start, and no file of its own that is made when it is
  * wanted and sent after the workers by SCM_RIGHTS: what is not touched costs nothing either way, and so every
@@ -26,6 +29,11 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+#define PREPARED OX_MIB(64)             /* at most: who reserves more may not mean to write all of it */
 
 /* False: no such number. */
 static bool round_up(size_t *n)
@@ -144,12 +152,45 @@ int oxi_arena_forbid(struct oxi_arena *a, size_t offset, size_t len)
 	return protect(a, offset, len, PROT_READ);
 }
 
+/* A kernel that does not say answers that there are. */
+static bool has_pages(uint8_t *extent)
+{
+	unsigned char there;
+
+	return mincore(extent, 1, &there) < 0 || (there & 1) != 0;
+}
+
+/* The extents from at on, up to end, that have no page. They get one each: there is nothing to make huge of none. */
+static size_t begin_extents(uint8_t *at, const uint8_t *end)
+{
+	uint8_t *p = at;
+
+	while (p < end && !has_pages(p) && madvise(p, 1, MADV_POPULATE_WRITE) == 0)
+		p += OXI_EXTENT;
+	return (size_t)(p - at);
+}
+
+void oxi_arena_prepare(struct oxi_arena *a, size_t offset, size_t cap, size_t len)
+{
+	uint8_t *at = a->base + (offset & ~(OXI_EXTENT - 1)), *end = a->base + offset + (len < PREPARED ? len : PREPARED);
+
+	if (cap < OXI_EXTENT / 2)
+		return;
+	while (at < end) {
+		size_t cold = begin_extents(at, end);
+		if (cold > 0 && madvise(at, cold, MADV_COLLAPSE) < 0)
+			return;
+		at += cold > 0 ? cold : OXI_EXTENT;
+	}
+}
+
 int oxi_arena_commit(struct oxi_arena *a, size_t offset, size_t len)
 {
 	int r;
 
 	if (offset > a->size || len > a->size - offset)
 		return -EINVAL;
+	oxi_arena_prepare(a, offset, len, len);
 	do
 		r = madvise(a->base + offset, len, MADV_POPULATE_WRITE) == 0 ? 0 : -errno;
 	while (r == -EINTR);

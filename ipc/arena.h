@@ -9,8 +9,8 @@
  * A worker maps everything read-only but its own result zone (and its own control page), so a wild pointer
  * cannot reach another job's data. What finds no room in its zone goes to the overflow, one zone for all: there a
  * worker makes a block writable when it is given it, and read-only again when it has filled it. Each zone has an allocator in the parent's private memory: size classes
- * (powers of two and halves between) up to 1 MiB, extents of whole 2 MiB above; freed memory is kept warm up
- * to a limit and given back (MADV_REMOVE) beyond it.
+ * (powers of two and halves between) up to 1 MiB, extents of whole 2 MiB above; freed memory is kept warm while it may
+ * be wanted again, and then given back (MADV_REMOVE) beyond a limit.
  */
 #ifndef OXBOW_IPC_ARENA_H
 #define OXBOW_IPC_ARENA_H
@@ -42,6 +42,11 @@ int oxi_arena_attach(struct oxi_arena *a);
 /* Makes a part of an attached arena, whole pages, writable in this process (a worker's zone, its control page). 0; -errno. */
 int oxi_arena_allow(struct oxi_arena *a, size_t offset, size_t len);
 int oxi_arena_forbid(struct oxi_arena *a, size_t offset, size_t len);           /* read-only again */
+/*
+ * For who is about to write len bytes there, in a block that ends cap bytes from there: if it is one of 1 MiB or more, extents that have
+ * no page yet get one huge page each, in the first 64 MiB, where the kernel can. One fault is then in place of 512, in each process.
+ */
+void oxi_arena_prepare(struct oxi_arena *a, size_t offset, size_t cap, size_t len);
 /*
  * Has the system give the pages now: what it has not got is told here, not by a SIGBUS later. 0; -ENOMEM, -errno. Where
  * the kernel cannot (before Linux 5.14) it answers 0.
@@ -78,6 +83,9 @@ void oxi_zone_ref(struct oxi_zone *z, size_t place);
 bool oxi_zone_find(const struct oxi_zone *z, size_t place, size_t *ret_start, size_t *ret_cap);
 size_t oxi_zone_used(const struct oxi_zone *z);         /* bytes in live blocks */
 size_t oxi_zone_warm(const struct oxi_zone *z);         /* bytes free and perhaps committed */
+/* More is warm than is kept for ever: after a while oxi_zone_calm() gives back what was not needed since it was called last. */
+bool oxi_zone_is_hot(const struct oxi_zone *z);
+void oxi_zone_calm(struct oxi_zone *z);
 /* Gives free extents back to the system until at most keep bytes are warm. Free room between live small blocks stays. */
 void oxi_zone_trim(struct oxi_zone *z, size_t keep);
 

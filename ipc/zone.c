@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The parent's allocator of one zone. What a large payload costs is the first touch of its pages; so freed
- * memory is handed out again, the most recently freed first, and goes back to the system only above a limit.
+ * memory is handed out again, the most recently freed first, and goes back to the system only when it has not been
+ * needed for a while: at each oxi_zone_calm(), but for a limit that is kept always, all beyond the most that was in use
+ * at once since the call before. Between two calls a zone has, in use or free, that most and the limit at most.
  *
  * A zone is an array of extents of 2 MiB. A block above 1 MiB is a run of whole extents. Smaller ones are
  * slots of one size in an extent, a slab. Sizes are powers of two and the halves between (64, 128, 192, 256,
@@ -75,6 +77,7 @@ struct oxi_zone {
 	uint8_t *base;                  /* of the zone */
 	size_t offset;                  /* of the zone in the arena */
 	size_t used, warm, warm_limit;
+	size_t peak;                    /* of used, since the last oxi_zone_calm() */
 	uint32_t count;                 /* extents */
 	uint32_t first;                 /* no extent below it is free; the start of a run, a block or a slab, or count */
 	uint32_t idle;                  /* free extents that are touched */
@@ -346,7 +349,11 @@ void oxi_zone_free(struct oxi_zone *z)
 
 size_t oxi_zone_get(struct oxi_zone *z, size_t len, size_t *ret_cap)
 {
-	return len <= (size_t)1 << LARGEST ? get_small(z, class_of(len), ret_cap) : get_large(z, len, ret_cap);
+	size_t place = len <= (size_t)1 << LARGEST ? get_small(z, class_of(len), ret_cap) : get_large(z, len, ret_cap);
+
+	if (z->used > z->peak)
+		z->peak = z->used;
+	return place;
 }
 
 /* The count of a live block's users, for any place inside it; NULL: there is none. */
@@ -416,8 +423,22 @@ void oxi_zone_put(struct oxi_zone *z, size_t place)
 		put_small(z, z->extent[i].slab, (uint32_t)((place - z->offset) % OXI_EXTENT / cap));
 	else
 		put_large(z, i);
-	if (z->warm > z->warm_limit && z->idle > 0)
-		oxi_zone_trim(z, z->warm_limit);
+	size_t most = z->peak - z->used + z->warm_limit;
+	if (z->warm > most && z->idle > 0)
+		oxi_zone_trim(z, most);
+}
+
+bool oxi_zone_is_hot(const struct oxi_zone *z)
+{
+	return z->warm > z->warm_limit;
+}
+
+void oxi_zone_calm(struct oxi_zone *z)
+{
+	size_t needed = z->peak - z->used;
+
+	oxi_zone_trim(z, needed > z->warm_limit ? needed : z->warm_limit);
+	z->peak = z->used;
 }
 
 size_t oxi_zone_used(const struct oxi_zone *z)

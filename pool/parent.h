@@ -211,6 +211,7 @@ struct ox_pool {
 	unsigned bell_next;             /* the seat to be looked at first */
 	ox_time timer_at, timer_set;    /* wanted, and what the kernel has */
 	ox_time checkup_at;             /* the next look at the workers */
+	ox_time calm_at;                /* and at memory that may go back to the system; OX_NEVER: there is none */
 	uint64_t oom_kills;             /* of the kernel's, when last looked at */
 	bool degraded;                  /* was told that workers could not be forked */
 	ox_loop *loop;                  /* that watches; NULL: none */
@@ -296,6 +297,7 @@ const uint8_t *oxi_memory_copy_or_own(ox_pool *p, const void *data, size_t len);
 /* One more user of the live block that holds [data, data + len); false: none does. */
 bool oxi_memory_share(ox_pool *p, const void *data, size_t len);
 void oxi_memory_put(ox_pool *p, const void *data);
+void oxi_memory_calm(ox_pool *p, ox_time now);          /* gives back what has not been needed lately */
 
 void oxi_shared_sweep(ox_pool *p);      /* frees what no job can see any more */
 void oxi_shared_close(ox_pool *p);

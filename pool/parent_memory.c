@@ -13,6 +13,7 @@
 #include "pool/parent.h"
 
 #define BLOB_MAGIC 0x626c6f6200000001ull
+#define CALM       OX_SEC(1)            /* between two looks at what was not needed */
 
 bool oxi_memory_inside(const ox_pool *p, const void *data)
 {
@@ -40,12 +41,15 @@ static uint8_t *get_input(ox_pool *p, size_t len)
 	size_t cap, place = oxi_memory_get(p, 0, len, &cap);
 	unsigned zone = place != 0 ? oxi_arena_zone_of(&p->arena, place) : 0;
 
+	if (place == 0)
+		return NULL;
 	if (zone != 0 && oxi_arena_commit(&p->arena, place, cap) < 0) {
 		oxi_zone_put(p->zones[zone], place);
 		oxi_zone_trim(p->zones[zone], 0);
 		return NULL;
 	}
-	return place != 0 ? p->arena.base + place : NULL;
+	oxi_arena_prepare(&p->arena, place, cap, len);
+	return p->arena.base + place;
 }
 
 uint8_t *oxi_memory_new(ox_pool *p, size_t len)
@@ -89,6 +93,24 @@ void oxi_memory_put(ox_pool *p, const void *data)
 
 	OXI_CHECK(oxi_zone_find(z, place, &start, &cap));
 	oxi_zone_put(z, start);
+	if (OXI_LIKELY(!oxi_zone_is_hot(z)))
+		return;
+	if (p->closing) {               /* nobody will want it */
+		oxi_zone_trim(z, 0);
+	} else if (p->calm_at == OX_NEVER) {
+		p->calm_at = oxi_pool_now() + CALM;
+		oxi_pool_set_timer(p);
+	}
+}
+
+void oxi_memory_calm(ox_pool *p, ox_time now)
+{
+	p->calm_at = OX_NEVER;
+	for (unsigned i = 0; i <= p->arena.zones; i++) {
+		oxi_zone_calm(p->zones[i]);
+		if (oxi_zone_is_hot(p->zones[i]))
+			p->calm_at = now + CALM;
+	}
 }
 
 /* ---- blobs ---- */

@@ -17,7 +17,7 @@
 #include "pool/remote.h"
 #include "pool/saved.h"
 
-#define WARM        OX_MIB(64)          /* of free memory kept in each zone */
+#define WARM        OX_MIB(64)          /* of free memory that each zone keeps, however long */
 #define MAX_WORKERS 1024u
 #define MAX_KINDS   UINT16_MAX
 
@@ -400,7 +400,7 @@ int ox_pool_open(const ox_pool_options *o, ox_pool **ret)
 	p->magic = OXI_POOL_MAGIC;
 	p->users = 1;
 	p->arena.fd = p->spawner = p->timer = p->bell = p->epoll = -1;
-	p->timer_at = p->timer_set = p->kill_at = p->checkup_at = OX_NEVER;
+	p->timer_at = p->timer_set = p->kill_at = p->checkup_at = p->calm_at = OX_NEVER;
 	p->oom_kills = oxi_oom_kills();
 	oxi_pool_init_hooks(p);
 	oxi_list_init(&p->submitters);

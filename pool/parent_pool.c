@@ -60,6 +60,8 @@ void oxi_pool_set_timer(ox_pool *p)
 {
 	ox_time at = p->timer_at < p->checkup_at ? p->timer_at : p->checkup_at;
 
+	if (p->calm_at < at)
+		at = p->calm_at;
 	if (p->closing && p->kill_at < at)
 		at = p->kill_at;
 	if (p->remote != NULL && oxi_remote_next(p) < at)
@@ -98,6 +100,8 @@ static void on_timer(ox_pool *p)
 	}
 	if (now >= p->checkup_at)
 		oxi_checkup(p, now);
+	if (now >= p->calm_at)
+		oxi_memory_calm(p, now);
 	if (p->closing && now >= p->kill_at) {
 		p->kill_at = OX_NEVER;
 		p->killed = true;

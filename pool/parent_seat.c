@@ -51,7 +51,7 @@ const struct oxi_grant *oxi_grant_add(ox_pool *p, struct oxi_seat *s, uint64_t l
 
 static void drop(ox_pool *p, struct oxi_grant *g)
 {
-	oxi_zone_put(p->zones[oxi_arena_zone_of(&p->arena, g->place)], g->place);
+	oxi_memory_put(p, p->arena.base + g->place);
 	g->lease = 0;
 }
 

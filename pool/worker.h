@@ -160,6 +160,7 @@ struct ox_reply {
 	uint64_t lease;
 	uint8_t *data;
 	size_t len, cap;                /* bytes of result; bytes at data */
+	size_t reached;                 /* in the arena: bytes at data that are prepared for writing, whole extents */
 	size_t max;                     /* bytes it may get */
 	int error;                      /* the first failure: it becomes the job's status */
 	enum { OXI_IN_OUTBOX, OXI_IN_ARENA, OXI_IN_PRIVATE } where;     /* data is; private: mapped, for chunks */

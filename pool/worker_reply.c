@@ -51,8 +51,21 @@ static bool open_room(const ox_reply *out, const uint8_t *room, size_t cap)
 	return false;
 }
 
-static void move_to(ox_reply *out, uint8_t *room, size_t cap, bool in_overflow)
+/* So many bytes of the room are about to be written. */
+static void reach(ox_reply *out, uint8_t *room, size_t cap, size_t want)
 {
+	struct oxi_arena a = out->worker->heritage->arena;
+
+	if (want <= out->reached)
+		return;
+	oxi_arena_prepare(&a, (size_t)(room - a.base) + out->reached, cap - out->reached, want - out->reached);
+	out->reached = (want + OXI_EXTENT - 1) & ~(OXI_EXTENT - 1);
+}
+
+static void move_to(ox_reply *out, uint8_t *room, size_t cap, size_t want, bool in_overflow)
+{
+	out->reached = 0;
+	reach(out, room, cap, want);
 	memcpy(room, out->data, out->len);
 	give_back(out);
 	if (in_overflow) {
@@ -114,12 +127,15 @@ static int grow(ox_reply *out, size_t want)
 {
 	size_t ask = want > out->cap * 2 ? want : out->cap * 2 < out->max ? out->cap * 2 : out->max;
 
-	if (want <= out->cap)
+	if (want <= out->cap) {
+		if (out->where == OXI_IN_ARENA)
+			reach(out, out->data, out->cap, want);
 		return 0;
+	}
 	if (out->where == OXI_IN_PRIVATE)
 		return grow_private(out, ask);
 	if (out->grant != NULL && want <= out->grant_cap) {
-		move_to(out, out->grant, out->grant_cap, false);
+		move_to(out, out->grant, out->grant_cap, want, false);
 		out->grant = NULL;
 		return 0;
 	}
@@ -133,7 +149,7 @@ static int grow(ox_reply *out, size_t want)
 		return fail(out, OX_ENOMEM);
 	if (in_overflow && !open_room(out, room, (size_t)r.length))
 		return grow_private(out, ask);
-	move_to(out, room, (size_t)r.length, in_overflow);
+	move_to(out, room, (size_t)r.length, want, in_overflow);
 	return 0;
 }
 
@@ -160,6 +176,7 @@ int oxi_reply_copy(ox_reply *out, const void *data, size_t len, uint64_t *ret_pl
 
 	if ((r.flags & OXI_RECORD_CHUNKS) != 0 || r.length < len || (in_overflow && !open_room(out, room, (size_t)r.length)))
 		return OX_ENOMEM;
+	oxi_arena_prepare(&a, (size_t)r.place, (size_t)r.length, len);
 	memcpy(room, data, len);
 	if (in_overflow)
 		OXI_CHECK(oxi_arena_forbid(&a, (size_t)r.place, (size_t)r.length) == 0);

@@ -405,7 +405,7 @@ START_TEST(trimming_gives_the_pages_back)
 }
 END_TEST
 
-START_TEST(what_is_freed_above_the_limit_goes_back_at_once)
+START_TEST(what_was_not_needed_between_two_calms_goes_back_but_for_the_limit)
 {
 	size_t blocks[6];
 
@@ -413,11 +413,90 @@ START_TEST(what_is_freed_above_the_limit_goes_back_at_once)
 	z = oxi_zone_new(&a, 1, OX_MIB(8));
 	for (int i = 0; i < 6; i++)
 		blocks[i] = fill(OX_MIB(4));
-	for (int i = 0; i < 6; i++)
+	ck_assert(!oxi_zone_is_hot(z));
+	for (int i = 1; i < 6; i++)
 		oxi_zone_put(z, blocks[i]);
-	ck_assert_uint_le(oxi_zone_warm(z), OX_MIB(8));
-	ck_assert_uint_le(committed(), OX_MIB(8));
-	ck_assert_uint_gt(committed(), 0);
+	ck_assert(oxi_zone_is_hot(z));
+	oxi_zone_calm(z);               /* all was in use at once before it */
+	ck_assert_uint_ge(committed(), OX_MIB(24));
+	oxi_zone_put(z, get(OX_MIB(12)));
+	oxi_zone_calm(z);               /* since then it was 16 MiB */
+	ck_assert_uint_eq(oxi_zone_warm(z), OX_MIB(12));
+	ck_assert_uint_eq(committed(), OX_MIB(16));
+	ck_assert(oxi_zone_is_hot(z));
+	oxi_zone_calm(z);
+	ck_assert(!oxi_zone_is_hot(z));
+	ck_assert_uint_eq(oxi_zone_warm(z), OX_MIB(8));
+	ck_assert_uint_eq(committed(), OX_MIB(12));
+	ck_assert_uint_eq(a.base[blocks[0] + OX_MIB(4) - 1], 7);
+}
+END_TEST
+
+/* Blocks that stand in each other's way: what is touched stays below what was in use at once, and the limit. */
+START_TEST(more_is_never_touched_than_was_in_use_at_once_and_the_limit)
+{
+	size_t blocks[12];
+
+	oxi_zone_free(z);
+	z = oxi_zone_new(&a, 1, OX_MIB(8));
+	for (int i = 0; i < 12; i++)
+		blocks[i] = fill(OX_MIB(2));
+	oxi_zone_calm(z);
+	for (int i = 0; i < 12; i += 2)
+		oxi_zone_put(z, blocks[i]);
+	oxi_zone_calm(z);               /* from here on 12 MiB are in use, between holes */
+	ck_assert_uint_eq(oxi_zone_used(z), OX_MIB(12));
+	for (size_t n = 4; n <= 10; n += 2) {
+		oxi_zone_put(z, fill(OX_MIB(n)));
+		ck_assert_uint_le(committed(), OX_MIB(12 + n + 8));
+	}
+}
+END_TEST
+
+/* ---- huge pages ---- */
+
+START_TEST(a_large_block_is_prepared_as_far_as_it_is_reached)
+{
+	size_t place = get(OX_MIB(6)), small = get(OX_KIB(512));
+
+	oxi_arena_prepare(&a, small, OX_KIB(512), OX_KIB(512));
+	ck_assert_uint_eq(committed(), 0);
+	oxi_arena_prepare(&a, place, OX_MIB(6), OX_MIB(2) + 1);
+	if (committed() < OX_MIB(2))
+		SKIP("this kernel makes no huge pages of shared memory when it is asked");
+	ck_assert_uint_eq(committed(), OX_MIB(4));
+	memset(a.base + place, 7, OX_MIB(4));
+	oxi_arena_prepare(&a, place + OX_MIB(2), OX_MIB(4), OX_MIB(4));
+	ck_assert_uint_eq(committed(), OX_MIB(6));
+	for (size_t i = 0; i < OX_MIB(6); i += 4096)
+		ck_assert_uint_eq(a.base[place + i], i < OX_MIB(4) ? 7 : 0);
+	oxi_zone_put(z, place);
+	oxi_zone_put(z, small);
+	oxi_zone_trim(z, 0);
+	ck_assert_uint_eq(committed(), 0);
+}
+END_TEST
+
+/* As a worker does with a block of the overflow, and its parent with what it finds there. */
+START_TEST(what_one_process_has_prepared_another_reads_and_trims)
+{
+	size_t place = get(OX_MIB(4));
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		oxi_arena_prepare(&a, place, OX_MIB(4), OX_MIB(4));
+		memset(a.base + place, 9, OX_MIB(4));
+		_exit(oxi_arena_forbid(&a, place, OX_MIB(4)) == 0 ? 0 : 1);
+	}
+	ck_assert_int_eq(exit_code(pid), 0);
+	for (size_t i = 0; i < OX_MIB(4); i++)
+		ck_assert_uint_eq(a.base[place + i], 9);
+	oxi_zone_put(z, place);
+	oxi_zone_trim(z, 0);
+	ck_assert_uint_eq(committed(), 0);
+	ck_assert_uint_eq(a.base[place], 0);
 }
 END_TEST
 
@@ -493,6 +572,8 @@ static void chaos(uint64_t seed)
 			check_overlaps(m);
 		if (random_below(&seed, 1000) == 0)
 			oxi_zone_trim(z, random_below(&seed, OX_MIB(64)));
+		if (random_below(&seed, 500) == 0)
+			oxi_zone_calm(z);
 		ck_assert_uint_le(oxi_zone_used(z) + oxi_zone_warm(z), OX_MIB(64));
 	}
 	for (int i = 0; i < BLOCKS; i++) {
@@ -540,7 +621,10 @@ int main(void)
 	tcase_add_test(t, a_block_lives_until_its_last_user_puts_it);
 	tcase_add_test(t, find_takes_any_number);
 	tcase_add_test(t, trimming_gives_the_pages_back);
-	tcase_add_test(t, what_is_freed_above_the_limit_goes_back_at_once);
+	tcase_add_test(t, what_was_not_needed_between_two_calms_goes_back_but_for_the_limit);
+	tcase_add_test(t, more_is_never_touched_than_was_in_use_at_once_and_the_limit);
+	tcase_add_test(t, a_large_block_is_prepared_as_far_as_it_is_reached);
+	tcase_add_test(t, what_one_process_has_prepared_another_reads_and_trims);
 	tcase_add_test(t, random_use_never_overlaps_and_loses_nothing);
 	return run_suite(s);
 }

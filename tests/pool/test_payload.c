@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -214,6 +215,45 @@ static int queue_behind_grants(void *arg)
 START_TEST(jobs_that_wait_with_room_leave_some_to_the_one_that_runs)
 {
 	with_pool(queue_behind_grants, OVERFLOWING(.jobs = OX_JOBS(&make_job, &steps_job), .workers = 1));
+}
+END_TEST
+
+/* ---- memory that goes back ---- */
+
+static size_t committed(void)
+{
+	struct stat st;
+
+	return fstat(pool->arena.fd, &st) == 0 ? (size_t)st.st_blocks * 512 : 0;
+}
+
+static int leave_large_payloads(void *arg)
+{
+	size_t n = OX_MIB(96);
+	ox_result *result, **kept = arg;
+
+	EXPECT_EQ(ox_call(pool, &make_job, &n, sizeof n, &result), 0);
+	size_t before = committed();
+	EXPECT(before >= n);
+	ox_result_free(result);
+	EXPECT_EQ(committed(), before); /* whoever comes next finds it warm */
+	while (committed() > OX_MIB(64 + 2))
+		ox_sleep(OX_MS(10));
+	EXPECT(pool->calm_at == OX_NEVER);
+	EXPECT_EQ(ox_call(pool, &make_job, &n, sizeof n, kept), 0);
+	return 0;
+}
+
+START_TEST(what_large_payloads_have_left_goes_back_when_it_is_not_needed_for_a_while)
+{
+	ox_result *kept = NULL;
+
+	ck_assert_int_eq(ox_pool_open(OX_POOL_OPTIONS(.jobs = OX_JOBS(&make_job), .workers = 1), &pool), 0);
+	run_real(leave_large_payloads, &kept);
+	close_pool(pool);
+	ck_assert_ptr_nonnull(kept);
+	ck_assert(is_pattern(ox_result_bytes(kept).data, OX_MIB(96)));
+	ox_result_free(kept);           /* of a pool that is closed */
 }
 END_TEST
 
@@ -756,6 +796,7 @@ int main(int argc, char **argv)
 	tcase_add_test(t, results_overflow_to_the_next_place_and_stay_valid_there);
 	tcase_add_test(t, a_reply_grows_by_small_writes_through_every_place);
 	tcase_add_test(t, jobs_that_wait_with_room_leave_some_to_the_one_that_runs);
+	tcase_add_test(t, what_large_payloads_have_left_goes_back_when_it_is_not_needed_for_a_while);
 	t = new_pool_case(s, "chunks", 120);
 	tcase_add_test(t, where_no_memory_is_left_to_share_payloads_travel_in_chunks);
 	tcase_add_test(t, each_result_of_a_batch_comes_in_chunks_of_its_own);
