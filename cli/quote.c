@@ -3,7 +3,8 @@
  * What is printed is to survive a terminal, a mail and a clipboard, and to mean the same in every POSIX shell.
  * So a word is cut in runs: text stands in single quotes, inside of which a newline is a newline; control
  * characters and bytes that are no UTF-8 are printed by printf, "$(printf '\377')". $'\377' would be shorter,
- * but dash has it not. A run of printf never ends with a newline, which $() would take away.
+ * but dash has it not. A run of printf never ends with a newline, which $() would take away. A log that a program reads back has
+ * the bytes as they are.
  */
 #include "cli/quote.h"
 
@@ -23,11 +24,12 @@ static size_t shown(const char *p, size_t len)
 	return n == 2 && c == 0xc2 && (unsigned char)p[1] < 0xa0 ? 0 : n;       /* C1 controls */
 }
 
-static size_t add_text(struct oxi_buffer *b, const char *p, size_t len)
+/* raw: all of it; else as far as it can be shown. */
+static size_t add_text(struct oxi_buffer *b, const char *p, size_t len, bool raw)
 {
 	size_t i = 0;
 	oxi_buffer_add_char(b, '\'');
-	for (size_t n; i < len && (n = shown(p + i, len - i)); i += n) {
+	for (size_t n; i < len && (n = raw ? 1 : shown(p + i, len - i)); i += n) {
 		if (p[i] == '\'')
 			oxi_buffer_add_text(b, "'\\''");
 		else
@@ -47,7 +49,7 @@ static size_t add_bytes(struct oxi_buffer *b, const char *p, size_t len)
 	return i;
 }
 
-void oxi_buffer_add_quoted(struct oxi_buffer *b, const char *word, size_t len)
+static void add_word(struct oxi_buffer *b, const char *word, size_t len, bool raw)
 {
 	size_t i = 0;
 	while (i < len && word[i] && strchr(PLAIN, word[i]))
@@ -59,5 +61,19 @@ void oxi_buffer_add_quoted(struct oxi_buffer *b, const char *word, size_t len)
 	if (len == 0)
 		oxi_buffer_add_text(b, "''");
 	for (i = 0; i < len;)
-		i += shown(word + i, len - i) ? add_text(b, word + i, len - i) : add_bytes(b, word + i, len - i);
+		i += raw || shown(word + i, len - i) ? add_text(b, word + i, len - i, raw) : add_bytes(b, word + i, len - i);
+}
+
+void oxi_buffer_add_quoted(struct oxi_buffer *b, const char *word, size_t len)
+{
+	add_word(b, word, len, false);
+}
+
+void oxi_buffer_add_quoted_words(struct oxi_buffer *b, const char *words, size_t len, bool raw)
+{
+	for (const char *p = words; p < words + len; p += strlen(p) + 1) {
+		if (p > words)
+			oxi_buffer_add_char(b, ' ');
+		add_word(b, p, strlen(p), raw);
+	}
 }

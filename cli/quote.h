@@ -6,5 +6,7 @@
 
 /* Adds a word as a POSIX shell reads it back, in printable characters and newlines only. */
 void oxi_buffer_add_quoted(struct oxi_buffer *b, const char *word, size_t len);
+/* The same of words, NUL behind each, len bytes in all. raw: all bytes are as they are. */
+void oxi_buffer_add_quoted_words(struct oxi_buffer *b, const char *words, size_t len, bool raw);
 
 #endif

@@ -19,16 +19,6 @@
 
 static const char HEADER[] = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
 
-void oxi_quote_words(struct oxi_buffer *out, const struct oxi_buffer *words)
-{
-	const char *end = words->data + words->len;
-	for (const char *p = words->data; p < end; p += strlen(p) + 1) {
-		if (p > words->data)
-			oxi_buffer_add_char(out, ' ');
-		oxi_buffer_add_quoted(out, p, strlen(p));
-	}
-}
-
 int oxi_joblog_write(int fd, const struct oxi_buffer *line)
 {
 	if (line->failed)
@@ -63,7 +53,7 @@ void oxi_joblog_line(const struct oxi_job *j, double began, const struct oxi_buf
 	                      (double)j->wall / 1e9, (unsigned long long)j->received[0], timeout ? -1 : j->outcome.exit,
 	                      j->outcome.signal);
 	size_t from = out->len;
-	oxi_quote_words(out, words);
+	oxi_buffer_add_quoted_words(out, words->data, words->len, true);
 	for (size_t i = from; i < out->len; i++) {
 		if (out->data[i] == '\n')
 			out->data[i] = '\0';

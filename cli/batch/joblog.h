@@ -14,7 +14,4 @@ void oxi_joblog_line(const struct oxi_job *j, double began, const struct oxi_buf
 /* Returns: 0; -errno; OX_ENOMEM. */
 int oxi_joblog_write(int fd, const struct oxi_buffer *line);
 
-/* Adds words, NUL behind each, as a POSIX shell reads them back. */
-void oxi_quote_words(struct oxi_buffer *out, const struct oxi_buffer *words);
-
 #endif

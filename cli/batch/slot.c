@@ -18,8 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/batch/joblog.h"
 #include "cli/batch/runner.h"
+#include "cli/quote.h"
 
 static const ox_time LOOK_AGAIN = OX_SEC(1);
 
@@ -217,7 +217,7 @@ static int show_command(struct slot *s)
 {
 	struct batch *b = s->b;
 	struct oxi_buffer line = { 0 }, words = command_words(s);
-	oxi_quote_words(&line, &words);
+	oxi_buffer_add_quoted_words(&line, words.data, words.len, false);
 	oxi_buffer_add_char(&line, '\n');
 	int r = line.failed ? OX_ENOMEM : 0;
 	if (r == 0 && b->o->dry_run) {
