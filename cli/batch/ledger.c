@@ -15,9 +15,9 @@
 static int write_results(struct oxi_ledger *l, struct oxi_job *j, unsigned slot, const struct oxi_buffer *words)
 {
 	struct oxi_buffer path = { 0 };
-	oxi_job_expand(j, l->results, slot, &path);
-	int r = OX_ENOMEM;
-	if (!path.failed)
+	size_t n = oxi_job_expand(j, l->results, slot, &path);
+	int r = path.failed ? OX_ENOMEM : n == 0 ? OX_EINVAL : 0;
+	if (r == 0)
 		r = oxi_results_inside(path.data, l->results_text) ? oxi_results_write(path.data, j, words) : -EPERM;
 	oxi_buffer_free(&path);
 	if (r < 0)

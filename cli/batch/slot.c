@@ -69,11 +69,10 @@ static int add_first_word(struct slot *s, const struct oxi_job *j, enum extra wh
 	return 0;
 }
 
-/* Makes the job's words. Returns their number; OX_EINVAL: a place's regular expression costs too much for the value; OX_ENOMEM. */
-static int make_words(struct slot *s, struct oxi_job *j)
+static int make_all_words(struct slot *s, struct oxi_job *j)
 {
 	struct batch *b = s->b;
-	s->words.len = 0;
+	s->words.len = s->words_from = 0;
 	int r = b->has[CWD] ? add_first_word(s, j, CWD) : 0;
 	if (r == 0 && b->has[INPUT])
 		r = add_first_word(s, j, INPUT);
@@ -90,6 +89,18 @@ static int make_words(struct slot *s, struct oxi_job *j)
 		j->tag.len = strlen(j->tag.data);
 	}
 	return s->words.failed ? OX_ENOMEM : n == 0 ? OX_EINVAL : (int)n;
+}
+
+/*
+ * Makes the job's words. Returns their number; OX_EINVAL: a place's regular expression costs too much for the value; OX_ENOMEM.
+ * Then it has none: what was made may end in the middle of one.
+ */
+static int make_words(struct slot *s, struct oxi_job *j)
+{
+	int n = make_all_words(s, j);
+	if (n < 0)
+		s->words.len = s->words_from = j->tag.len = 0;
+	return n;
 }
 
 static struct oxi_buffer command_words(const struct slot *s)
@@ -246,6 +257,7 @@ static int run_attempt(struct slot *s)
 	int n = make_words(s, s->job);
 	if (n == OX_EINVAL) {
 		s->job->outcome = (struct oxi_outcome){ .status = OXI_FAILED, .exit = 126 };
+		s->job->ended.began = s->job->ended.ended = ox_now();
 		return add_note(s, "a placeholder", "its regular expression costs too much for this value");
 	}
 	if (n < 0)

@@ -64,6 +64,15 @@ is 'results: places in the path' "$(cat "$work/by/b/1/stdout")" b1
 run run --results "$work/by/{}" true ::: ../../outside
 has 'results: a value does not lead out of the tree' "$code:$err" '5:oxbow: run: cannot write the results: *'
 holds 'results: nothing was written outside' test ! -e "$work/../outside" -a ! -e "$work/outside"
+
+# A place whose regular expression costs too much leaves half a word, which is nowhere used.
+costly=$(printf 'a%.0s' $(seq 60))b
+run run --joblog "$work/costly" --cwd '/tmp{/^(a+)+$/x/}' echo {} ::: "$costly"
+has 'a costly place of the folder fails the job' "$code:$err" '1:*its regular expression costs too much*'
+is 'and its line in the job log has no command' "$(tail -1 "$work/costly" | cut -f7-9)" "$(printf '126\t0\t')"
+run run --results "$work/costly-tree/{/^(a+)+$/x/}" echo {} ::: "$costly"
+has 'a costly place of the results is said' "$code:$err" '5:oxbow: run: cannot write the results: *'
+holds 'and nothing is written' test ! -e "$work/costly-tree"
 run run --results "$work/lb" --lb -c 'echo a; head -c 200000 /dev/zero | tr "\0" x' ::: 1
 is 'results: with --lb too, and big ones' "$(wc -c <"$work/lb/1/stdout"):$(wc -c <"$work/out")" 200002:200002
 run run --results /proc/nothing true ::: 1
