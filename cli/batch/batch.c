@@ -26,6 +26,7 @@
 #include "cli/batch/joblog.h"
 #include "cli/batch/progress.h"
 #include "cli/batch/runner.h"
+#include "cli/mix.h"
 #include "cli/say.h"
 
 #define WINDOW     4096                 /* jobs that may be on their way, fed and not shown */
@@ -66,13 +67,9 @@ int oxi_run_wait(struct batch *b, ox_event *e, ox_time until)
 	return r == OX_ETIMEDOUT ? 0 : r;
 }
 
-/* SplitMix64 (Steele, Lea, Flood 2014). */
 uint64_t oxi_run_random(struct batch *b)
 {
-	uint64_t z = b->chance += 0x9e3779b97f4a7c15;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	return z ^ (z >> 31);
+	return oxi_mix(b->chance += OXI_MIX_STEP);
 }
 
 /* ---- feeder ---- */

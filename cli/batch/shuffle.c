@@ -7,22 +7,16 @@
  */
 #include "cli/batch/shuffle.h"
 
-#define ROUNDS 8
+#include "cli/mix.h"
 
-/* The finisher of SplitMix64 (Steele, Lea, Flood, 2014). */
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
-}
+#define ROUNDS 8
 
 static uint64_t encrypt(uint64_t i, unsigned half, uint64_t seed)
 {
 	uint64_t mask = ((uint64_t)1 << half) - 1, l = i >> half, r = i & mask;
 	for (uint64_t round = 1; round <= ROUNDS; round++) {
 		uint64_t was = r;
-		r = l ^ (mix(mix(seed + round * 0x9e3779b97f4a7c15u) ^ r) & mask);
+		r = l ^ (oxi_mix(oxi_mix(seed + round * OXI_MIX_STEP) ^ r) & mask);
 		l = was;
 	}
 	return l << half | r;
