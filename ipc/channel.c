@@ -148,7 +148,7 @@ void oxi_channel_free(struct oxi_channel *c)
 	}
 	free(c->out);
 	free(c->in);
-	oxi_channel_let_go(c);
+	oxi_let_go(&c->held);
 	free(c);
 }
 

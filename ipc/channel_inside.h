@@ -24,6 +24,11 @@ struct own_fd {
 	ino_t ino;
 };
 
+/* Descriptors that occupy numbers. */
+struct oxi_held {
+	int *fd, count;
+};
+
 struct oxi_channel {
 	void *context, *socket;
 	void *monitor;                  /* tells of connections' beginnings and ends; NULL: the local parent's end */
@@ -43,7 +48,7 @@ struct oxi_channel {
 	size_t in_cap;
 	struct own_fd own[OXI_FDS];     /* worker: for oxi_channel_intact() */
 	unsigned own_count;
-	int *held, held_count;          /* worker: descriptors that occupy numbers below the floor, until the parent has come */
+	struct oxi_held held;           /* worker: those below the floor, until the parent has come */
 	int first;                      /* worker: the lowest of its descriptors */
 	struct oxi_gate *gate;          /* listener: who is let in; NULL: no listener */
 	int link;                       /* joiner: what oxi_channel_link() answers */
@@ -58,6 +63,6 @@ int oxi_channel_monitor(struct oxi_channel *c, int events);
 /* One event of the monitor: its number, and *ret_value: whom it is about, or why; 0: none now; -errno. */
 int oxi_channel_event(struct oxi_channel *c, int *ret_value);
 void oxi_gate_close(struct oxi_channel *c);             /* channel_remote.c */
-void oxi_channel_let_go(struct oxi_channel *c);         /* channel_local.c: of what is held */
+void oxi_let_go(struct oxi_held *h);    /* channel_local.c */
 
 #endif

@@ -119,28 +119,28 @@ static int listen_at(const char *name, int floor)
 	return r < 0 ? r : fd;
 }
 
-/* Occupies all free numbers below the floor. */
-static int hold(struct oxi_channel *c, int floor)
+/* Occupies all free numbers below the floor, with copies of a descriptor. */
+static int hold(struct oxi_held *h, int copied, int floor)
 {
 	int fd = 2;
 
-	c->held = malloc((size_t)floor * sizeof *c->held);
-	if (c->held == NULL)
+	h->fd = malloc((size_t)floor * sizeof *h->fd);
+	if (h->fd == NULL)
 		return OX_ENOMEM;
-	while ((fd = fcntl(c->first, F_DUPFD_CLOEXEC, fd + 1)) >= 0 && fd < floor)
-		c->held[c->held_count++] = fd;
+	while ((fd = fcntl(copied, F_DUPFD_CLOEXEC, fd + 1)) >= 0 && fd < floor)
+		h->fd[h->count++] = fd;
 	if (fd < 0)
 		return -errno;
 	close(fd);
 	return 0;
 }
 
-void oxi_channel_let_go(struct oxi_channel *c)
+void oxi_let_go(struct oxi_held *h)
 {
-	while (c->held_count > 0)
-		close(c->held[--c->held_count]);
-	free(c->held);
-	c->held = NULL;
+	while (h->count > 0)
+		close(h->fd[--h->count]);
+	free(h->fd);
+	h->fd = NULL;
 }
 
 /* What is open from the listener on is the channel's. */
@@ -168,22 +168,21 @@ static int bind_for(struct oxi_channel *c, const char *name, pid_t parent)
 	return 0;
 }
 
-/* The descriptors of what is made lie above the floor because those below are taken: held by copies of the listener. */
+/* The descriptors of what is made lie above the floor because those below are taken. */
 static int make_worker(const char *name, int floor, pid_t parent, int listener, struct oxi_channel **ret)
 {
-	struct oxi_channel holder = { .first = listener };
-	int r = hold(&holder, floor);
+	struct oxi_held held = { .count = 0 };
+	int r = hold(&held, listener, floor);
 
 	if (r == 0)
 		r = oxi_channel_new(ZMQ_DEALER, ret);
 	if (r < 0) {
-		oxi_channel_let_go(&holder);
+		oxi_let_go(&held);
 		close(listener);
 		return r;
 	}
 	(*ret)->first = listener;
-	(*ret)->held = holder.held;
-	(*ret)->held_count = holder.held_count;
+	(*ret)->held = held;
 	(*ret)->aligns = true;
 	r = oxi_channel_monitor(*ret, ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED);
 	return r == 0 ? bind_for(*ret, name, parent) : r;
@@ -223,7 +222,7 @@ int oxi_channel_await_parent(struct oxi_channel *c)
 {
 	int r = await_handshake(c);
 
-	oxi_channel_let_go(c);
+	oxi_let_go(&c->held);
 	if (r == 0)
 		note_own(c);
 	return r;

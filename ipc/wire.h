@@ -25,8 +25,8 @@
 #define OXI_MESSAGES(X)                                                                         \
 	X(HELLO,      1, "W", "generation and secret of a new worker")                          \
 	X(WELCOME,    2, "P", "accepted (remote workers)")                                      \
-	X(REFUSE,     3, "P", "not accepted; status says why")                                  \
-	X(CREDIT,     4, "W", "ready, or not: status of worker_init")                           \
+	X(REFUSE,     3, "P", "not accepted; status says why (remote workers)")                 \
+	X(CREDIT,     4, "W", "ready, or not: status of worker_init (remote workers)")          \
 	X(JOBS,       5, "P", "jobs to run, with grants of result room")                        \
 	X(START,      6, "W", "a job has begun (remote workers; local ones say it in shared memory)") \
 	X(EMIT,       7, "W", "as RESULTS, and the last record is a part")                      \
@@ -36,7 +36,7 @@
 	X(STEALBACK, 11, "PW", "give back what has not begun, and what is given back (remote)") \
 	X(PING,      12, "PW", "are you there?")                                                \
 	X(PONG,      13, "PW", "yes")                                                           \
-	X(DRAIN,     14, "PW", "finish what you have, then BYE; I do")                          \
+	X(DRAIN,     14, "PW", "finish what you have, then BYE; I do (remote workers)")         \
 	X(BYE,       15, "PW", "the end")                                                       \
 	X(NEED,      16, "W", "a result needs length bytes of room")                            \
 	X(GRANT,     17, "P", "here they are; length 0: no")                                    \

@@ -65,6 +65,7 @@ struct child {
 	int status;
 	struct rusage usage;
 	bool dead, tell_forked, tell_died;
+	const struct oxi_slot *told;    /* where it says, as a keeper, how its worker ended; NULL: it is the worker */
 };
 
 struct pool {
@@ -138,16 +139,6 @@ static bool spares_strays(const struct spawner *s)
 	return false;
 }
 
-/* The child was perhaps a worker's keeper. */
-static void tell_for_worker(struct spawner *s, struct child *c)
-{
-	OXI_LIST_EACH(e, &s->pools) {
-		struct pool *p = OXI_CONTAINER(e, struct pool, link);
-		if (oxi_pool_page(&p->arena)->pid_namespace && c >= p->child && c < p->child + p->workers)
-			oxi_keeper_tell(oxi_pool_slot(&p->arena, (unsigned)(c - p->child)), &c->status, &c->usage);
-	}
-}
-
 /* Collects the dead. True if there were any. */
 static bool reap(struct spawner *s)
 {
@@ -166,7 +157,8 @@ static bool reap(struct spawner *s)
 		c->dead = c->tell_died = true;
 		c->status = status;
 		c->usage = usage;
-		tell_for_worker(s, c);
+		if (c->told != NULL)
+			oxi_keeper_tell(c->told, &c->status, &c->usage);
 	}
 	return any;
 }
@@ -259,7 +251,9 @@ static void fork_worker(struct spawner *s, struct pool *p, const struct oxi_pack
 	c->status = s->floor < 0 ? s->floor : fds[1] < 0 ? -EMFILE : 0;
 	if (c->status < 0)
 		return;
-	pid_t pid = oxi_pool_page(&p->arena)->pid_namespace ? oxi_keeper_fork(s->own_namespace) : fork();
+	if (oxi_pool_page(&p->arena)->pid_namespace)
+		c->told = oxi_pool_slot(&p->arena, m->slot);
+	pid_t pid = c->told != NULL ? oxi_keeper_fork(s->own_namespace) : fork();
 	if (pid == 0)
 		become_worker(s, p, &h, self);
 	if (pid < 0) {
