@@ -13,7 +13,8 @@
  *
  * Some files the C library asks for on its own, and can do without: whether memory may be given back (free() in a thread),
  * how many CPUs there are. A filter cannot read names; the handler of SIGSYS can, and answers that they cannot be
- * opened. It also blocks signals in the place of sigprocmask(), all but SIGSYS: a forbidden call with that one blocked ends
+ * opened. But ZeroMQ's threads have blocked all signals before the filter is there, and they free() too: the C library
+ * is made to ask the first question, which it asks once, beforehand. The handler also blocks signals in the place of sigprocmask(), all but SIGSYS: a forbidden call with that one blocked ends
  * the process without a word, and posix_spawn(), system() and popen() block all they can.
  *
  * clone3() has its flags in memory, where no filter sees them: it does not exist here, and the C library takes clone(). What
@@ -38,9 +39,11 @@ bool oxi_sandbox_answers(const siginfo_t *info, void *context)
 #else
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -201,12 +204,34 @@ static int allow(scmp_filter_ctx c)
 	return r;
 }
 
+/* More than glibc keeps at the top of a thread's heap (M_TRIM_THRESHOLD), in pieces that lie in that heap. */
+static void *free_much(void *arg)
+{
+	void *volatile pieces[8];
+
+	for (size_t i = 0; i < 8; i++)
+		pieces[i] = malloc(OX_KIB(32));
+	for (size_t i = 8; i-- > 0;)
+		free(pieces[i]);
+	return arg;
+}
+
+/* The files that the C library opens when it first needs them: the time zone, and whether a heap may shrink. */
+static int ask_beforehand(void)
+{
+	pthread_t thread;
+	int r;
+
+	tzset();
+	r = -pthread_create(&thread, NULL, free_much, NULL);
+	return r == 0 ? -pthread_join(thread, NULL) : r;
+}
+
 int oxi_sandbox_enter(void)
 {
 	scmp_filter_ctx c = seccomp_init(SCMP_ACT_TRAP);
-	int r = c != NULL ? 0 : OX_ENOMEM;
+	int r = c != NULL ? ask_beforehand() : OX_ENOMEM;
 
-	tzset();                        /* opens files when it is first needed, as in localtime() */
 	if (r == 0)
 		r = seccomp_attr_set(c, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (r == 0)

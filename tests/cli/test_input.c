@@ -201,6 +201,7 @@ START_TEST(a_pipe_that_is_needed_again_is_kept)
 	setenv("TMPDIR", "/nonexistent", 1);
 	JOBS(LIST(":::", "a", "::::", "-"), TEXT("1\n2\n"), .end = -ENOENT, .why = "stdin: cannot be kept in TMPDIR");
 	JOBS(LIST("::::", "-", ":::", "a"), TEXT("1\n2\n"), .expected = "1|a\n2|a\n");
+	unsetenv("TMPDIR");
 }
 END_TEST
 

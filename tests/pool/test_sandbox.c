@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -289,6 +290,61 @@ START_TEST(memory_threads_clocks_output_and_what_is_open_go_on)
 }
 END_TEST
 
+/* As ZeroMQ's threads are: there before the sandbox, with all signals blocked. */
+static int request[2];
+
+static void *churn_on_request(void *arg)
+{
+	char c;
+
+	while (read(request[0], &c, 1) == 1)
+		churn(NULL);
+	return arg;
+}
+
+static int start_a_deaf_thread(void *arg)
+{
+	pthread_t t;
+	sigset_t all, before;
+	(void)arg;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (pipe(request) < 0 || pthread_create(&t, NULL, churn_on_request, NULL) != 0)
+		return -1;
+	pthread_detach(t);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return 0;
+}
+
+static int have_it_churn(const void *in, size_t len, ox_reply *out)
+{
+	int unread = 1;
+	(void)out;
+
+	if (write(request[1], in, len) != (ssize_t)len)
+		return -1;
+	while (unread > 0)
+		ioctl(request[0], FIONREAD, &unread);
+	return 0;
+}
+static OX_JOB(churn_job, have_it_churn);
+
+static int churn_deafly(void *arg)
+{
+	(void)arg;
+	EXPECT_EQ(ox_call(pool, &churn_job, "123", 3, NULL), 0);
+	EXPECT_EQ(stats_of(pool).crashed, 0);
+	return 0;
+}
+
+START_TEST(a_thread_that_hears_no_signal_may_free_memory)
+{
+	with_pool(churn_deafly, POOL_OPTIONS(.jobs = OX_JOBS(&churn_job), .workers = 1, .worker_init = start_a_deaf_thread,
+	                                     .sandbox = OX_SANDBOX_COMPUTE));
+}
+END_TEST
+
 static int crash_in_it(void *arg)
 {
 	(void)arg;
@@ -330,6 +386,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, a_violation_is_not_tried_again);
 	tcase_add_test(c, threads_blocked_signals_and_handlers_are_no_way_out);
 	tcase_add_test(c, memory_threads_clocks_output_and_what_is_open_go_on);
+	tcase_add_test(c, a_thread_that_hears_no_signal_may_free_memory);
 	tcase_add_test(c, another_crash_is_told_as_ever);
 #else
 	tcase_add_test(c, a_sandbox_that_was_not_built_is_refused);
