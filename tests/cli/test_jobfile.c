@@ -820,6 +820,69 @@ START_TEST(lack_of_memory_is_reported_wherever_it_is_met)
 }
 END_TEST
 
+/* ---- the manual ---- */
+
+/* A line of the manual's source, as it is read. */
+static void add_line(struct oxi_buffer *out, const char *line)
+{
+	static const struct {
+		const char *escape, *text;
+	} escapes[] = { { "\\&", "" }, { "\\e", "\\" } };
+	while (*line) {
+		size_t i = 0;
+		while (i < 2 && strncmp(line, escapes[i].escape, 2) != 0)
+			i++;
+		if (i < 2)
+			oxi_buffer_add_text(out, escapes[i].text);
+		else
+			oxi_buffer_add_char(out, *line);
+		line += i < 2 ? 2 : 1;
+	}
+}
+
+static size_t count_entries(const struct oxi_buffer *text)
+{
+	const char *path = file(text->data, text->len);
+	struct oxi_jobfile f;
+	struct oxi_entry e;
+	struct oxi_buffer why = { 0 };
+	size_t n = 0;
+	int r = oxi_jobfile_open(&f, path, &why);
+	for (; r >= 0 && (r = oxi_jobfile_next(&f, &e, &why)) == 1; n++)
+		oxi_entry_free(&e);
+	ck_assert_msg(r == 0, "%.*s", (int)why.len, why.data);
+	oxi_jobfile_close(&f);
+	oxi_buffer_free(&why);
+	unlink(path);
+	return n;
+}
+
+START_TEST(the_examples_of_the_manual_are_right)
+{
+	static const size_t entries[] = { 4, 3, 2, 3, 2 };
+	char line[512];
+	struct oxi_buffer text = { 0 };
+	FILE *page = fopen(OXI_MANUAL, "r");
+	bool inside = false;
+	size_t n = 0;
+	ck_assert_ptr_nonnull(page);
+	while (fgets(line, sizeof(line), page)) {
+		if (strcmp(line, ".Ed\n") == 0) {
+			ck_assert_uint_lt(n, 5);
+			ck_assert_uint_eq(count_entries(&text), entries[n]);
+			n++;
+			text.len = 0;
+		}
+		inside = strcmp(line, ".Bd -literal\n") == 0 || (inside && strcmp(line, ".Ed\n") != 0);
+		if (inside && line[0] != '.')
+			add_line(&text, line);
+	}
+	fclose(page);
+	oxi_buffer_free(&text);
+	ck_assert_uint_eq(n, 5);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("jobfile");
@@ -830,6 +893,7 @@ int main(void)
 	tcase_add_test(c, nothing_is_no_job_case_14);
 	tcase_add_test(c, plain_commands_are_a_list_case_15);
 	tcase_add_test(c, aliases_and_merges_are_written_out);
+	tcase_add_test(c, the_examples_of_the_manual_are_right);
 	c = new_case(s, "faults", 60);
 	tcase_add_test(c, a_key_that_is_unknown_has_a_near_one);
 	tcase_add_test(c, an_entry_is_one_thing_done_in_one_way);
