@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the runner share: batch.c makes it, slot.c runs jobs, drain.c reads them, stop.c ends them. */
+/* What the parts of the runner share: batch.c makes it, feed.c gives jobs to slots, slot.c runs them, drain.c reads them, stop.c ends them. */
 #ifndef OXBOW_CLI_RUNNER_H
 #define OXBOW_CLI_RUNNER_H
 
@@ -12,6 +12,7 @@
 
 #include "cli/batch/batch.h"
 #include "cli/batch/ledger.h"
+#include "cli/batch/plan.h"
 #include "cli/batch/print.h"
 #include "cli/command.h"
 
@@ -19,15 +20,22 @@
 
 enum stage { RUNNING, DRAINING, STOPPING, KILLING };
 
-/* Templates beside the command's own. Those that were not asked for have no parts. */
-enum extra { TAG, CWD, INPUT, RESULTS, EXTRAS };
+struct lane {
+	struct batch *b;
+	enum oxi_lane which;
+	ox_queue *jobs;                 /* of struct oxi_job: to be started; NULL: the run has no such jobs */
+	struct slot *slot;
+	unsigned slots_max, slots_open; /* there can be; were opened */
+	unsigned wanted, running;       /* jobs at a time; slots that have one */
+	ox_lock *gate;                  /* who waits for his turn to start stands in it */
+	ox_event *room;                 /* somebody in the gate should look again */
+	bool in_feed, all_fed;
+	ox_scope feeding;               /* while in_feed: cancelled when nothing more is to be read */
+};
 
 struct batch {
 	const struct oxi_batch_options *o;
-	const struct oxi_template *t;
-	struct oxi_template extra[EXTRAS];
-	bool has[EXTRAS];
-	struct oxi_input *in;
+	struct oxi_plan *plan;
 	char id[20];                    /* of the run: OXBOW_RUN */
 	struct oxi_reaper reaper;
 	struct oxi_spill spill;
@@ -38,20 +46,14 @@ struct batch {
 	int events;                     /* descriptor; -1: none */
 
 	/* jobs on their way */
-	ox_queue *jobs;                 /* of struct oxi_job: to be started */
 	ox_queue *retries;              /* of struct oxi_job: to be started again, the earliest due first */
 	ox_event *retry_sooner;         /* one is due before the one that is waited for */
 	uint64_t fed, finished;         /* finished: for good, whatever the outcome */
 	uint64_t total;                 /* jobs there will be; 0: unknown */
-	bool fed_all, in_feed;
-	ox_scope feeding;               /* while in_feed: cancelled when nothing more is to be read */
 
-	/* slots */
-	struct slot *slot;
-	unsigned slots_max, slots_open, slots_left;     /* there can be; were opened; have not ended */
-	unsigned wanted, running;       /* jobs at a time; slots that have one */
-	ox_lock *gate;                  /* who waits for his turn to start stands in it */
-	ox_event *room;                 /* somebody in the gate should look again */
+	struct lane lane[OXI_LANES];
+	unsigned slots_left;            /* of all lanes: that have not ended */
+	unsigned running;               /* slots of all lanes that have a job */
 	const char *busy;               /* what holds back the next start */
 	ox_time mean;                   /* wall time of jobs, of late */
 
@@ -75,6 +77,7 @@ enum killed { ALIVE, BY_TIMEOUT, BY_STOP };
 
 struct slot {
 	struct batch *b;
+	struct lane *lane;
 	unsigned index, serial;         /* serial: of the start */
 	ox_queue *ended;                /* a token when the job's process has ended */
 	ox_event *over;                 /* nothing of the job is left */
@@ -119,10 +122,15 @@ OX_YIELDS int oxi_slot_read(struct slot *s, int out_fd, int err_fd);
 OX_YIELDS int oxi_slot_run(void *slot);         /* a coroutine's function */
 OX_YIELDS int oxi_retry_run(void *batch);       /* a coroutine's function: starts again what is due */
 OX_YIELDS int oxi_reaper_hear(void *batch);     /* a coroutine's function */
-bool oxi_slot_open(struct batch *b);            /* one more; false: there can be no more, or no memory */
-void oxi_slots_free(struct batch *b);
+struct slot *oxi_slot_first(struct batch *b);  /* of all lanes' slots, one after the other */
+struct slot *oxi_slot_next(struct slot *s);     /* NULL: it was the last */
+bool oxi_slot_open(struct lane *l);             /* one more; false: there can be no more, or no memory */
+void oxi_slots_free(struct lane *l);
+
+/* feed.c */
+OX_YIELDS int oxi_feed(void *lane);             /* a coroutine's function: what the plan has for this lane becomes its jobs */
 void oxi_no_more_jobs(struct batch *b);         /* nothing new starts, and what waits to be started is dropped */
-void oxi_jobs_all_fed(struct batch *b);
+int oxi_job_settled(struct batch *b, const struct oxi_job *j);  /* one that was fed has ended for good */
 
 /* stop.c */
 OX_YIELDS int oxi_signals_hear(void *batch);    /* a coroutine's function */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A slot takes a job, waits for its turn in the gate, starts it, reads what it writes, waits for its end, and
+ * A slot takes a job from its lane, waits for its turn in the gate, starts it, reads what it writes, waits for its end, and
  * hands it on: to the ledger and the printer, or to the retries.
  *
  * A job is over when its own process has ended and either both of its pipes have, or nothing of its process group is
@@ -23,44 +23,12 @@
 
 static const ox_time LOOK_AGAIN = OX_SEC(1);
 
-/* ---- the end of the line ---- */
-
-static void drop(void *job)
-{
-	oxi_job_free(job);
-}
-
-void oxi_no_more_jobs(struct batch *b)
-{
-	ox_queue_shut(b->jobs, drop);           /* the feeder meets a shut queue */
-	ox_queue_shut(b->retries, drop);
-	ox_queue_shut(b->printer.window, NULL);
-	ox_event_set(b->retry_sooner);
-	ox_event_set(b->room);
-	if (b->in_feed)
-		ox_scope_cancel(&b->feeding);
-}
-
-void oxi_jobs_all_fed(struct batch *b)
-{
-	b->fed_all = true;
-	if (b->finished == b->fed)
-		oxi_no_more_jobs(b);
-}
-
-static void finish_one(struct batch *b)
-{
-	b->finished++;
-	if (b->fed_all && b->finished == b->fed)
-		oxi_no_more_jobs(b);
-}
-
 /* ---- starting ---- */
 
-static int add_first_word(struct slot *s, const struct oxi_job *j, enum extra which)
+static int add_first_word(struct slot *s, const struct oxi_job *j, enum oxi_extra which)
 {
 	size_t from = s->words.len;
-	size_t n = oxi_job_expand(j, &s->b->extra[which], s->index, &s->words);
+	size_t n = oxi_job_expand(j, j->task->extra[which], s->index, &s->words);
 	if (s->words.failed)
 		return OX_ENOMEM;
 	if (n == 0)
@@ -71,17 +39,19 @@ static int add_first_word(struct slot *s, const struct oxi_job *j, enum extra wh
 
 static int make_all_words(struct slot *s, struct oxi_job *j)
 {
-	struct batch *b = s->b;
+	const struct oxi_task *t = j->task;
 	s->words.len = s->words_from = 0;
-	int r = b->has[CWD] ? add_first_word(s, j, CWD) : 0;
-	if (r == 0 && b->has[INPUT])
-		r = add_first_word(s, j, INPUT);
+	if (j->fault)
+		return OX_EINVAL;
+	int r = t->extra[OXI_CWD] ? add_first_word(s, j, OXI_CWD) : 0;
+	if (r == 0 && t->extra[OXI_INPUT])
+		r = add_first_word(s, j, OXI_INPUT);
 	if (r < 0)
 		return r;
 	s->words_from = s->words.len;
-	size_t n = oxi_job_expand(j, b->t, s->index, &s->words);
-	if (b->has[TAG]) {
-		size_t words = oxi_job_expand(j, &b->extra[TAG], s->index, &j->tag);
+	size_t n = oxi_job_expand(j, &t->command, s->index, &s->words);
+	if (t->extra[OXI_TAG]) {
+		size_t words = oxi_job_expand(j, t->extra[OXI_TAG], s->index, &j->tag);
 		if (j->tag.failed)
 			return OX_ENOMEM;
 		if (words == 0)
@@ -118,13 +88,14 @@ static int start(struct slot *s, size_t n, int out, int err)
 	s->live = true;
 	s->paused = b->paused;
 	s->began = oxi_run_now(b);
-	ox_time limit = oxi_time_limit_get(&b->o->timeout, &b->ledger.times);
+	ox_time limit = oxi_task_limit_get(j->task);
 	s->due = limit == OX_NEVER ? OX_NEVER : s->began + limit;
 	oxi_time_sooner(b, s->due);
 	int r = oxi_reaper_start(&b->reaper, &(struct oxi_start){
 		.slot = s->index, .serial = s->serial, .seq = j->seq, .attempt = j->attempt,
 		.words = s->words.data, .len = s->words.len, .n = n,
-		.cwd = b->has[CWD], .input = b->has[INPUT] ? b->o->input_kind : OXI_STDIN_NULL,
+		.cwd = j->task->extra[OXI_CWD] != NULL,
+		.input = j->task->extra[OXI_INPUT] ? j->task->input_kind : OXI_STDIN_NULL,
 		.report = b->ledger.events.on, .out = out, .err = err,
 	});
 	if (r == -E2BIG) {
@@ -178,7 +149,7 @@ static int run_captured(struct slot *s, size_t n)
 static int add_note(struct slot *s, const char *word, const char *what)
 {
 	struct oxi_buffer note = { 0 };
-	oxi_job_note(&note, word, what);
+	oxi_job_note(&note, s->b->o->command, word, what);
 	int r = note.failed ? OX_ENOMEM : oxi_capture_add(&s->job->err, note.data, note.len);
 	if (r >= 0 && s->b->o->line_buffer)
 		r = oxi_printer_add(&s->b->printer, s->job, 1, &s->line[1], note.data, note.len, true);
@@ -253,12 +224,16 @@ static int end_lines(struct slot *s)
 static int run_attempt(struct slot *s)
 {
 	const struct oxi_batch_options *o = s->b->o;
+	if (s->job->outcome.status == OXI_SKIPPED) {
+		s->job->ended.began = s->job->ended.ended = ox_now();
+		return make_words(s, s->job) == OX_ENOMEM ? oxi_run_fail(s->b, OXI_EXIT_OUTPUT, "job", OX_ENOMEM) : 0;
+	}
 	s->job->attempt++;
 	int n = make_words(s, s->job);
 	if (n == OX_EINVAL) {
 		s->job->outcome = (struct oxi_outcome){ .status = OXI_FAILED, .exit = 126 };
 		s->job->ended.began = s->job->ended.ended = ox_now();
-		return add_note(s, "a placeholder", "its regular expression costs too much for this value");
+		return add_note(s, "a placeholder", s->job->fault ? s->job->fault : "its regular expression costs too much for this value");
 	}
 	if (n < 0)
 		return oxi_run_fail(s->b, OXI_EXIT_OUTPUT, "job", n);
@@ -276,10 +251,11 @@ static int run_attempt(struct slot *s)
 /* ---- the gate ---- */
 
 /* Until when the next start has to wait; 0: it may be now. */
-static ox_time held_back(struct batch *b)
+static ox_time held_back(struct lane *l)
 {
+	struct batch *b = l->b;
 	b->busy = NULL;
-	if (b->running >= b->wanted)
+	if (l->running >= l->wanted)
 		return OX_NEVER;
 	if (b->o->dry_run || !oxi_throttle_any(&b->o->throttle))
 		return 0;
@@ -292,26 +268,30 @@ static ox_time held_back(struct batch *b)
 }
 
 /* Waits for the turn to start a job, and takes it. Returns: 0; OX_ECLOSED: nothing starts any more. */
-static int pass_gate(struct batch *b)
+static int pass_gate(struct lane *l)
 {
+	struct batch *b = l->b;
 	ox_time until = 0;
-	int r = ox_lock_acquire(b->gate);
+	int r = ox_lock_acquire(l->gate);
 	if (r < 0)
 		return r;
-	while (r == 0 && b->stage == RUNNING && (until = held_back(b)) != 0)
-		r = oxi_run_wait(b, b->room, until);
-	ox_lock_release(b->gate);
+	while (r == 0 && b->stage == RUNNING && (until = held_back(l)) != 0)
+		r = oxi_run_wait(b, l->room, until);
+	ox_lock_release(l->gate);
 	if (r == 0 && b->stage != RUNNING)
 		r = OX_ECLOSED;
-	if (r == 0)
+	if (r == 0) {
+		l->running++;
 		b->running++;
+	}
 	return r;
 }
 
-static void leave_gate(struct batch *b)
+static void leave_gate(struct lane *l)
 {
-	b->running--;
-	ox_event_set(b->room);
+	l->running--;
+	l->b->running--;
+	ox_event_set(l->room);
 }
 
 /* ---- what becomes of a job ---- */
@@ -334,18 +314,19 @@ static int settle(struct slot *s, struct oxi_job *j)
 		learn_mean(b, j->wall);
 		r = oxi_halt_check(b, j);
 	}
+	int e = oxi_job_settled(b, j);
+	r = r < 0 ? r : e;
 	if (r >= 0)
 		r = ox_queue_put(b->printer.done, j);
 	if (r < 0)
 		oxi_job_free(j);
-	finish_one(b);
 	return r;
 }
 
 static int try_again(struct slot *s, struct oxi_job *j)
 {
 	struct batch *b = s->b;
-	ox_time wait = oxi_backoff_wait(b->o->retry.backoff, j->attempt, oxi_run_random(b));
+	ox_time wait = oxi_backoff_wait(j->task->retry->backoff, j->attempt, oxi_run_random(b));
 	int r = oxi_events_finish(&b->ledger.events, j);
 	if (r >= 0)
 		r = oxi_events_retry(&b->ledger.events, j, wait);
@@ -366,7 +347,7 @@ static int try_again(struct slot *s, struct oxi_job *j)
 static int run_job(struct slot *s, struct oxi_job *j)
 {
 	struct batch *b = s->b;
-	int r = pass_gate(b);
+	int r = pass_gate(s->lane);
 	if (r == OX_ECLOSED) {
 		oxi_job_free(j);
 		return 0;
@@ -376,13 +357,13 @@ static int run_job(struct slot *s, struct oxi_job *j)
 		r = run_attempt(s);
 		s->live = false;
 		s->job = NULL;
-		leave_gate(b);
+		leave_gate(s->lane);
 	}
 	if (r < 0) {
 		oxi_job_free(j);
 		return r;
 	}
-	if (b->stage == RUNNING && oxi_retry_wanted(&b->o->retry, j->attempt, j->outcome))
+	if (b->stage == RUNNING && oxi_retry_wanted(j->task->retry, j->attempt, j->outcome))
 		return try_again(s, j);
 	return settle(s, j);
 }
@@ -393,7 +374,7 @@ int oxi_slot_run(void *arg)
 	struct batch *b = s->b;
 	void *job;
 	int r;
-	while ((r = ox_queue_get(b->jobs, &job)) == 0 && (r = run_job(s, job)) >= 0)
+	while ((r = ox_queue_get(s->lane->jobs, &job)) == 0 && (r = run_job(s, job)) >= 0)
 		;
 	if (--b->slots_left == 0)
 		ox_queue_shut(b->printer.done, NULL);
@@ -430,7 +411,7 @@ int oxi_retry_run(void *arg)
 		struct oxi_job *j = item;
 		r = wait_until_due(b, &j);
 		if (r == 0)
-			r = ox_queue_put(b->jobs, j);
+			r = ox_queue_put(b->lane[oxi_task_lane(j->task)].jobs, j);
 		if (r < 0) {
 			oxi_job_free(j);
 			break;
@@ -443,8 +424,9 @@ int oxi_retry_run(void *arg)
 
 static int take(struct batch *b, const struct oxi_report *report)
 {
-	struct slot *s = &b->slot[report->slot];
-	if (report->slot >= b->slots_open || report->serial != s->serial)
+	struct lane *l = &b->lane[OXI_LANE_RUN];
+	struct slot *s = &l->slot[report->slot];
+	if (report->slot >= l->slots_open || report->serial != s->serial)
 		return 0;
 	int r = 0;
 	if (report->kind == OXI_STARTED && s->job)
@@ -484,26 +466,43 @@ int oxi_reaper_hear(void *arg)
 
 /* ---- slots ---- */
 
-bool oxi_slot_open(struct batch *b)
+static struct slot *first_from(struct batch *b, int lane)
 {
-	if (b->slots_open == b->slots_max)
+	while (lane < OXI_LANES && b->lane[lane].slots_open == 0)
+		lane++;
+	return lane < OXI_LANES ? b->lane[lane].slot : NULL;
+}
+
+struct slot *oxi_slot_first(struct batch *b)
+{
+	return first_from(b, 0);
+}
+
+struct slot *oxi_slot_next(struct slot *s)
+{
+	return s->index + 1 < s->lane->slots_open ? s + 1 : first_from(s->b, (int)s->lane->which + 1);
+}
+
+bool oxi_slot_open(struct lane *l)
+{
+	if (l->slots_open == l->slots_max)
 		return false;
-	struct slot *s = &b->slot[b->slots_open];
-	*s = (struct slot){ .b = b, .index = b->slots_open, .ended = ox_queue_new(1), .over = ox_event_new() };
+	struct slot *s = &l->slot[l->slots_open];
+	*s = (struct slot){ .b = l->b, .lane = l, .index = l->slots_open, .ended = ox_queue_new(1), .over = ox_event_new() };
 	s->due = s->next_step = OX_NEVER;
-	b->slots_open++;
+	l->slots_open++;
 	return s->ended && s->over;
 }
 
-void oxi_slots_free(struct batch *b)
+void oxi_slots_free(struct lane *l)
 {
-	for (unsigned i = 0; i < b->slots_open; i++) {
-		struct slot *s = &b->slot[i];
+	for (unsigned i = 0; i < l->slots_open; i++) {
+		struct slot *s = &l->slot[i];
 		ox_queue_free(s->ended);
 		ox_event_free(s->over);
 		oxi_buffer_free(&s->words);
 		oxi_buffer_free(&s->line[0]);
 		oxi_buffer_free(&s->line[1]);
 	}
-	free(b->slot);
+	free(l->slot);
 }
