@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the runner share: batch.c makes it, feed.c gives jobs to slots, slot.c runs them, drain.c reads them, stop.c ends them. */
+/* What the parts of the runner share: batch.c makes it, feed.c gives jobs to slots, slot.c and program.c run them, drain.c reads them, stop.c ends them. */
 #ifndef OXBOW_CLI_RUNNER_H
 #define OXBOW_CLI_RUNNER_H
 
@@ -121,11 +121,16 @@ OX_YIELDS int oxi_slot_read(struct slot *s, int out_fd, int err_fd);
 /* slot.c */
 OX_YIELDS int oxi_slot_run(void *slot);         /* a coroutine's function */
 OX_YIELDS int oxi_retry_run(void *batch);       /* a coroutine's function: starts again what is due */
-OX_YIELDS int oxi_reaper_hear(void *batch);     /* a coroutine's function */
+struct oxi_buffer oxi_slot_command(const struct slot *s);       /* the words of its job's command: borrowed */
+OX_YIELDS int oxi_slot_note(struct slot *s, const char *word, const char *what);        /* a message of ours on the job's standard error */
 struct slot *oxi_slot_first(struct batch *b);  /* of all lanes' slots, one after the other */
 struct slot *oxi_slot_next(struct slot *s);     /* NULL: it was the last */
 bool oxi_slot_open(struct lane *l);             /* one more; false: there can be no more, or no memory */
 void oxi_slots_free(struct lane *l);
+
+/* How jobs are carried out. Each returns 0, and the job has its outcome; or what was said. */
+OX_YIELDS int oxi_program_run(struct slot *s, size_t n);        /* program.c: n words */
+OX_YIELDS int oxi_reaper_hear(void *batch);     /* a coroutine's function */
 
 /* feed.c */
 OX_YIELDS int oxi_feed(void *lane);             /* a coroutine's function: what the plan has for this lane becomes its jobs */
