@@ -22,7 +22,7 @@ static int start(struct slot *s, size_t n, int out, int err)
 	struct oxi_job *j = s->job;
 	int r = oxi_reaper_start(&b->reaper, &(struct oxi_start){
 		.slot = s->index, .serial = s->serial, .seq = j->seq, .attempt = j->attempt,
-		.words = s->words.data, .len = s->words.len, .n = n,
+		.words = s->words.data, .len = s->words.len, .env = j->task->envs, .n = n, .nice = j->task->nice,
 		.cwd = j->task->extra[OXI_CWD] != NULL,
 		.input = j->task->extra[OXI_INPUT] ? j->task->input_kind : OXI_STDIN_NULL,
 		.report = b->ledger.events.on, .out = out, .err = err,

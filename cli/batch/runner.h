@@ -4,6 +4,7 @@
 #define OXBOW_CLI_RUNNER_H
 
 #include <oxbow/group.h>
+#include <oxbow/pool.h>
 #include <oxbow/queue.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
@@ -43,6 +44,7 @@ struct batch {
 	struct oxi_printer printer;
 	struct oxi_ledger ledger;
 	struct oxi_throttle throttle;
+	ox_pool *workers;               /* of the calls; NULL: there are none */
 	int events;                     /* descriptor; -1: none */
 
 	/* jobs on their way */
@@ -87,6 +89,8 @@ struct slot {
 	size_t words_from;              /* where the command begins */
 	ox_scope reading;               /* cancelled when nothing of the job is left to write */
 	bool in_reading;
+	ox_scope trying;                /* of a call or a fetch: cancelled to end it */
+	bool in_trying;
 	unsigned showing;               /* lines that are shown at the moment, which must not be cut */
 	struct oxi_buffer line[2];      /* line by line: what is not a whole line yet */
 	/* in active time: */
@@ -115,6 +119,9 @@ OX_YIELDS int oxi_run_wait(struct batch *b, ox_event *e, ox_time until);
 
 uint64_t oxi_run_random(struct batch *b);
 
+/* drain.c: what the slot's job has written to its standard output (0) or error (1) is kept, or shown at once. 0, or what was said. */
+OX_YIELDS int oxi_slot_keep(struct slot *s, int which, const char *data, size_t len);
+
 /* drain.c: reads what the slot's job writes, from the read ends of its pipes, until it is over. 0, or what was said. */
 OX_YIELDS int oxi_slot_read(struct slot *s, int out_fd, int err_fd);
 
@@ -123,6 +130,7 @@ OX_YIELDS int oxi_slot_run(void *slot);         /* a coroutine's function */
 OX_YIELDS int oxi_retry_run(void *batch);       /* a coroutine's function: starts again what is due */
 struct oxi_buffer oxi_slot_command(const struct slot *s);       /* the words of its job's command: borrowed */
 OX_YIELDS int oxi_slot_note(struct slot *s, const char *word, const char *what);        /* a message of ours on the job's standard error */
+OX_YIELDS int oxi_slot_try(struct slot *s, int (*fn)(struct slot *s, const char *word));        /* what has no process: fn of the command's word */
 struct slot *oxi_slot_first(struct batch *b);  /* of all lanes' slots, one after the other */
 struct slot *oxi_slot_next(struct slot *s);     /* NULL: it was the last */
 bool oxi_slot_open(struct lane *l);             /* one more; false: there can be no more, or no memory */
@@ -130,6 +138,8 @@ void oxi_slots_free(struct lane *l);
 
 /* How jobs are carried out. Each returns 0, and the job has its outcome; or what was said. */
 OX_YIELDS int oxi_program_run(struct slot *s, size_t n);        /* program.c: n words */
+OX_YIELDS int oxi_call_run(struct slot *s, size_t n);           /* call.c */
+OX_YIELDS int oxi_fetch_run(struct slot *s, size_t n);          /* fetch.c */
 OX_YIELDS int oxi_reaper_hear(void *batch);     /* a coroutine's function */
 
 /* feed.c */

@@ -41,6 +41,8 @@ static int make_all_words(struct slot *s, struct oxi_job *j)
 	int r = t->extra[OXI_CWD] ? add_first_word(s, j, OXI_CWD) : 0;
 	if (r == 0 && t->extra[OXI_INPUT])
 		r = add_first_word(s, j, OXI_INPUT);
+	if (r == 0 && t->env && oxi_job_expand(j, t->env, s->index, &s->words) != t->envs)
+		r = s->words.failed ? OX_ENOMEM : OX_EINVAL;
 	if (r < 0)
 		return r;
 	s->words_from = s->words.len;
@@ -126,6 +128,30 @@ static void begin(struct slot *s)
 	oxi_time_sooner(b, s->due);
 }
 
+int oxi_slot_try(struct slot *s, int (*fn)(struct slot *s, const char *word))
+{
+	struct batch *b = s->b;
+	struct oxi_job *j = s->job;
+	j->ended = (struct oxi_report){ .began = ox_now() };
+	int r = oxi_events_start(&b->ledger.events, j, s->index, getpid());
+	if (r < 0)
+		return oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot write the events", r);
+	ox_scope_enter(&s->trying, OX_NEVER);
+	s->in_trying = true;
+	if (b->stage >= STOPPING)
+		oxi_slot_kill(s, BY_STOP);
+	r = fn(s, oxi_slot_command(s).data);
+	s->in_trying = false;
+	r = ox_scope_leave(&s->trying, r);
+	j->ended.ended = ox_now();
+	j->wall = j->ended.ended - j->ended.began - (b->paused - s->paused);
+	return r;
+}
+
+static int (*const CARRY_OUT[OXI_LANES])(struct slot *s, size_t n) = {
+	[OXI_LANE_RUN] = oxi_program_run, [OXI_LANE_CALL] = oxi_call_run, [OXI_LANE_FETCH] = oxi_fetch_run,
+};
+
 static int run_attempt(struct slot *s)
 {
 	const struct oxi_batch_options *o = s->b->o;
@@ -148,7 +174,7 @@ static int run_attempt(struct slot *s)
 		return r;
 	}
 	begin(s);
-	r = oxi_program_run(s, (size_t)n);
+	r = CARRY_OUT[s->lane->which](s, (size_t)n);
 	return r < 0 ? r : end_lines(s);
 }
 

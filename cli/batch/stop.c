@@ -61,6 +61,12 @@ void oxi_slot_kill(struct slot *s, enum killed why)
 /* Takes the steps of the term-seq that are due. */
 static void take_steps(struct slot *s, ox_time now)
 {
+	if (s->lane->which != OXI_LANE_RUN) {
+		s->next_step = OX_NEVER;
+		if (s->in_trying)
+			ox_scope_cancel(&s->trying);
+		return;
+	}
 	const struct oxi_term_seq *seq = &s->b->o->term_seq;
 	while (s->next_step <= now) {
 		if (s->step == seq->n) {

@@ -37,6 +37,9 @@ void oxi_task_free(struct oxi_task *t)
 			oxi_template_free(t->extra[i]);
 		free(t->extra[i]);
 	}
+	if (t->env)
+		oxi_template_free(t->env);
+	free(t->env);
 	free(t->times);
 	free(t->edge);
 	free(t->sink);

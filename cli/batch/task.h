@@ -3,6 +3,8 @@
 #ifndef OXBOW_CLI_TASK_H
 #define OXBOW_CLI_TASK_H
 
+#include <oxbow/job.h>
+
 #include "cli/batch/child.h"
 #include "cli/batch/input.h"
 #include "cli/batch/retry.h"
@@ -35,6 +37,13 @@ struct oxi_task {
 	struct oxi_template command;
 	struct oxi_template *extra[OXI_EXTRAS];         /* NULL: not wanted */
 	enum oxi_stdin input_kind;
+	struct oxi_template *env;       /* "K=V" words, envs of them; NULL: none */
+	size_t envs;
+	int nice;
+	const ox_job *job;              /* of a call */
+	bool reads_file;                /* a call's argument is the name of a file, and it gets what is in it */
+	size_t max;                     /* bytes of a page; 0: as the library has it */
+	bool body;                      /* somebody wants what its jobs have written, or fetched, as a file */
 
 	const struct oxi_retry *retry;
 	const struct oxi_time_limit *timeout;
