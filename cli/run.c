@@ -79,14 +79,6 @@ static int make_templates(const struct arguments *a, char **words, size_t n, str
 	return r;
 }
 
-static int complete(struct oxi_input *in, const struct oxi_task *t)
-{
-	int r = oxi_input_complete(in, (struct oxi_template *)&t->command);
-	for (int i = 0; i < OXI_EXTRAS && r == 0; i++)
-		r = t->extra[i] ? oxi_input_complete(in, t->extra[i]) : 0;
-	return r;
-}
-
 static int run_task(struct arguments *a, char **words, size_t n, struct oxi_task *t)
 {
 	struct oxi_input *in = t->in;
@@ -100,7 +92,7 @@ static int run_task(struct arguments *a, char **words, size_t n, struct oxi_task
 	r = oxi_input_begin(in, &t->command, &usage);
 	if (r < 0)
 		return refuse(usage ? OXI_EXIT_USAGE : OXI_EXIT_INPUT, in, r);
-	r = complete(in, t);
+	r = oxi_task_complete(t);
 	if (r < 0)
 		return refuse(OXI_EXIT_INPUT, in, r);
 	struct oxi_plan plan = { 0 };

@@ -6,6 +6,10 @@
 
 int oxi_plan_after(struct oxi_task *before, struct oxi_task *t, enum oxi_condition when)
 {
+	if (before->over) {
+		oxi_task_let(before, t, when);
+		return 0;
+	}
 	if ((before->edges & (before->edges - 1)) == 0) {       /* 0 or a power of two: full */
 		size_t cap = before->edges ? 2 * before->edges : 1;
 		struct oxi_edge *grown = realloc(before->edge, cap * sizeof(*grown));

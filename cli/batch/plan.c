@@ -109,13 +109,13 @@ void oxi_plan_close(struct oxi_plan *p)
 
 /* ---- the end of a task ---- */
 
-static bool is_as_it_must_be(const struct oxi_task *t, enum oxi_condition when)
+void oxi_task_let(const struct oxi_task *t, struct oxi_task *after, enum oxi_condition when)
 {
-	switch (when) {
-	case OXI_AFTER_OK: return !t->failed && !t->skipped;
-	case OXI_AFTER_FAIL: return t->failed > 0;
-	default: return true;
-	}
+	bool as_it_must_be = when == OXI_AFTER_ANY || (when == OXI_AFTER_FAIL ? t->failed > 0 : !t->failed && !t->skipped);
+	if (as_it_must_be || after->skipped)
+		return;
+	after->skipped = true;
+	after->because = t;
 }
 
 static int end_task(struct oxi_plan *p, struct oxi_task *t)
@@ -126,10 +126,7 @@ static int end_task(struct oxi_plan *p, struct oxi_task *t)
 	t->over = true;
 	for (size_t i = 0; i < t->edges && r == 0; i++) {
 		struct oxi_task *to = t->edge[i].to;
-		if (!is_as_it_must_be(t, t->edge[i].when) && !to->skipped) {
-			to->skipped = true;
-			to->because = t;
-		}
+		oxi_task_let(t, to, t->edge[i].when);
 		to->waits--;
 		r = make_ready(p, to);
 	}
@@ -205,10 +202,23 @@ static int give_element(struct oxi_plan *p, struct oxi_task *t, struct oxi_job *
 	return r;
 }
 
+/* One that is skipped is not prepared: what its rows are read from has not been made. It gives a single job, without values. */
+static int prepare(struct oxi_plan *p, struct oxi_task *t)
+{
+	int (*fn)(struct oxi_task *t, struct oxi_buffer *why) = t->skipped ? NULL : t->prepare;
+	if (!fn)
+		return 0;
+	t->prepare = NULL;
+	return fn(t, &p->why);
+}
+
 static int give_next(struct oxi_plan *p, struct oxi_task *t, struct oxi_job **ret)
 {
 	if (is_ahead(p, t))
 		return OXI_PLAN_LATER;
+	int r = prepare(p, t);
+	if (r < 0)
+		return r;
 	if (t->source)
 		return give_element(p, t, ret);
 	if (t->in)
@@ -281,7 +291,7 @@ uint64_t oxi_plan_total(const struct oxi_plan *p)
 	uint64_t total = 0;
 	for (size_t i = 0; i < p->n; i++) {
 		const struct oxi_task *t = p->task[i];
-		uint64_t n = t->given_all ? t->given : t->source ? 0 : t->in ? oxi_input_total(t->in) : 1;
+		uint64_t n = t->given_all ? t->given : t->source || t->prepare ? 0 : t->in ? oxi_input_total(t->in) : 1;
 		if (n == 0 && !t->given_all)
 			return 0;
 		total += n;

@@ -64,6 +64,9 @@ OX_YIELDS int oxi_plan_next(struct oxi_plan *p, enum oxi_lane lane, struct oxi_j
 /* A job has ended for good: what comes after it may go on. 0; OX_ENOMEM. */
 int oxi_plan_settle(struct oxi_plan *p, const struct oxi_job *j);
 
+/* t is over: may the one after it run? Else that is skipped, because of t. */
+void oxi_task_let(const struct oxi_task *t, struct oxi_task *after, enum oxi_condition when);
+
 /* How many jobs there will be; 0: unknown. */
 uint64_t oxi_plan_total(const struct oxi_plan *p);
 

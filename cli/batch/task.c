@@ -10,6 +10,14 @@ int oxi_task_extra(struct oxi_task *t, enum oxi_extra which, const char *text, s
 	return t->extra[which] ? oxi_template_words(t->extra[which], &word, 1, false, t->names, why) : OX_ENOMEM;
 }
 
+int oxi_task_complete(struct oxi_task *t)
+{
+	int r = t->in ? oxi_input_complete(t->in, &t->command) : 0;
+	for (int i = 0; i < OXI_EXTRAS && t->in && r == 0; i++)
+		r = t->extra[i] ? oxi_input_complete(t->in, t->extra[i]) : 0;
+	return r;
+}
+
 int oxi_task_limit(struct oxi_task *t, const struct oxi_time_limit *limit)
 {
 	t->timeout = limit;

@@ -7,16 +7,12 @@
 
 #include "cli/batch/child.h"
 #include "cli/batch/input.h"
+#include "cli/batch/jobfile.h"
 #include "cli/batch/retry.h"
 #include "cli/batch/timing.h"
 
-enum oxi_kind { OXI_RUN, OXI_SHELL, OXI_CALL, OXI_FETCH };
-
 /* Templates of one word beside the command's own. */
 enum oxi_extra { OXI_TAG, OXI_CWD, OXI_INPUT, OXI_RESULTS, OXI_EXTRAS };
-
-/* When a task may begin that comes after another: that one has succeeded whole, is over, has failed somewhere. */
-enum oxi_condition { OXI_AFTER_OK, OXI_AFTER_ANY, OXI_AFTER_FAIL };
 
 struct oxi_task;
 struct oxi_element;
@@ -49,6 +45,9 @@ struct oxi_task {
 	const struct oxi_time_limit *timeout;
 	struct oxi_median *times;       /* of its jobs, if the limit is a share of their median; else NULL */
 
+	/* What is left to do before its first job, when what it comes after is over; NULL: nothing. As oxi_input_open. */
+	int (*prepare)(struct oxi_task *t, struct oxi_buffer *why);
+
 	/* the plan's: */
 	uint32_t number;
 	bool waiting;                   /* in one of the plan's heaps */
@@ -68,6 +67,9 @@ struct oxi_task {
 
 /* Makes the template of an extra. Returns: 0; OX_EINVAL, and *why says what is wrong; OX_ENOMEM. */
 int oxi_task_extra(struct oxi_task *t, enum oxi_extra which, const char *text, struct oxi_buffer *why);
+
+/* Completes its templates with what its input knows, once that has begun. As oxi_input_complete. */
+OX_YIELDS int oxi_task_complete(struct oxi_task *t);
 
 /* Takes limit, which is borrowed, as that of its jobs. 0; OX_ENOMEM. */
 int oxi_task_limit(struct oxi_task *t, const struct oxi_time_limit *limit);
