@@ -322,6 +322,9 @@ START_TEST(nothing_is_no_job_case_14)
 	YAML("oxbow: 1\n", "");
 	YAML("---\n", "");
 	YAML("# c\n\njobs:\n  {}\n", "");
+	YAML("%YAML 1.1\n---\njobs: {}\n", "");
+	YAML("\"jobs\": {}\n", "");
+	YAML(" 'jobs':\r\n  {}\r\n", "");
 	LINES("{\"oxbow\": 1}\n", "");
 }
 END_TEST
@@ -332,8 +335,10 @@ START_TEST(plain_commands_are_a_list_case_15)
 	LIST("\xef\xbb\xbf#!x\necho \377\n", "-: sh=echo \377\n");
 	LIST("PATH=x make\n: nothing\n", "-: sh=PATH=x make\n-: sh=: nothing\n");
 	LIST("http://x/ y\n", "-: sh=http://x/ y\n");
+	LIST("'a' : b\n", "-: sh='a' : b\n");
+	LIST("---x\n", "-: sh=---x\n");
 	LIST("a\n{\"run\": [\"x\"]}\njobs:\n", "-: sh=a\n-: sh={\"run\": [\"x\"]}\n-: sh=jobs:\n");
-	BAD_LIST("a\nb \0c\n", "-: sh=a\n:2:3: a NUL byte, which no command can hold");
+	BAD_LIST("a\n\xc3\xa9 \0c\n", "-: sh=a\n:2:3: a NUL byte, which no command can hold");
 }
 END_TEST
 
@@ -371,7 +376,7 @@ START_TEST(a_key_that_is_unknown_has_a_near_one)
 	BAD_YAML("jobs: {a: {id: x}}\n", ":1:12: 'id' is no key of an entry here");
 	BAD_YAML("defaults: {run: x}\n", ":1:12: 'run' is no key of defaults here");
 	BAD_LIST("\n job:\n", ":2:2: unknown key 'job' of a job file: did you mean 'jobs'?");
-	BAD_LIST("version: 3\n", ":1:1: unknown key 'version' of a job file: there are oxbow limits defaults jobs");
+	BAD_LIST("'version': 3\n", ":1:1: unknown key 'version' of a job file: there are oxbow limits defaults jobs");
 }
 END_TEST
 
