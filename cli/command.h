@@ -44,6 +44,7 @@ struct oxi_command {
 
 extern const struct oxi_command oxi_command_replay;
 extern const struct oxi_command oxi_command_run;
+extern const struct oxi_command oxi_command_batch;
 extern const struct oxi_command oxi_command_crawl;
 extern const struct oxi_command oxi_command_worker;
 

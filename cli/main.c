@@ -14,6 +14,7 @@
 
 static const struct oxi_command *const COMMANDS[] = {
 	&oxi_command_run,
+	&oxi_command_batch,
 	&oxi_command_replay,
 	&oxi_command_worker,
 #ifdef OXI_HTTP
