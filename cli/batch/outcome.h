@@ -10,6 +10,9 @@ enum oxi_status {
 	OXI_FAILED,
 	OXI_TIMEOUT,                    /* ended by us: it had had its time */
 	OXI_INTERRUPTED,                /* ended by us, or never begun: the run ends. Neither failed nor done */
+	OXI_SKIPPED,                    /* never begun: what it comes after did not end as it has to */
+	OXI_UP_TO_DATE,                 /* never begun: what it makes is there */
+	OXI_STATUSES,
 };
 
 struct oxi_outcome {
@@ -18,7 +21,7 @@ struct oxi_outcome {
 	int signal;                     /* 0: none */
 };
 
-/* "ok", "failed", "timeout", "interrupted" */
+/* "ok", "failed", "timeout", "interrupted", "skipped", "up-to-date". The numbers are on record: they stay. */
 const char *oxi_status_name(enum oxi_status status);
 
 /* What the shell would call it: 0-255, 128+n for signal n. */
