@@ -5,7 +5,7 @@
 
 const char *oxi_status_name(enum oxi_status status)
 {
-	static const char *const names[] = { "ok", "failed", "timeout", "interrupted", "skipped", "fresh" };
+	static const char *const names[] = { "ok", "failed", "timeout", "interrupted", "skipped", "up-to-date" };
 	return names[status];
 }
 
