@@ -26,7 +26,7 @@ static const struct oxi_option OPTIONS[] = {
 	{ OPT_PLUGIN, "plugin", "SO", "the job is in a shared library, in an object of its name made by OX_JOB()" },
 	{ OPT_GDB, "gdb", NULL, "start it under gdb" },
 	{ OPT_WORKER, "worker", NULL, "run the job in a process forked for it, under a worker's limits" },
-	{ 'h', "help", NULL, "print this help" },
+	OXI_COMMON_OPTIONS,
 	{ 0 },
 };
 

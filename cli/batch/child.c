@@ -102,6 +102,14 @@ int oxi_child_env_make(const struct oxi_child *c, const char *run, struct oxi_ch
 	return 0;
 }
 
+bool oxi_child_env_is_own(const char *name)
+{
+	bool own = strncmp(name, "OXBOW_POOL_", 11) == 0;
+	for (size_t i = 0; i < OXI_ENVS; i++)
+		own |= strcmp(name, OWN[i]) == 0;
+	return own;
+}
+
 static void set(struct oxi_child_env *e, int which, uint64_t value)
 {
 	char *to = e->own[which] + strlen(OWN[which]) + 1, digits[24];

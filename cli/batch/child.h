@@ -32,6 +32,9 @@ int oxi_child_env_add(struct oxi_child *c, const char *text);
 /* Variables that are different for each job. */
 enum { OXI_ENV_RUN, OXI_ENV_JOB, OXI_ENV_SEQ, OXI_ENV_SLOT, OXI_ENV_ATTEMPT, OXI_ENVS };
 
+/* True if a variable of that name is one of those, or one that a job is given with its share of a pool. */
+bool oxi_child_env_is_own(const char *name);
+
 struct oxi_child_env {
 	char **vector;                  /* NULL-ended; its first OXI_ENVS entries are the following */
 	char own[OXI_ENVS][48];

@@ -36,10 +36,10 @@ enum oxi_setting {
 	{ OXI_SET_RATE, "rate", "N/s", "start at most N jobs a second (/m: minute, /h: hour)" }, \
 	{ OXI_SET_LOAD, "load", "L", "start nothing while the load is above L, or L% of the CPUs" }, \
 	{ OXI_SET_MEMFREE, "memfree", "SIZE", "start nothing while less memory is available" }, \
-	{ OXI_SET_PSI, "psi", "LIST", "start nothing under pressure: 'cpu<60,io<20,memory<10' (percent)" }, \
+	{ OXI_SET_PSI, "psi", "LIST...", "start nothing under pressure: 'cpu<60,io<20,memory<10' (percent)" }, \
 	{ OXI_SET_NICE, "nice", "N", "run jobs with niceness N more" }, \
-	{ OXI_SET_LIMIT, "limit", "LIST", "limit each job's resources: as=2G,nofile=512,cpu=60" }, \
-	{ OXI_SET_ENV, "env", "K=V", "set a variable for jobs" }, \
+	{ OXI_SET_LIMIT, "limit", "LIST...", "limit each job's resources: as=2G,nofile=512,cpu=60" }, \
+	{ OXI_SET_ENV, "env", "K=V...", "set a variable for jobs" }, \
 	{ OXI_SET_CLEAN_ENV, "clean-env", NULL, "jobs inherit no variable but PATH" }, \
 	{ OXI_SET_CWD, "cwd", "DIR", "run each job in DIR, which may have places" }, \
 	{ OXI_SET_STDIN, "stdin", "FILE", "jobs read FILE, which may have places; =TEXT: text; none (default)" }, \
