@@ -52,6 +52,7 @@ extern const struct oxi_command *const oxi_commands[];  /* all there are, then N
 const struct oxi_command *oxi_command_find(const char *name);   /* NULL: there is none */
 const char *oxi_command_nearest(const char *word, const char *also);    /* the nearest name, also among them; NULL: none is close */
 
+extern const struct oxi_command oxi_command_completion;
 extern const struct oxi_command oxi_command_replay;
 extern const struct oxi_command oxi_command_run;
 extern const struct oxi_command oxi_command_crawl;

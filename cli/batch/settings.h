@@ -31,7 +31,7 @@ enum oxi_setting {
 	{ OXI_SET_EXIT, "exit", "HOW", "exit code: any failed (default), count of them, job that halted" }, \
 	{ OXI_SET_JOBLOG, "joblog", "FILE", "write a line for each finished job, as GNU parallel does; +FILE: append" }, \
 	{ OXI_SET_RESULTS, "results", "DIR", "write stdout, stderr and record.json of each job to DIR/{#}" }, \
-	{ OXI_SET_EVENTS, "events", "F|fd:N", "write what happens as lines of JSON" }, \
+	{ OXI_SET_EVENTS, "events", "FILE|fd:N", "write what happens as lines of JSON" }, \
 	{ OXI_SET_DELAY, "delay", "D", "start no two jobs within D" }, \
 	{ OXI_SET_RATE, "rate", "N/s", "start at most N jobs a second (/m: minute, /h: hour)" }, \
 	{ OXI_SET_LOAD, "load", "L", "start nothing while the load is above L, or L% of the CPUs" }, \
