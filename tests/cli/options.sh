@@ -88,6 +88,12 @@ bad 2 'run: --psi disk<5: give limits*' run --psi 'disk<5' true ::: 1
 bad 2 'run: --nice x: give a number*' run --nice x true ::: 1
 bad 2 'run: --limit frob=1: give limits*' run --limit frob=1 true ::: 1
 bad 2 'run: --env x: give NAME=VALUE' run --env x true ::: 1
+bad 2 'run: --umask 8: give an octal*' run --umask 8 true ::: 1
+bad 2 'run: --umask 01000: give an octal*' run --umask 01000 true ::: 1
+bad 2 'run: --umask 000000022: give an octal*' run --umask 000000022 true ::: 1
+for class in '' none 0 4 idle:3 3:1 best-effort: best-effort:8 realtime:x idlest; do
+	bad 2 "run: --ionice $class: give idle*" run --ionice "$class" true ::: 1
+done
 bad 2 'run: --color red: give auto*' run --color=red true ::: 1
 bad 2 'run: --joblog : it must not be empty' run --joblog '' true ::: 1
 bad 2 "run: '{3}': there is no such value, there is 1" run --tag='{3}' true ::: 1
