@@ -125,8 +125,7 @@ static bool same_name(const char *a, const char *b)
 	return len == strcspn(b, "=") && strncmp(a, b, len) == 0;
 }
 
-/* Puts "K=V" where K is in the vector, from the first of n entries on, or behind it. */
-static void put(char **vector, size_t *n, const char *text)
+void oxi_child_env_put(char **vector, size_t *n, const char *text)
 {
 	size_t i = 0;
 	while (i < *n && !same_name(vector[i], text))
@@ -156,7 +155,7 @@ int oxi_child_env_make(const struct oxi_child *c, const char *run, struct oxi_ch
 			ret->vector[n++] = environ[i];
 	}
 	for (size_t i = 0; i < c->env_n; i++)
-		put(ret->vector, &n, c->env[i]);
+		oxi_child_env_put(ret->vector, &n, c->env[i]);
 	return 0;
 }
 
@@ -190,7 +189,7 @@ void oxi_child_env_set(struct oxi_child_env *e, uint64_t seq, unsigned slot, uns
 	set(e, OXI_ENV_ATTEMPT, attempt);
 }
 
-int oxi_child_apply(const struct oxi_child *c, unsigned slot)
+int oxi_child_apply(const struct oxi_child *c, unsigned slot, int nice)
 {
 	if (c->umask_given)
 		umask(c->umask);
@@ -202,10 +201,10 @@ int oxi_child_apply(const struct oxi_child *c, unsigned slot)
 	}
 	if (c->io_priority && syscall(SYS_ioprio_set, IO_WHO_PROCESS, 0, c->io_priority) < 0)
 		return -1;
-	if (c->nice) {
+	if (c->nice + nice) {
 		errno = 0;
 		int now = getpriority(PRIO_PROCESS, 0);
-		if (errno || setpriority(PRIO_PROCESS, 0, now + c->nice) < 0)
+		if (errno || setpriority(PRIO_PROCESS, 0, now + c->nice + nice) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < c->limits; i++) {

@@ -67,7 +67,10 @@ int oxi_child_env_make(const struct oxi_child *c, const char *run, struct oxi_ch
 /* Sets the variables for one job. */
 void oxi_child_env_set(struct oxi_child_env *e, uint64_t seq, unsigned slot, unsigned attempt);
 
-/* In the child, before exec: system calls only. slot: from 0. 0, or -1 and errno. */
-int oxi_child_apply(const struct oxi_child *c, unsigned slot);
+/* Puts "K=V" where K is among the n entries, or behind them, where there is room. */
+void oxi_child_env_put(char **vector, size_t *n, const char *text);
+
+/* In the child, before exec: system calls only. slot: from 0; nice: of this job, added to that of all. 0, or -1 and errno. */
+int oxi_child_apply(const struct oxi_child *c, unsigned slot, int nice);
 
 #endif

@@ -76,12 +76,12 @@ static int take_results(const char *value, struct oxi_batch_options *o)
 	return 0;
 }
 
-static int take_psi(const char *value, double *psi)
+static int take_psi(const char *command, const char *value, double *psi)
 {
 	int r = oxi_psi_parse(value, psi);
 	if (r == OX_EINVAL || r >= 0)
 		return r;
-	oxi_say("run", "--psi %s: this system does not tell its pressure (/proc/pressure): %s", value, ox_strerror(r));
+	oxi_say(command, "--psi %s: this system does not tell its pressure (/proc/pressure): %s", value, ox_strerror(r));
 	return r;
 }
 
@@ -127,7 +127,7 @@ static int take_how(int id, const char *value, struct oxi_batch_options *o)
 	case OXI_SET_RATE: return oxi_rate_parse(value, &o->throttle.rate);
 	case OXI_SET_LOAD: return oxi_load_parse(value, &o->throttle.load);
 	case OXI_SET_MEMFREE: return oxi_value_size(value, &o->throttle.memfree);
-	case OXI_SET_PSI: return take_psi(value, o->throttle.psi);
+	case OXI_SET_PSI: return take_psi(o->command, value, o->throttle.psi);
 	case OXI_SET_NICE: return take_nice(value, &o->child.nice);
 	case OXI_SET_LIMIT: return oxi_child_limits_parse(value, &o->child);
 	case OXI_SET_ENV: return oxi_child_env_add(&o->child, value);
@@ -210,7 +210,7 @@ int oxi_settings_take(int id, const char *value, struct oxi_batch_options *o)
 	char letter[] = { (char)id, '\0' };
 	bool is_letter = id < OXI_LONG;
 	if (r == OX_EINVAL || r == OX_ENOMEM)
-		oxi_say("run", "%s%s %s: %s", is_letter ? "-" : "--", is_letter ? letter : name_of(id), value ? value : "",
+		oxi_say(o->command, "%s%s %s: %s", is_letter ? "-" : "--", is_letter ? letter : name_of(id), value ? value : "",
 		        r == OX_EINVAL ? expected(id) : ox_strerror(r));
 	return OX_EINVAL;
 }
@@ -218,9 +218,9 @@ int oxi_settings_take(int id, const char *value, struct oxi_batch_options *o)
 int oxi_settings_check(const struct oxi_batch_options *o)
 {
 	if (o->ungroup && (o->keep_order || o->tag || o->line_buffer || o->results || o->colour != OXI_WHEN_NEVER))
-		oxi_say("run", "-u passes output on as it comes: it goes with none of -k, --lb, --tag, --color, --results");
+		oxi_say(o->command, "-u passes output on as it comes: it goes with none of -k, --lb, --tag, --color, --results");
 	else if (o->line_buffer && o->keep_order)
-		oxi_say("run", "--lb shows lines as they come: it does not go with -k");
+		oxi_say(o->command, "--lb shows lines as they come: it does not go with -k");
 	else
 		return 0;
 	return OX_EINVAL;
