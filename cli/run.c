@@ -12,7 +12,7 @@ static const struct oxi_option OPTIONS[] = {
 	OXI_INPUT_OPTIONS,
 	{ 'c', "command", "TEXT", "run sh -c TEXT with the value as \"$1\"" },
 	OXI_SETTINGS,
-	{ 'h', "help", "[all]", "print this help, or that of all options" },
+	OXI_COMMON_OPTIONS,
 	{ 0 },
 };
 

@@ -21,7 +21,7 @@ static const struct oxi_option OPTIONS[] = {
 	{ OPT_UNTIL, "until", "TIME", "take no more jobs after TIME, and end with those it has" },
 	{ OPT_IDLE, "idle", "TIME", "the same when it had no job for TIME" },
 	{ OPT_QUIET, "quiet", NULL, "say only why it failed" },
-	{ 'h', "help", NULL, "print this help" },
+	OXI_COMMON_OPTIONS,
 	{ 0 },
 };
 

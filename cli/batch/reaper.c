@@ -85,6 +85,7 @@ struct reaper {
 
 /* What the child of vfork needs, and what it leaves behind in our memory when it fails. */
 struct launch {
+	unsigned slot;
 	const char *cwd;
 	int nice;
 	int in, out, err;               /* in -1: ours */
@@ -259,7 +260,7 @@ static void become_job(struct reaper *r, volatile struct launch *l)
 	l->stage = OXI_AT_CWD;
 	if (!l->cwd || chdir(l->cwd) == 0) {
 		l->stage = OXI_AT_LIMITS;
-		if (oxi_child_apply(r->child, l->nice) == 0) {
+		if (oxi_child_apply(r->child, l->slot, l->nice) == 0) {
 			l->stage = OXI_AT_EXEC;
 			if ((l->in < 0 || dup2(l->in, STDIN_FILENO) >= 0) && dup2(l->out, STDOUT_FILENO) >= 0 &&
 			    dup2(l->err, STDERR_FILENO) >= 0) {
@@ -296,7 +297,7 @@ static int prepare(struct reaper *r, const struct oxi_start *s, struct launch *l
 static void start(struct reaper *r, const struct oxi_start *s, int out, int err)
 {
 	struct job *j = &r->job[s->slot];
-	struct launch l = { .in = -1, .out = out, .err = err, .parent = getpid() };
+	struct launch l = { .slot = s->slot, .in = -1, .out = out, .err = err, .parent = getpid() };
 	let_go(r, j);
 	r->used = s->slot < r->used ? r->used : s->slot + 1;
 	*j = (struct job){ .seq = s->seq, .report = { .slot = s->slot, .serial = s->serial, .began = now() } };
@@ -446,7 +447,7 @@ static void reaper_main(int fd, unsigned slots, const char *words, const struct 
 		.fd = fd, .slots = slots, .words = words, .child = child, .env = *env,
 		.job = calloc(slots, sizeof(*r.job)), .pids = calloc(slots, sizeof(*r.pids)),
 	};
-	for (size_t i = 0; i < OXI_ENVS; i++)
+	for (size_t i = 0; i < r.env.n; i++)
 		r.env.vector[i] = r.env.own[i];
 	prctl(PR_SET_NAME, "oxbow-reaper");
 	setpgid(0, 0);
