@@ -111,6 +111,21 @@ static int take_flag(bool *ret)
 	return 0;
 }
 
+static int take_resume(enum oxi_resume how, struct oxi_durable_options *o)
+{
+	o->resume = how;
+	return 0;
+}
+
+static int take_durable(const char *value, struct oxi_durable_options *o)
+{
+	static const char *const names[] = { "group", "job", "off" };
+	int i = one_of(value, names, 3);
+	if (i >= 0)
+		o->durable = (enum oxi_durable)i;
+	return i;
+}
+
 static int take_how(int id, const char *value, struct oxi_batch_options *o)
 {
 	switch (id) {
@@ -154,6 +169,12 @@ static int take_output(int id, const char *value, struct oxi_batch_options *o)
 	case OXI_SET_EVENTS: return take_text(value, &o->events);
 	case OXI_SET_CWD: return take_text(value, &o->cwd);
 	case OXI_SET_STDIN: return take_stdin(value, o);
+	case OXI_SET_RUN: return take_text(value, &o->state.dir);
+	case OXI_SET_RESUME: return take_resume(OXI_RESUME, &o->state);
+	case OXI_SET_RESUME_FAILED: return take_resume(OXI_RESUME_FAILED, &o->state);
+	case OXI_SET_RETRY_FAILED: return take_resume(OXI_RETRY_FAILED, &o->state);
+	case OXI_SET_EPHEMERAL: return take_flag(&o->state.ephemeral);
+	case OXI_SET_DURABLE: return take_durable(value, &o->state);
 	case OXI_SET_DRY_RUN: return take_flag(&o->dry_run);
 	case OXI_SET_BAR: return take_flag(&o->bar);
 	case OXI_SET_ETA: return take_flag(&o->eta);
@@ -172,6 +193,7 @@ static const char *expected(int id)
 	case OXI_SET_TIMEOUT: return "give a time, 30s for instance, or a percentage of the median";
 	case OXI_SET_TERM_SEQ: return "give signals with milliseconds between them, as in TERM,200,KILL,25";
 	case OXI_SET_HALT: return "give never, or now or soon with fail, success or done, as in soon,fail=3 or now,done=5%";
+	case OXI_SET_DURABLE: return "give group, job or off";
 	case OXI_SET_EXIT: return "give any, count or job";
 	case OXI_SET_COLOR: return "give auto, always or never";
 	case OXI_SET_DELAY: case OXI_SET_DEADLINE: return "give a time, 30s for instance";
