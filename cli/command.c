@@ -10,6 +10,7 @@
 
 const struct oxi_command *const oxi_commands[] = {
 	&oxi_command_run,
+	&oxi_command_batch,
 	&oxi_command_replay,
 	&oxi_command_worker,
 #ifdef OXI_HTTP

@@ -32,6 +32,8 @@
 
 #define WINDOW     4096                 /* jobs that may be on their way, fed and not shown */
 #define MORE_SLOTS 64                   /* that SIGUSR1 can add */
+#define FETCHES    16
+#define PRINTED    OX_KIB(64)           /* bytes that are kept of what a function prints */
 
 int oxi_run_fail(struct batch *b, int code, const char *what, int r)
 {
@@ -120,6 +122,8 @@ static int run_work(struct batch *b)
 	for (struct slot *s = oxi_slot_first(b); s; s = oxi_slot_next(s))
 		ox_spawn(b->work, oxi_slot_run, s);
 	ox_spawn(b->work, oxi_retry_run, b);
+	if (b->plan->read)
+		ox_spawn(b->work, oxi_plan_read, b);
 	for (int i = 0; i < OXI_LANES; i++) {
 		if (b->lane[i].jobs)
 			ox_spawn(b->work, oxi_feed, &b->lane[i]);
@@ -336,12 +340,27 @@ static int open_files(struct batch *b)
 	return OXI_EXIT_OUTPUT;
 }
 
+static int open_workers(struct batch *b)
+{
+	if (!b->o->functions || b->o->dry_run)
+		return 0;
+	return ox_pool_open(OX_POOL_OPTIONS(.jobs = b->o->functions, .workers = b->o->jobs, .output = OX_OUTPUT_CAPTURE,
+	                                    .capture = PRINTED), &b->workers);
+}
+
 static int run_with_reaper(struct batch *b)
 {
 	raise_descriptor_limit();
+	int e = open_workers(b);
+	if (e < 0) {
+		oxi_say(b->o->command, "cannot start workers: %s", ox_strerror(e));
+		return OXI_EXIT_WORKERS;
+	}
 	int r = ox_run(batch_main, b, OX_RUN_OPTIONS(.stall = OX_NEVER));
 	if (r < 0 && b->exit == 0 && r != OX_ECANCELED)
 		oxi_run_fail(b, OXI_EXIT_WORKERS, "cannot run the batch", r);
+	if (b->workers)
+		ox_pool_close(b->workers);
 	report(b);
 	return exit_code(b);
 }
@@ -362,13 +381,20 @@ static int open_and_run(struct batch *b)
 	return code;
 }
 
-/* Which lanes there are, and how wide. */
+/*
+ * Which lanes there are, and how wide. Calls have two places for each worker: one that runs and one that waits for it, so
+ * that no worker waits for us.
+ */
 static void plan_lanes(struct batch *b)
 {
+	const unsigned wanted[OXI_LANES] = {
+		[OXI_LANE_RUN] = b->o->jobs, [OXI_LANE_CALL] = b->o->functions ? 2 * b->o->jobs : 0,
+		[OXI_LANE_FETCH] = b->plan->read || b->plan->left[OXI_LANE_FETCH] ? b->o->fetches : 0,
+	};
 	for (int i = 0; i < OXI_LANES; i++)
-		b->lane[i] = (struct lane){ .b = b, .which = (enum oxi_lane)i };
-	b->lane[OXI_LANE_RUN].wanted = b->o->jobs;
-	b->lane[OXI_LANE_RUN].slots_max = b->o->jobs + MORE_SLOTS;
+		b->lane[i] = (struct lane){ .b = b, .which = (enum oxi_lane)i, .wanted = wanted[i], .slots_max = wanted[i] };
+	b->lane[OXI_LANE_RUN].slots_max += MORE_SLOTS;
+	b->plan->ahead = 2 * (b->o->jobs + b->o->fetches);
 }
 
 int oxi_batch_run(const struct oxi_batch_options *o, struct oxi_plan *plan)
@@ -399,7 +425,7 @@ int oxi_batch_run(const struct oxi_batch_options *o, struct oxi_plan *plan)
 
 void oxi_batch_options_init(struct oxi_batch_options *o, const char *command)
 {
-	*o = (struct oxi_batch_options){ .command = command, .jobs = ox_cpu_count(), .retry.tries = 1 };
+	*o = (struct oxi_batch_options){ .command = command, .jobs = ox_cpu_count(), .fetches = FETCHES, .retry.tries = 1 };
 	oxi_retry_on_all(&o->retry.on);
 	oxi_term_seq_parse(OXI_TERM_SEQ, &o->term_seq);
 }

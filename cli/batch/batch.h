@@ -32,6 +32,8 @@ struct oxi_batch_options {
 	const char *tag, *cwd, *input, *results;        /* templates of one word; NULL: none */
 	enum oxi_stdin input_kind;
 	const char *joblog, *events;    /* NULL: none */
+	unsigned fetches;               /* at a time */
+	const ox_job *const *functions; /* that calls may be of; NULL: there are no calls */
 	char *const *argv;              /* the command line from "run" on, for the first event */
 };
 

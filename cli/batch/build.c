@@ -19,6 +19,7 @@ struct oxi_built {
 	struct oxi_task task;           /* first: a task is found by its address */
 	struct oxi_entry entry;
 	struct oxi_build *build;
+	const struct oxi_jobfile *file; /* that it stands in */
 	struct oxi_names names;         /* without rows */
 	struct oxi_rows *rows;          /* NULL: none, or not yet */
 	char *body;                     /* the text of a call's argument when none was given; NULL */
@@ -156,6 +157,7 @@ int oxi_build_add(struct oxi_build *b, struct oxi_entry *e, struct oxi_buffer *w
 	}
 	t->entry = *e;
 	t->build = b;
+	t->file = b->file;
 	t->task.name = e->name.data;
 	t->task.kind = e->kind;
 	t->task.priority = e->priority;
@@ -337,7 +339,7 @@ static int make_at_place(struct oxi_task *task, struct oxi_buffer *why)
 	if (r < 0 && r != OX_ENOMEM && r != OX_ECANCELED) {
 		const struct oxi_entry *e = &t->entry;
 		struct oxi_spot spot = e->words && e->word[0].spot.line ? e->word[0].spot : e->spot;
-		oxi_jobfile_fault(t->build->file, spot, why, "%.*s", what.len ? (int)what.len : 20,
+		oxi_jobfile_fault(t->file, spot, why, "%.*s", what.len ? (int)what.len : 20,
 		                  what.len ? what.data : "it cannot be made   ");
 	}
 	oxi_buffer_free(&what);
@@ -349,6 +351,7 @@ static int make_at_place(struct oxi_task *task, struct oxi_buffer *why)
 static int link_one(struct oxi_build *b, struct oxi_built *t, struct oxi_buffer *why)
 {
 	const struct oxi_entry *e = &t->entry;
+	b->file = t->file;
 	struct oxi_task *other;
 	int r = 0;
 	for (size_t i = 0; i < e->afters && r == 0; i++) {
@@ -374,7 +377,7 @@ static int look_for_circle(struct oxi_build *b, struct oxi_buffer *why)
 	if (n <= 0)
 		return (int)n;
 	const struct oxi_entry *first = &built_of(circle[0])->entry;
-	oxi_jobfile_error(b->file, first->name.spot.line ? first->name.spot : first->spot, why);
+	oxi_jobfile_error(built_of(circle[0])->file, first->name.spot.line ? first->name.spot : first->spot, why);
 	oxi_buffer_add_text(why, "a circle, in which each waits for the one before it: ");
 	for (ssize_t i = 0; i <= n && i < 20; i++) {
 		const struct oxi_entry *e = &built_of(circle[i % n])->entry;

@@ -67,6 +67,13 @@ static int input_error(struct batch *b, int r)
 	return 0;
 }
 
+int oxi_plan_read(void *batch)
+{
+	struct batch *b = batch;
+	int r = b->plan->read(b->plan->read_arg, b->plan);
+	return r < 0 && r != OX_ECANCELED ? input_error(b, r) : r;
+}
+
 /* The next job of the lane. Returns: 1; 0: there are no more; what was said, OX_ECANCELED. */
 static int next_job(struct lane *l, struct oxi_job **ret)
 {

@@ -3,7 +3,7 @@
  * The first line that is neither empty nor a comment says what a file is:
  *
  *	{                               lines of JSON
- *	jobs: (limits: defaults: oxbow:)  or ---      YAML
+ *	jobs: (limits: defaults: oxbow:), --- or %YAML        YAML
  *	anything else                   a list of commands, each one for sh -c
  *
  * But a line that begins with a word and a colon, as YAML does, is no command that anybody has; it is refused, so that a
@@ -98,12 +98,12 @@ static int next_line(struct oxi_jobfile *f, ox_bytes *ret, size_t *ret_at, struc
 
 /* ---- entries ---- */
 
-/* About what an entry of these nodes takes, so that it is one piece. */
+/* About what an entry of these nodes takes, so that it is one piece as a rule. */
 static size_t size_of(const struct oxi_node *n)
 {
 	if (n->kind == OXI_NODE_NONE || n->kind == OXI_NODE_TEXT)
 		return sizeof(struct oxi_text) + n->n + 1;
-	size_t size = sizeof(struct oxi_axis);
+	size_t size = sizeof(uint64_t);
 	for (const struct oxi_node *child = n->first; child; child = child->next)
 		size += size_of(child);
 	return size;
@@ -180,9 +180,12 @@ static int next_of_list(struct oxi_jobfile *f, struct oxi_entry *e, struct oxi_b
 		return r;
 	struct oxi_spot spot = { f->line - 1, (uint32_t)at + 1 };
 	const char *nul = memchr(line.data, '\0', line.len);
-	if (nul)
-		return oxi_jobfile_fault(f, (struct oxi_spot){ spot.line, (uint32_t)(nul - (const char *)line.data) + 1 }, why,
-		                         "a NUL byte, which no command can hold");
+	if (nul) {
+		spot.column = 1;
+		for (const char *p = line.data; p < nul; p++)
+			spot.column += (*p & 0xc0) != 0x80;
+		return oxi_jobfile_fault(f, spot, why, "a NUL byte, which no command can hold");
+	}
 	if (line.len > OXI_ARG_MAX)
 		return oxi_jobfile_fault(f, spot, why, "has %zu bytes, and the system passes at most %zu in an argument", line.len,
 		                         OXI_ARG_MAX);
@@ -213,39 +216,47 @@ void oxi_entry_free(struct oxi_entry *e)
 
 /* ---- opening ---- */
 
-/* The word that stands before a colon where the text of a line begins, as a key of YAML does; its length, or 0. */
-static size_t key_len(const char *p, size_t len)
+static bool begins(const char *p, size_t len, const char *with)
 {
-	size_t n = 0;
-	while (n < len && ((p[n] >= 'a' && p[n] <= 'z') || (p[n] >= 'A' && p[n] <= 'Z') || (n > 0 && strchr("0123456789_-", p[n]) && p[n])))
+	size_t n = strlen(with);
+	return len >= n && memcmp(p, with, n) == 0 && (len == n || p[n] == ' ' || p[n] == '\t' || p[n] == '\r');
+}
+
+/* The word that a text begins with, perhaps in quotes, if a colon follows as behind a key of YAML. */
+static ox_bytes key_of(const char *p, size_t len)
+{
+	size_t quoted = len > 0 && (*p == '"' || *p == '\''), n = quoted;
+	while (n < len && ((p[n] >= 'a' && p[n] <= 'z') || (p[n] >= 'A' && p[n] <= 'Z') || p[n] == '_' || p[n] == '-'))
 		n++;
-	bool colon = n < len && p[n] == ':', ends = colon && (n + 1 == len || strchr(" \t\r", p[n + 1]));
-	return ends ? n : 0;
+	ox_bytes key = { p + quoted, n - quoted };
+	if (quoted && (n == len || p[n++] != *p))
+		return (ox_bytes){ 0 };
+	return begins(p + n, len - n, ":") ? key : (ox_bytes){ 0 };
 }
 
 static int tell(struct oxi_jobfile *f, ox_bytes line, uint32_t number, struct oxi_buffer *why)
 {
 	size_t at = text_at(line), len = line.len - at;
 	const char *p = (const char *)line.data + at;
-	size_t n = key_len(p, len);
-	char key[32] = "";
-	f->format = *p == '{' ? OXI_JOBFILE_JSONL : OXI_JOBFILE_LIST;
-	if (len >= 3 && memcmp(p, "---", 3) == 0 && (len == 3 || strchr(" \t\r", p[3])))
-		f->format = OXI_JOBFILE_YAML;
-	if (n == 0)
+	ox_bytes key = key_of(p, len);
+	char word[32] = "";
+	f->format = *p == '{'                                           ? OXI_JOBFILE_JSONL
+	            : begins(p, len, "---") || begins(p, len, "%YAML") ? OXI_JOBFILE_YAML
+	                                                                : OXI_JOBFILE_LIST;
+	if (key.len == 0)
 		return 0;
-	memcpy(key, p, n < sizeof(key) ? n : sizeof(key) - 1);
+	memcpy(word, key.data, key.len < sizeof(word) ? key.len : sizeof(word) - 1);
 	for (size_t i = 0; i < KEYS_LEN; i++) {
-		if (strcmp(key, KEYS[i]) == 0)
+		if (strcmp(word, KEYS[i]) == 0)
 			f->format = OXI_JOBFILE_YAML;
 	}
 	if (f->format == OXI_JOBFILE_YAML)
 		return 0;
-	const char *near = oxi_nearest(key, KEYS, sizeof(*KEYS), KEYS_LEN);
+	const char *near = oxi_nearest(word, KEYS, sizeof(*KEYS), KEYS_LEN);
 	struct oxi_spot spot = { number, (uint32_t)at + 1 };
 	if (near)
-		return oxi_jobfile_fault(f, spot, why, "unknown key '%s' of a job file: did you mean '%s'?", key, near);
-	return oxi_jobfile_fault(f, spot, why, "unknown key '%s' of a job file: there are oxbow limits defaults jobs", key);
+		return oxi_jobfile_fault(f, spot, why, "unknown key '%s' of a job file: did you mean '%s'?", word, near);
+	return oxi_jobfile_fault(f, spot, why, "unknown key '%s' of a job file: there are oxbow limits defaults jobs", word);
 }
 
 /* Looks at the first line that says something, and takes nothing. */

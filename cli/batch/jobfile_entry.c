@@ -14,11 +14,6 @@
 
 /* ---- values ---- */
 
-static const char *plain(const struct oxi_node *value)
-{
-	return value->kind == OXI_NODE_TEXT ? value->text : "";
-}
-
 static int count(const char *text, uint64_t max, unsigned *ret)
 {
 	uint64_t n;
@@ -162,7 +157,7 @@ static int take_url(struct oxi_taker *t, const struct oxi_node *value, void *to)
 static int take_max(struct oxi_taker *t, const struct oxi_node *value, void *to)
 {
 	struct oxi_entry *e = to;
-	int r = oxi_value_size(plain(value), &e->fetch_max);
+	int r = oxi_value_size(oxi_node_word(value), &e->fetch_max);
 	return r == 0 && e->fetch_max == 0 ? oxi_taker_refuse(t, value) : r;
 }
 
@@ -226,7 +221,7 @@ static int take_array(struct oxi_taker *t, const struct oxi_node *value, void *t
 	struct oxi_array array;
 	const char *bad;
 	a->kind = OXI_AXIS_ARRAY;
-	int r = oxi_array_parse(plain(value), &array, &bad);
+	int r = oxi_array_parse(oxi_node_word(value), &array, &bad);
 	if (r == OX_EINVAL && value->kind == OXI_NODE_TEXT && *bad)
 		return oxi_taker_fault(t, value->spot, "array: '%.100s' is wrong at '%.100s' (like 1-100:2,200%%8)", value->text, bad);
 	if (r < 0)
@@ -288,7 +283,7 @@ static int take_condition(struct oxi_taker *t, const struct oxi_node *value, enu
 {
 	static const char *const names[] = { "ok", "any", "fail" };
 	for (int i = 0; i < 3; i++) {
-		if (strcmp(plain(value), names[i]) == 0) {
+		if (strcmp(oxi_node_word(value), names[i]) == 0) {
 			*ret = (enum oxi_condition)i;
 			return 0;
 		}
@@ -341,7 +336,7 @@ static int take_need(struct oxi_taker *t, const struct oxi_node *value, void *to
 	for (const struct oxi_node *key = value->first; key; key = key->next->next) {
 		struct oxi_need *need = &e->need[e->needs++];
 		int r = take_name(t, key, &need->name);
-		if (r == 0 && oxi_need_parse(need->name.data, plain(key->next), &need->amount) < 0)
+		if (r == 0 && oxi_need_parse(need->name.data, oxi_node_word(key->next), &need->amount) < 0)
 			r = oxi_taker_refuse(t, key->next);
 		if (r < 0)
 			return r;
@@ -409,7 +404,7 @@ static int take_retries(struct oxi_taker *t, const struct oxi_node *value, void 
 	struct oxi_entry *e = to;
 	(void)t;
 	e->retry_given = true;
-	return count(plain(value), UINT32_MAX, &e->retry.tries);
+	return count(oxi_node_word(value), UINT32_MAX, &e->retry.tries);
 }
 
 static int take_backoff(struct oxi_taker *t, const struct oxi_node *value, void *to)
@@ -417,14 +412,14 @@ static int take_backoff(struct oxi_taker *t, const struct oxi_node *value, void 
 	struct oxi_entry *e = to;
 	(void)t;
 	e->retry_given = true;
-	return oxi_backoff_parse(plain(value), &e->retry.backoff);
+	return oxi_backoff_parse(oxi_node_word(value), &e->retry.backoff);
 }
 
 static int take_retry_on(struct oxi_taker *t, const struct oxi_node *value, void *to)
 {
 	struct oxi_entry *e = to;
 	e->retry_given = true;
-	return *plain(value) ? oxi_retry_on_parse(value->text, &e->retry.on) : oxi_taker_refuse(t, value);
+	return *oxi_node_word(value) ? oxi_retry_on_parse(value->text, &e->retry.on) : oxi_taker_refuse(t, value);
 }
 
 static int take_timeout(struct oxi_taker *t, const struct oxi_node *value, void *to)
@@ -432,21 +427,21 @@ static int take_timeout(struct oxi_taker *t, const struct oxi_node *value, void 
 	struct oxi_entry *e = to;
 	(void)t;
 	e->timeout_given = true;
-	return oxi_time_limit_parse(plain(value), &e->timeout);
+	return oxi_time_limit_parse(oxi_node_word(value), &e->timeout);
 }
 
 static int take_priority(struct oxi_taker *t, const struct oxi_node *value, void *to)
 {
 	struct oxi_entry *e = to;
 	(void)t;
-	return whole(plain(value), INT32_MAX, &e->priority);
+	return whole(oxi_node_word(value), INT32_MAX, &e->priority);
 }
 
 static int take_nice(struct oxi_taker *t, const struct oxi_node *value, void *to)
 {
 	struct oxi_entry *e = to;
 	(void)t;
-	return whole(plain(value), 39, &e->nice);
+	return whole(oxi_node_word(value), 39, &e->nice);
 }
 
 /* ---- the table ---- */

@@ -8,17 +8,12 @@
 
 #define INDEXES_MAX 4096
 
-static const char *plain(const struct oxi_node *value)
-{
-	return value->kind == OXI_NODE_TEXT ? value->text : "";
-}
-
 /* ---- limits ---- */
 
 static int take_jobs(struct oxi_taker *t, const struct oxi_node *value, void *to)
 {
 	struct oxi_jobfile_limits *l = to;
-	int r = oxi_value_jobs(plain(value), &l->jobs);
+	int r = oxi_value_jobs(oxi_node_word(value), &l->jobs);
 	return r < 0 ? r : oxi_take_text(t, value, 0, &l->jobs_text);
 }
 
@@ -26,13 +21,13 @@ static int take_rate(struct oxi_taker *t, const struct oxi_node *value, void *to
 {
 	struct oxi_jobfile_limits *l = to;
 	(void)t;
-	return oxi_rate_parse(plain(value), &l->rate);
+	return oxi_rate_parse(oxi_node_word(value), &l->rate);
 }
 
 static int take_deadline(struct oxi_taker *t, const struct oxi_node *value, void *to)
 {
 	struct oxi_jobfile_limits *l = to;
-	int r = oxi_value_time(plain(value), &l->deadline);
+	int r = oxi_value_time(oxi_node_word(value), &l->deadline);
 	return r == 0 && l->deadline == 0 ? oxi_taker_refuse(t, value) : r;
 }
 
@@ -41,7 +36,7 @@ static int take_halt(struct oxi_taker *t, const struct oxi_node *value, void *to
 	struct oxi_jobfile_limits *l = to;
 	(void)t;
 	l->halt_given = true;
-	return oxi_halt_parse(plain(value), &l->halt);
+	return oxi_halt_parse(oxi_node_word(value), &l->halt);
 }
 
 /* It becomes part of a variable's name. */
@@ -82,7 +77,7 @@ static int take_pools(struct oxi_taker *t, const struct oxi_node *value, void *t
 		int r = oxi_take_text(t, key, 0, &p->name);
 		if (r == 0 && key->next->kind == OXI_NODE_LIST)
 			r = take_indexes(t, key->next, p);
-		else if (r == 0 && oxi_value_count(plain(key->next), 1, UINT32_MAX, &p->n) < 0)
+		else if (r == 0 && oxi_value_count(oxi_node_word(key->next), 1, UINT32_MAX, &p->n) < 0)
 			r = oxi_taker_refuse(t, key->next);
 		if (r < 0)
 			return r;
@@ -100,7 +95,7 @@ struct head {
 static int take_version(struct oxi_taker *t, const struct oxi_node *value, void *to)
 {
 	(void)to;
-	return strcmp(plain(value), "1") == 0 ? 0 : oxi_taker_refuse(t, value);
+	return strcmp(oxi_node_word(value), "1") == 0 ? 0 : oxi_taker_refuse(t, value);
 }
 
 static int take_limits(struct oxi_taker *t, const struct oxi_node *value, void *to)

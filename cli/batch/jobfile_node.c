@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define CHUNK_MIN OX_KIB(16)
-#define CHUNK_MAX OX_MIB(16)
-#define HUGE_PAGE OX_MIB(2)
+#define CHUNK_FIRST OX_KIB(16)
+#define CHUNK_MAX   OX_MIB(16)
+#define HUGE_PAGE   OX_MIB(2)
 
 struct oxi_chunk {
 	struct oxi_chunk *older;
@@ -56,8 +56,8 @@ static char *take(struct oxi_arena *a, size_t size, size_t align)
 {
 	size_t gap = -(uintptr_t)a->at % align;
 	if ((size_t)(a->end - a->at) < gap + size) {
-		size_t room = a->chunk ? 2 * a->chunk->size : 0;
-		room = room < CHUNK_MIN ? CHUNK_MIN : room > CHUNK_MAX ? CHUNK_MAX : room;
+		size_t room = a->chunk ? 2 * a->chunk->size : CHUNK_FIRST;
+		room = room < CHUNK_MAX ? room : CHUNK_MAX;
 		if (oxi_arena_reserve(a, size > room ? size : room) < 0)
 			return NULL;
 		gap = 0;

@@ -56,4 +56,10 @@ static inline bool oxi_node_is(const struct oxi_node *n, const char *text, size_
 	return n->kind == OXI_NODE_TEXT && n->n == len && __builtin_memcmp(n->text, text, len) == 0;
 }
 
+/* Its text, for what is no text "". */
+static inline const char *oxi_node_word(const struct oxi_node *n)
+{
+	return n->kind == OXI_NODE_TEXT ? n->text : "";
+}
+
 #endif

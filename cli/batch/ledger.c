@@ -41,7 +41,7 @@ int oxi_ledger_commit(struct oxi_ledger *l, struct oxi_job *j, unsigned slot, co
 	int r = 0;
 	if (j->task->extra[OXI_RESULTS] && j->attempt)
 		r = write_results(l, j, slot, words);
-	if (r >= 0 && l->joblog >= 0 && j->outcome.status != OXI_INTERRUPTED)
+	if (r >= 0 && l->joblog >= 0 && j->attempt && j->outcome.status != OXI_INTERRUPTED)
 		r = write_joblog(l, j, words);
 	if (r < 0)
 		return r;

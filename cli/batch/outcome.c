@@ -5,7 +5,7 @@
 
 const char *oxi_status_name(enum oxi_status status)
 {
-	static const char *const names[] = { "ok", "failed", "timeout", "interrupted", "skipped", "fresh" };
+	static const char *const names[] = { "ok", "failed", "timeout", "interrupted", "skipped", "up-to-date" };
 	return names[status];
 }
 
@@ -54,5 +54,7 @@ void oxi_tally_text(const struct oxi_tally *t, struct oxi_buffer *out)
 	if (t->timeouts)
 		oxi_buffer_add_format(out, "%stimeout: %llu", comma, (unsigned long long)t->timeouts);
 	oxi_buffer_add_char(out, ')');
+	if (t->skipped)
+		oxi_buffer_add_format(out, ", %llu skipped", (unsigned long long)t->skipped);
 	oxi_buffer_add_char(out, '\0');
 }

@@ -12,6 +12,7 @@ enum oxi_status {
 	OXI_INTERRUPTED,                /* ended by us, or never begun: the run ends. Neither failed nor done */
 	OXI_SKIPPED,                    /* never begun: what it comes after was not as it had to be */
 	OXI_UP_TO_DATE,                 /* never begun: the files that it makes are newer than those it reads */
+	OXI_STATUSES,
 };
 
 struct oxi_outcome {
@@ -20,7 +21,7 @@ struct oxi_outcome {
 	int signal;                     /* 0: none */
 };
 
-/* "ok", "failed", "timeout", "interrupted", "skipped", "fresh" */
+/* "ok", "failed", "timeout", "interrupted", "skipped", "up-to-date". The numbers are on record: they stay. */
 const char *oxi_status_name(enum oxi_status status);
 
 /* What the shell would call it: 0-255, 128+n for signal n. */

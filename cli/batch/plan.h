@@ -30,6 +30,10 @@ struct oxi_plan {
 	unsigned ahead;                 /* elements that may wait for each task */
 	ox_event *news;                 /* set when there may be a job where there was none; NULL: nobody waits */
 
+	/* Adds tasks as they come, while open; it has closed the plan when it returns. NULL: all are there. As oxi_plan_next. */
+	int (*read)(void *arg, struct oxi_plan *p);
+	void *read_arg;
+
 	/* Was this job done by an earlier session of the run? Then it is not given again. NULL: there was none. */
 	bool (*known)(void *arg, struct oxi_job *j, enum oxi_status *ret);
 	void *arg;

@@ -144,6 +144,7 @@ OX_YIELDS int oxi_reaper_hear(void *batch);     /* a coroutine's function */
 
 /* feed.c */
 OX_YIELDS int oxi_feed(void *lane);             /* a coroutine's function: what the plan has for this lane becomes its jobs */
+OX_YIELDS int oxi_plan_read(void *batch);       /* a coroutine's function: adds tasks as they come */
 void oxi_no_more_jobs(struct batch *b);         /* nothing new starts, and what waits to be started is dropped */
 int oxi_job_settled(struct batch *b, const struct oxi_job *j);  /* one that was fed has ended for good */
 

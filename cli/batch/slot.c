@@ -90,7 +90,11 @@ int oxi_slot_note(struct slot *s, const char *word, const char *what)
 static int show_command(struct slot *s)
 {
 	struct batch *b = s->b;
+	static const char *const kinds[OXI_LANES] = { "", "call ", "fetch " };
 	struct oxi_buffer line = { 0 }, words = oxi_slot_command(s);
+	oxi_buffer_add_text(&line, kinds[s->lane->which]);
+	if (s->job->task->job)
+		oxi_buffer_add_format(&line, "%s ", s->job->task->job->name);
 	oxi_buffer_add_quoted_words(&line, words.data, words.len, false);
 	oxi_buffer_add_char(&line, '\n');
 	int r = line.failed ? OX_ENOMEM : 0;

@@ -322,6 +322,9 @@ START_TEST(nothing_is_no_job_case_14)
 	YAML("oxbow: 1\n", "");
 	YAML("---\n", "");
 	YAML("# c\n\njobs:\n  {}\n", "");
+	YAML("%YAML 1.1\n---\njobs: {}\n", "");
+	YAML("\"jobs\": {}\n", "");
+	YAML(" 'jobs':\r\n  {}\r\n", "");
 	LINES("{\"oxbow\": 1}\n", "");
 }
 END_TEST
@@ -332,8 +335,10 @@ START_TEST(plain_commands_are_a_list_case_15)
 	LIST("\xef\xbb\xbf#!x\necho \377\n", "-: sh=echo \377\n");
 	LIST("PATH=x make\n: nothing\n", "-: sh=PATH=x make\n-: sh=: nothing\n");
 	LIST("http://x/ y\n", "-: sh=http://x/ y\n");
+	LIST("'a' : b\n", "-: sh='a' : b\n");
+	LIST("---x\n", "-: sh=---x\n");
 	LIST("a\n{\"run\": [\"x\"]}\njobs:\n", "-: sh=a\n-: sh={\"run\": [\"x\"]}\n-: sh=jobs:\n");
-	BAD_LIST("a\nb \0c\n", "-: sh=a\n:2:3: a NUL byte, which no command can hold");
+	BAD_LIST("a\n\xc3\xa9 \0c\n", "-: sh=a\n:2:3: a NUL byte, which no command can hold");
 }
 END_TEST
 
@@ -371,7 +376,7 @@ START_TEST(a_key_that_is_unknown_has_a_near_one)
 	BAD_YAML("jobs: {a: {id: x}}\n", ":1:12: 'id' is no key of an entry here");
 	BAD_YAML("defaults: {run: x}\n", ":1:12: 'run' is no key of defaults here");
 	BAD_LIST("\n job:\n", ":2:2: unknown key 'job' of a job file: did you mean 'jobs'?");
-	BAD_LIST("version: 3\n", ":1:1: unknown key 'version' of a job file: there are oxbow limits defaults jobs");
+	BAD_LIST("'version': 3\n", ":1:1: unknown key 'version' of a job file: there are oxbow limits defaults jobs");
 }
 END_TEST
 
@@ -820,6 +825,69 @@ START_TEST(lack_of_memory_is_reported_wherever_it_is_met)
 }
 END_TEST
 
+/* ---- the manual ---- */
+
+/* A line of the manual's source, as it is read. */
+static void add_line(struct oxi_buffer *out, const char *line)
+{
+	static const struct {
+		const char *escape, *text;
+	} escapes[] = { { "\\&", "" }, { "\\e", "\\" } };
+	while (*line) {
+		size_t i = 0;
+		while (i < 2 && strncmp(line, escapes[i].escape, 2) != 0)
+			i++;
+		if (i < 2)
+			oxi_buffer_add_text(out, escapes[i].text);
+		else
+			oxi_buffer_add_char(out, *line);
+		line += i < 2 ? 2 : 1;
+	}
+}
+
+static size_t count_entries(const struct oxi_buffer *text)
+{
+	const char *path = file(text->data, text->len);
+	struct oxi_jobfile f;
+	struct oxi_entry e;
+	struct oxi_buffer why = { 0 };
+	size_t n = 0;
+	int r = oxi_jobfile_open(&f, path, &why);
+	for (; r >= 0 && (r = oxi_jobfile_next(&f, &e, &why)) == 1; n++)
+		oxi_entry_free(&e);
+	ck_assert_msg(r == 0, "%.*s", (int)why.len, why.data);
+	oxi_jobfile_close(&f);
+	oxi_buffer_free(&why);
+	unlink(path);
+	return n;
+}
+
+START_TEST(the_examples_of_the_manual_are_right)
+{
+	static const size_t entries[] = { 4, 3, 2, 3, 2 };
+	char line[512];
+	struct oxi_buffer text = { 0 };
+	FILE *page = fopen(OXI_MANUAL, "r");
+	bool inside = false;
+	size_t n = 0;
+	ck_assert_ptr_nonnull(page);
+	while (fgets(line, sizeof(line), page)) {
+		if (strcmp(line, ".Ed\n") == 0) {
+			ck_assert_uint_lt(n, 5);
+			ck_assert_uint_eq(count_entries(&text), entries[n]);
+			n++;
+			text.len = 0;
+		}
+		inside = strcmp(line, ".Bd -literal\n") == 0 || (inside && strcmp(line, ".Ed\n") != 0);
+		if (inside && line[0] != '.')
+			add_line(&text, line);
+	}
+	fclose(page);
+	oxi_buffer_free(&text);
+	ck_assert_uint_eq(n, 5);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("jobfile");
@@ -830,6 +898,7 @@ int main(void)
 	tcase_add_test(c, nothing_is_no_job_case_14);
 	tcase_add_test(c, plain_commands_are_a_list_case_15);
 	tcase_add_test(c, aliases_and_merges_are_written_out);
+	tcase_add_test(c, the_examples_of_the_manual_are_right);
 	c = new_case(s, "faults", 60);
 	tcase_add_test(c, a_key_that_is_unknown_has_a_near_one);
 	tcase_add_test(c, an_entry_is_one_thing_done_in_one_way);
