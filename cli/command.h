@@ -56,6 +56,7 @@ const char *oxi_command_nearest(const char *word, const char *also);    /* the n
 extern const struct oxi_command oxi_command_completion;
 extern const struct oxi_command oxi_command_replay;
 extern const struct oxi_command oxi_command_run;
+extern const struct oxi_command oxi_command_set;
 extern const struct oxi_command oxi_command_batch;
 extern const struct oxi_command oxi_command_crawl;
 extern const struct oxi_command oxi_command_worker;

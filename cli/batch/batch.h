@@ -27,6 +27,9 @@ struct oxi_batch_options {
 	struct oxi_halt halt;
 	struct oxi_throttle_options throttle;
 	struct oxi_child child;
+	const char *need;               /* of each job: "cpu=2,mem=1G"; NULL: one CPU */
+	const char **pool;              /* "gpu=0,1", "db:4": pools of them, borrowed texts */
+	size_t pools;
 	const char *tag, *cwd, *input, *results;        /* templates of one word; NULL: none */
 	enum oxi_stdin input_kind;
 	const char *joblog, *events;    /* NULL: none */

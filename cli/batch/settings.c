@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/batch/resources.h"
 #include "cli/options.h"
 #include "cli/say.h"
 
@@ -99,6 +100,28 @@ static int take_jobs(const char *value, struct oxi_batch_options *o)
 	return r == 0 && o->child.pin ? take_pin(o) : r;
 }
 
+static int take_need(const char *value, struct oxi_batch_options *o)
+{
+	struct oxi_needs needs = { 0 };
+	struct oxi_buffer why = { 0 };
+	int r = oxi_needs_add_text(&needs, NULL, value, &why);  /* which pools there are is known later */
+	oxi_needs_free(&needs);
+	oxi_buffer_free(&why);
+	if (r == 0)
+		o->need = value;
+	return r;
+}
+
+static int take_pool(const char *value, struct oxi_batch_options *o)
+{
+	const char **pool = realloc(o->pool, (o->pools + 1) * sizeof(*pool));
+	if (!pool)
+		return OX_ENOMEM;
+	o->pool = pool;
+	pool[o->pools++] = value;
+	return strcspn(value, "=:") < strlen(value) ? 0 : OX_EINVAL;
+}
+
 static int take_text(const char *value, const char **ret)
 {
 	*ret = value;
@@ -151,6 +174,8 @@ static int take_how(int id, const char *value, struct oxi_batch_options *o)
 	case OXI_SET_UMASK: return oxi_child_umask_parse(value, &o->child);
 	case OXI_SET_IONICE: return oxi_child_ionice_parse(value, &o->child);
 	case OXI_SET_PIN: return take_pin(o);
+	case OXI_SET_NEED: return take_need(value, o);
+	case OXI_SET_POOL: return take_pool(value, o);
 	default: return 1;
 	}
 }
@@ -204,6 +229,8 @@ static const char *expected(int id)
 	case OXI_SET_NICE: return "give a number from -39 to 39";
 	case OXI_SET_LIMIT: return "give limits as in as=2G,nofile=512 (as core cpu data fsize memlock nofile nproc rss stack)";
 	case OXI_SET_ENV: return "give NAME=VALUE";
+	case OXI_SET_NEED: return "give a list as in cpu=2,mem=1G,gpu=1";
+	case OXI_SET_POOL: return "give NAME=TOKEN,TOKEN... or NAME:NUMBER, as in gpu=0,1 or db:4";
 	case OXI_SET_UMASK: return "give an octal number, 027 for instance";
 	case OXI_SET_IONICE: return "give idle, or best-effort or realtime and a level from 0 to 7, as in best-effort:7";
 	case OXI_SET_RETRIES: return "give a number from 0";
@@ -251,5 +278,6 @@ int oxi_settings_check(const struct oxi_batch_options *o)
 void oxi_settings_free(struct oxi_batch_options *o)
 {
 	free(o->child.env);
+	free(o->pool);
 	free((char *)o->results);
 }
