@@ -100,6 +100,22 @@ static void take_limits(struct batch_run *run, const struct oxi_jobfile_limits *
 		o->halt = l->halt;
 }
 
+/* The pools of a file stand beside those of the command line. */
+static int take_pools(struct batch_run *run, const struct oxi_jobfile_limits *l)
+{
+	struct oxi_resources *all = &run->plan.resources;
+	int r = l->pools && all->n == 0 ? oxi_settings_resources(&run->o, all, &run->why) : 0;
+	for (size_t i = 0; i < l->pools && r == 0; i++) {
+		const struct oxi_pool *p = &l->pool[i];
+		const char **names = calloc(p->n + 1, sizeof(*names));
+		for (size_t k = 0; names && p->index && k < p->n; k++)
+			names[k] = p->index[k].data;
+		r = names ? oxi_resources_add(all, p->name.data, p->index ? names : NULL, p->n, &run->why) : OX_ENOMEM;
+		free(names);
+	}
+	return r;
+}
+
 /* ---- reading ---- */
 
 static int read_entries(struct batch_run *run, struct oxi_jobfile *f, bool link)
@@ -140,6 +156,9 @@ static int open_files(struct batch_run *run, char **names, size_t n)
 		if (r < 0)
 			return r;
 		take_limits(run, oxi_jobfile_limits(f));
+		r = take_pools(run, oxi_jobfile_limits(f));
+		if (r < 0)
+			return r;
 		if (!oxi_jobfile_is_stream(f))
 			r = read_entries(run, f, false);
 		else if (i + 1 < n)

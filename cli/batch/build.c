@@ -14,6 +14,7 @@
 #include "cli/mix.h"
 #include "cli/options.h"
 #include "cli/batch/rows.h"
+#include "cli/batch/settings.h"
 
 struct oxi_built {
 	struct oxi_task task;           /* first: a task is found by its address */
@@ -148,6 +149,25 @@ static int keep(struct oxi_build *b, struct oxi_built *t)
 	return r;
 }
 
+/* What an entry needs, or the command line says for all. Most need nothing but their turn. */
+static int take_needs(struct oxi_build *b, struct oxi_built *t, struct oxi_buffer *why)
+{
+	const struct oxi_entry *e = &t->entry;
+	struct oxi_resources *all = &b->plan->resources;
+	struct oxi_buffer what = { 0 };
+	int r = e->needs || b->o->need ? 0 : 1;
+	if (r == 0 && all->n == 0)
+		r = oxi_settings_resources(b->o, all, &what);
+	if (r == 0 && e->needs == 0)
+		r = oxi_needs_add_text(&t->task.needs, all, b->o->need, &what);
+	for (size_t i = 0; i < e->needs && r == 0; i++)
+		r = oxi_needs_add(&t->task.needs, all, e->need[i].name.data, e->need[i].amount, &what);
+	if (r == OX_EINVAL)
+		oxi_jobfile_fault(b->file, e->needs ? e->need[0].name.spot : e->spot, why, "need: %.*s", (int)what.len, what.data);
+	oxi_buffer_free(&what);
+	return r < 0 ? r : 0;
+}
+
 int oxi_build_add(struct oxi_build *b, struct oxi_entry *e, struct oxi_buffer *why)
 {
 	struct oxi_built *t = calloc(1, sizeof(*t));
@@ -175,6 +195,8 @@ int oxi_build_add(struct oxi_build *b, struct oxi_entry *e, struct oxi_buffer *w
 		return r;
 	}
 	r = take_name(b, t->task.number, why);
+	if (r == 0)
+		r = take_needs(b, t, why);
 	return r < 0 ? r : take_job(b, t, why);
 }
 

@@ -315,6 +315,7 @@ void oxi_plan_free(struct oxi_plan *p)
 	}
 	for (int i = 0; i < OXI_LANES; i++)
 		free(p->ready[i].task);
+	oxi_resources_free(&p->resources);
 	free(p->task);
 	oxi_buffer_free(&p->why);
 	*p = (struct oxi_plan){ 0 };

@@ -48,6 +48,7 @@ void oxi_task_free(struct oxi_task *t)
 	if (t->env)
 		oxi_template_free(t->env);
 	free(t->env);
+	oxi_needs_free(&t->needs);
 	free(t->times);
 	free(t->edge);
 	free(t->sink);
