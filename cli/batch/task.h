@@ -43,7 +43,10 @@ struct oxi_task {
 	const ox_job *job;              /* of a call */
 	bool reads_file;                /* a call's argument is the name of a file, and it gets what is in it */
 	size_t max;                     /* bytes of a page; 0: as the library has it */
-	bool gathered;                  /* what its jobs have given is read as one list */
+	unsigned gathered;              /* enum oxi_gather: what its jobs have given is one list, for another task */
+	struct oxi_buffer list;
+	int list_fd;                    /* the list that its jobs read: if list_path is not NULL */
+	char *list_path;
 	bool body;                      /* somebody wants what its jobs have written, or fetched, as a file */
 
 	const struct oxi_retry *retry;
