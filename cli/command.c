@@ -11,6 +11,7 @@
 const struct oxi_command *const oxi_commands[] = {
 	&oxi_command_run,
 	&oxi_command_batch,
+	&oxi_command_check,
 	&oxi_command_replay,
 	&oxi_command_worker,
 #ifdef OXI_HTTP

@@ -58,6 +58,7 @@ extern const struct oxi_command oxi_command_replay;
 extern const struct oxi_command oxi_command_run;
 extern const struct oxi_command oxi_command_set;
 extern const struct oxi_command oxi_command_batch;
+extern const struct oxi_command oxi_command_check;
 extern const struct oxi_command oxi_command_crawl;
 extern const struct oxi_command oxi_command_worker;
 
