@@ -16,6 +16,13 @@ const struct oxi_command *const oxi_commands[] = {
 #ifdef OXI_HTTP
 	&oxi_command_crawl,
 #endif
+#ifdef OXI_SQLITE
+	&oxi_command_ls,
+	&oxi_command_status,
+	&oxi_command_log,
+	&oxi_command_why,
+	&oxi_command_report,
+#endif
 	&oxi_command_completion,
 	NULL,
 };
