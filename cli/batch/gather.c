@@ -25,10 +25,14 @@ void oxi_gather_add(struct oxi_task *t, const struct oxi_job *j)
 	if (what->len == 0)
 		return;
 	oxi_buffer_add(&t->list, what->data, what->len);
+	if (t->list.failed)
+		return;
 	for (size_t i = from; i < t->list.len; i++) {   /* JSON may be written over several lines, and is one here */
 		if (t->list.data[i] == '\n')
 			t->list.data[i] = ' ';
 	}
+	struct oxi_identity line = oxi_identity_of(NULL, &(ox_bytes){ t->list.data + from, t->list.len - from }, 1);
+	t->list_sum += oxi_identity_head(&line);
 	oxi_buffer_add_char(&t->list, '\n');
 }
 
@@ -58,7 +62,7 @@ int oxi_gather_open(struct oxi_task *t, const struct oxi_task *from)
 	if (r == 0)
 		r = oxi_task_extra(t, OXI_INPUT, t->list_path, &why);
 	t->input_kind = OXI_STDIN_FILE;
-	t->identity = oxi_identity_of(&t->identity, &(ox_bytes){ from->list.data, from->list.len }, 1);
+	t->identity = oxi_identity_of(&t->identity, &(ox_bytes){ &from->list_sum, sizeof(from->list_sum) }, 1);
 	oxi_buffer_free(&why);
 	return r;
 }

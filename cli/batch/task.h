@@ -45,6 +45,7 @@ struct oxi_task {
 	size_t max;                     /* bytes of a page; 0: as the library has it */
 	unsigned gathered;              /* enum oxi_gather: what its jobs have given is one list, for another task */
 	struct oxi_buffer list;
+	uint64_t list_sum;              /* of its lines, in whatever order */
 	int list_fd;                    /* the list that its jobs read: if list_path is not NULL */
 	char *list_path;
 	bool body;                      /* somebody wants what its jobs have written, or fetched, as a file */
