@@ -99,7 +99,7 @@ void oxi_command_add(struct oxi_buffer *out, ox_bytes words, size_t most)
 
 bool oxi_look_print(FILE *to, struct oxi_buffer *b)
 {
-	bool ok = !b->failed && fwrite(b->data, 1, b->len, to) == b->len;
+	bool ok = !b->failed && (b->len == 0 || fwrite(b->data, 1, b->len, to) == b->len);
 	if (b->failed)
 		errno = ENOMEM;
 	b->len = 0;
