@@ -14,6 +14,7 @@
 #include <oxbow/run.h>
 
 #include "cli/command.h"
+#include "cli/find_run.h"
 #include "cli/say.h"
 #include "cli/state/parts.h"
 
@@ -96,35 +97,19 @@ void oxi_look_list_free(char **list)
 	free(list);
 }
 
-static const char *name_of(const char *dir)
-{
-	return dir + sizeof(OXI_RUNS_FOLDER);
-}
-
 /* A folder; NULL if it was said why not. */
 static char *choose(const char *command, const char *run, char *const *list)
 {
-	const char *found = NULL;
+	struct oxi_buffer why = { 0 };
+	char *dir = NULL;
 	if (!run && !*list)
 		oxi_say(command, "there is no run in ./" OXI_RUNS_FOLDER ": give the folder of one");
 	if (!run)
 		return *list ? strdup(*list) : NULL;
-	if (has_run(run))
-		return strdup(run);
-	for (; *list && *run; list++) {
-		if (strncmp(name_of(*list), run, strlen(run)) != 0)
-			continue;
-		if (strcmp(name_of(*list), run) == 0)
-			return strdup(*list);
-		if (found) {
-			oxi_say(command, "'%s' could be %s or %s", run, name_of(found), name_of(*list));
-			return NULL;
-		}
-		found = *list;
-	}
-	if (!found)
-		oxi_say(command, "there is no run '%s', neither as a folder nor in ./" OXI_RUNS_FOLDER, run);
-	return found ? strdup(found) : NULL;
+	if (oxi_find_run(run, &dir, &why) < 0)
+		oxi_say(command, "%.*s", (int)why.len, why.data);
+	oxi_buffer_free(&why);
+	return dir;
 }
 
 /* ---- opening ---- */

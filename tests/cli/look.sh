@@ -56,7 +56,7 @@ has 'status: the beginning of an id' "$out" '*folder *.oxbow/7f3a12*'
 run status 7f3
 has 'status: of two' "$code:$err" "3:oxbow: status: '7f3' could be * or *"
 run status nope
-has 'status: none such' "$code:$err" "3:oxbow: status: there is no run 'nope', *"
+has 'status: none such' "$code:$err" "3:oxbow: status: 'nope' is no run: *"
 run status 7f3b
 has 'status: counts' "$out" '*jobs *4 ok, 2 failed, 1 timeout, 1 skipped, 1 left of 9 (88.9% done)*'
 has 'status: tasks' "$out" '*1 *1 *0 *0  words*'
