@@ -131,7 +131,8 @@ static int take_job(struct oxi_build *b, struct oxi_built *t, struct oxi_buffer 
 
 static int take_limits(struct oxi_build *b, struct oxi_built *t)
 {
-	t->task.retry = t->entry.retry_given ? &t->entry.retry : &b->o->retry;
+	oxi_entry_take_retry(&t->entry, &b->o->retry);
+	t->task.retry = &t->entry.retry;
 	return oxi_task_limit(&t->task, t->entry.timeout_given ? &t->entry.timeout : &b->o->timeout);
 }
 

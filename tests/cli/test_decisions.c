@@ -40,6 +40,11 @@ START_TEST(retry_on_takes_only_what_is_listed)
 	ck_assert(oxi_retry_wanted(&r, 1, (struct oxi_outcome){ .status = OXI_FAILED, .signal = 9 }));
 	ck_assert(!oxi_retry_wanted(&r, 1, (struct oxi_outcome){ .status = OXI_FAILED, .signal = 11 }));
 	ck_assert(oxi_retry_wanted(&r, 1, (struct oxi_outcome){ .status = OXI_TIMEOUT, .signal = 15 }));
+	ck_assert_int_eq(oxi_retry_on_parse("exit:63,64,255 signal:64", &r.on), 0);
+	for (int i = 1; i < 256; i++)
+		ck_assert_int_eq(oxi_retry_wanted(&r, 1, (struct oxi_outcome){ .status = OXI_FAILED, .exit = i }), i == 63 || i == 64 || i == 255);
+	for (int i = 1; i < 65; i++)
+		ck_assert_int_eq(oxi_retry_wanted(&r, 1, (struct oxi_outcome){ .status = OXI_FAILED, .signal = i }), i == 64);
 	ck_assert_int_eq(oxi_retry_on_parse("signal", &r.on), 0);
 	ck_assert(oxi_retry_wanted(&r, 1, (struct oxi_outcome){ .status = OXI_FAILED, .signal = 64 - 1 }));
 	ck_assert(!oxi_retry_wanted(&r, 1, (struct oxi_outcome){ .status = OXI_TIMEOUT, .signal = 15 }));
