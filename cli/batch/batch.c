@@ -374,7 +374,11 @@ static void raise_descriptor_limit(void)
 static int open_files(struct batch *b)
 {
 	const char *joblog = b->o->dry_run ? NULL : b->o->joblog, *events = b->o->dry_run ? NULL : b->o->events;
-	int fd = joblog ? oxi_joblog_open(joblog) : -1;
+	bool resumed = oxi_durable_from_log(&b->o->state);
+	int code = resumed ? oxi_durable_log(&b->ledger.durability, b->plan, b->o->joblog, b->o->dry_run) : 0;
+	if (code)
+		return code;
+	int fd = joblog ? oxi_joblog_open(joblog, resumed) : -1;
 	if (joblog && fd < 0) {
 		oxi_say(b->o->command, "cannot write the job log %s: %s", joblog, ox_strerror(fd));
 		return OXI_EXIT_OUTPUT;
@@ -466,7 +470,7 @@ int oxi_batch_run(const struct oxi_batch_options *o, struct oxi_plan *plan)
 	b->ledger.durability = (struct oxi_durability){ .o = &o->state, .command = o->command, .tally = &b->ledger.tally };
 	plan_lanes(b);
 	int code = open_and_run(b);
-	oxi_state_close(b->ledger.durability.state);
+	oxi_durable_free(&b->ledger.durability);
 	oxi_spill_close(&b->spill);
 	if (b->ledger.joblog >= 0)
 		close(b->ledger.joblog);
