@@ -203,9 +203,11 @@ static bool open_all(struct batch *b)
 	b->sooner = ox_event_new();
 	b->plan->news = ox_event_new();
 	b->plan->spill = &b->spill;
+	b->files.lock = ox_lock_new();
+	b->files.ephemeral = b->o->state.ephemeral;
 	b->printer.state = b->ledger.durability.state;
 	b->ended = b->printer.state ? ox_queue_new(SETTLERS) : NULL;
-	bool ok = b->printer.voice && b->printer.window && b->printer.done && b->retries && b->retry_sooner && b->sooner &&
+	bool ok = b->files.lock && b->printer.voice && b->printer.window && b->printer.done && b->retries && b->retry_sooner && b->sooner &&
 	          b->plan->news && (b->ended || !b->printer.state);
 	for (int i = 0; ok && i < OXI_LANES; i++)
 		ok = b->lane[i].slots_max == 0 || open_lane(b, (enum oxi_lane)i);
@@ -235,6 +237,7 @@ static void close_lane(struct lane *l)
 static void close_all(struct batch *b)
 {
 	oxi_control_close(&b->control);
+	oxi_files_close(&b->files);
 	oxi_events_close(&b->ledger.events);
 	for (int i = 0; i < OXI_LANES; i++)
 		close_lane(&b->lane[i]);
@@ -350,7 +353,7 @@ static void report(const struct batch *b)
 		return;
 	struct oxi_buffer text = { 0 };
 	oxi_tally_text(t, &text);
-	if (!text.failed && t->failed)
+	if (!text.failed && (t->failed || t->fresh))
 		oxi_say(b->o->command, "%s", text.data);
 	oxi_buffer_free(&text);
 	if (b->halted || t->interrupted)
