@@ -203,9 +203,11 @@ static bool open_all(struct batch *b)
 	b->sooner = ox_event_new();
 	b->plan->news = ox_event_new();
 	b->plan->spill = &b->spill;
+	b->files.lock = ox_lock_new();
+	b->files.ephemeral = b->o->state.ephemeral;
 	b->printer.state = b->ledger.durability.state;
 	b->ended = b->printer.state ? ox_queue_new(SETTLERS) : NULL;
-	bool ok = b->printer.voice && b->printer.window && b->printer.done && b->retries && b->retry_sooner && b->sooner &&
+	bool ok = b->files.lock && b->printer.voice && b->printer.window && b->printer.done && b->retries && b->retry_sooner && b->sooner &&
 	          b->plan->news && (b->ended || !b->printer.state);
 	for (int i = 0; ok && i < OXI_LANES; i++)
 		ok = b->lane[i].slots_max == 0 || open_lane(b, (enum oxi_lane)i);
@@ -235,6 +237,7 @@ static void close_lane(struct lane *l)
 static void close_all(struct batch *b)
 {
 	oxi_control_close(&b->control);
+	oxi_files_close(&b->files);
 	oxi_events_close(&b->ledger.events);
 	for (int i = 0; i < OXI_LANES; i++)
 		close_lane(&b->lane[i]);
@@ -350,7 +353,7 @@ static void report(const struct batch *b)
 		return;
 	struct oxi_buffer text = { 0 };
 	oxi_tally_text(t, &text);
-	if (!text.failed && t->failed)
+	if (!text.failed && (t->failed || t->fresh))
 		oxi_say(b->o->command, "%s", text.data);
 	oxi_buffer_free(&text);
 	if (b->halted || t->interrupted)
@@ -374,7 +377,11 @@ static void raise_descriptor_limit(void)
 static int open_files(struct batch *b)
 {
 	const char *joblog = b->o->dry_run ? NULL : b->o->joblog, *events = b->o->dry_run ? NULL : b->o->events;
-	int fd = joblog ? oxi_joblog_open(joblog) : -1;
+	bool resumed = oxi_durable_from_log(&b->o->state);
+	int code = resumed ? oxi_durable_log(&b->ledger.durability, b->plan, b->o->joblog, b->o->dry_run) : 0;
+	if (code)
+		return code;
+	int fd = joblog ? oxi_joblog_open(joblog, resumed) : -1;
 	if (joblog && fd < 0) {
 		oxi_say(b->o->command, "cannot write the job log %s: %s", joblog, ox_strerror(fd));
 		return OXI_EXIT_OUTPUT;
@@ -466,7 +473,7 @@ int oxi_batch_run(const struct oxi_batch_options *o, struct oxi_plan *plan)
 	b->ledger.durability = (struct oxi_durability){ .o = &o->state, .command = o->command, .tally = &b->ledger.tally };
 	plan_lanes(b);
 	int code = open_and_run(b);
-	oxi_state_close(b->ledger.durability.state);
+	oxi_durable_free(&b->ledger.durability);
 	oxi_spill_close(&b->spill);
 	if (b->ledger.joblog >= 0)
 		close(b->ledger.joblog);

@@ -26,7 +26,7 @@ struct oxi_built {
 	struct oxi_rows *rows;          /* NULL: none, or not yet */
 	char *body;                     /* the text of a call's argument when none was given; NULL */
 	struct oxi_task *gathers;       /* whose list its jobs read; NULL: nobody's */
-	bool linked;
+	bool linked, awaits;            /* awaits: a file that another one makes */
 };
 
 static struct oxi_built *built_of(const struct oxi_task *t)
@@ -131,7 +131,8 @@ static int take_job(struct oxi_build *b, struct oxi_built *t, struct oxi_buffer 
 
 static int take_limits(struct oxi_build *b, struct oxi_built *t)
 {
-	t->task.retry = t->entry.retry_given ? &t->entry.retry : &b->o->retry;
+	oxi_entry_take_retry(&t->entry, &b->o->retry);
+	t->task.retry = &t->entry.retry;
 	return oxi_task_limit(&t->task, t->entry.timeout_given ? &t->entry.timeout : &b->o->timeout);
 }
 
@@ -170,6 +171,51 @@ static int take_needs(struct oxi_build *b, struct oxi_built *t, struct oxi_buffe
 	return r < 0 ? r : 0;
 }
 
+/* ---- files ---- */
+
+/* A file that an entry declares, if its path is known here: it has no places, nor has the folder that it is seen from. */
+static bool file_key(const struct oxi_build *b, const struct oxi_entry *e, const struct oxi_text *path, struct oxi_identity *ret)
+{
+	const char *cwd = e->cwd.data ? e->cwd.data : b->o->cwd ? b->o->cwd : "";
+	if (*path->data == '/')
+		cwd = "";
+	if (strchr(path->data, '{') || strchr(cwd, '{'))
+		return false;
+	*ret = oxi_identity_of(NULL, (const ox_bytes[]){ { cwd, strlen(cwd) }, { path->data, path->len } }, 2);
+	return true;
+}
+
+static int take_files(struct oxi_build *b, struct oxi_built *t)
+{
+	const struct oxi_entry *e = &t->entry;
+	struct oxi_identity key;
+	for (size_t i = 0; i < e->outs; i++) {
+		if (file_key(b, e, &e->out[i], &key) && !oxi_keys_get(&b->makers, key.byte) &&
+		    !oxi_keys_put(&b->makers, key.byte, t->task.number + 1))
+			return OX_ENOMEM;
+	}
+	return 0;
+}
+
+/* Who reads what another entry makes comes after it, if nothing else is said of the two. */
+static int await_files(struct oxi_build *b, struct oxi_built *t)
+{
+	const struct oxi_entry *e = &t->entry;
+	struct oxi_identity key;
+	int r = 0;
+	for (size_t i = 0; i < e->ins && r == 0; i++) {
+		uint64_t number = file_key(b, e, &e->in[i], &key) ? oxi_keys_get(&b->makers, key.byte) : 0;
+		struct oxi_task *maker = number ? &b->built[number - 1]->task : NULL;
+		if (!maker || maker == &t->task || maker == t->task.source)
+			continue;
+		if (maker->edges && maker->edge[maker->edges - 1].to == &t->task)
+			continue;
+		t->awaits = true;
+		r = oxi_plan_after(maker, &t->task, OXI_AFTER_OK);
+	}
+	return r;
+}
+
 int oxi_build_add(struct oxi_build *b, struct oxi_entry *e, struct oxi_buffer *why)
 {
 	struct oxi_built *t = calloc(1, sizeof(*t));
@@ -197,6 +243,8 @@ int oxi_build_add(struct oxi_build *b, struct oxi_entry *e, struct oxi_buffer *w
 		return r;
 	}
 	r = take_name(b, t->task.number, why);
+	if (r == 0)
+		r = take_files(b, t);
 	if (r == 0)
 		r = take_needs(b, t, why);
 	return r < 0 ? r : take_job(b, t, why);
@@ -244,6 +292,14 @@ static int make_env(struct oxi_built *t, struct oxi_buffer *why)
 	return t->task.env ? make_words(t->entry.env, t->entry.envs, t->task.names, t->task.env, why) : OX_ENOMEM;
 }
 
+static int make_files(struct oxi_built *t, enum oxi_files_kind kind, const struct oxi_text *text, size_t n, struct oxi_buffer *why)
+{
+	if (n == 0)
+		return 0;
+	t->task.files[kind] = calloc(1, sizeof(*t->task.files[kind]));
+	return t->task.files[kind] ? make_words(text, n, t->task.names, t->task.files[kind], why) : OX_ENOMEM;
+}
+
 /* What a call gets that does not say it: what its source has given, the values, or nothing. */
 static int make_argument(struct oxi_built *t, struct oxi_buffer *why)
 {
@@ -281,6 +337,10 @@ static int make_templates(struct oxi_built *t, struct oxi_buffer *why)
 		r = make_extra(t, OXI_TAG, &none, o->tag, why);
 	if (r == 0)
 		r = make_extra(t, OXI_RESULTS, &none, o->dry_run ? NULL : o->results, why);
+	if (r == 0)
+		r = make_files(t, OXI_FILES_IN, t->entry.in, t->entry.ins, why);
+	if (r == 0)
+		r = make_files(t, OXI_FILES_OUT, t->entry.out, t->entry.outs, why);
 	return r < 0 ? r : make_env(t, why);
 }
 
@@ -369,7 +429,11 @@ static void identify(struct oxi_built *t)
 	i = add_texts(i, e->word, e->words);
 	i = add_texts(i, &e->cwd, 1);
 	i = add_texts(i, &e->input, 1);
-	t->task.identity = add_texts(i, e->env, e->envs);
+	i = add_texts(i, e->env, e->envs);
+	if (e->ins || e->outs)
+		i = oxi_identity_of(&i, &(ox_bytes){ &e->ins, sizeof(e->ins) }, 1);
+	i = add_texts(i, e->in, e->ins);
+	t->task.identity = add_texts(i, e->out, e->outs);
 }
 
 static int make(struct oxi_built *t, struct oxi_buffer *why)
@@ -447,7 +511,7 @@ static int link_one(struct oxi_build *b, struct oxi_built *t, struct oxi_buffer 
 		if (r == 0)
 			r = oxi_plan_source(other, &t->task);
 	}
-	return r;
+	return r < 0 ? r : await_files(b, t);
 }
 
 static int look_for_circle(struct oxi_build *b, struct oxi_buffer *why)
@@ -471,7 +535,7 @@ static int look_for_circle(struct oxi_build *b, struct oxi_buffer *why)
 static bool is_late(const struct oxi_built *t)
 {
 	const struct oxi_task *source = t->task.source;
-	return (t->entry.axes && t->entry.afters) || t->gathers || (source && source->prepare);
+	return (t->entry.axes && (t->entry.afters || t->awaits)) || t->gathers || (source && source->prepare);
 }
 
 /* The sources above come first: what their places are called goes down the row. */
@@ -518,5 +582,6 @@ void oxi_build_free(struct oxi_build *b)
 	}
 	free(b->built);
 	free(b->by_name);
+	oxi_keys_free(&b->makers);
 	*b = (struct oxi_build){ 0 };
 }

@@ -6,6 +6,7 @@
 #include "cli/batch/batch.h"
 #include "cli/batch/jobfile.h"
 #include "cli/plugin.h"
+#include "cli/state/keys.h"
 
 struct oxi_built;
 
@@ -19,6 +20,7 @@ struct oxi_build {
 	size_t n, cap;
 	uint32_t *by_name;              /* hash table of numbers + 1; 0: free */
 	size_t names, table;            /* in it; its size, a power of two */
+	struct oxi_keys makers;         /* paths without places, by their hash: to the number + 1 of the first that makes it */
 };
 
 /* Takes e over and adds its task to the plan. Returns: 0; OX_EINVAL, and *why says what is wrong and where; OX_ENOMEM. */

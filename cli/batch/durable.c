@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/batch/events.h"
 #include "cli/command.h"
@@ -64,24 +65,78 @@ static int find(struct oxi_durability *d, struct oxi_job *j)
 	return 0;
 }
 
+/* Whether a job that has ended so, if it is on record, is not run again. */
+static bool is_left_out(const struct oxi_durability *d, bool recorded, enum oxi_status status)
+{
+	bool failed = recorded && (status == OXI_FAILED || status == OXI_TIMEOUT);
+	return d->o->resume == OXI_RETRY_FAILED ? !failed : recorded && !(failed && d->o->resume == OXI_RESUME_FAILED);
+}
+
+static void count(struct oxi_durability *d, const struct oxi_job *j, bool recorded)
+{
+	d->known += recorded;
+	if (recorded)
+		oxi_tally_add(d->tally, j->outcome);
+}
+
 /* plan.h: known */
 static int is_known(void *arg, struct oxi_job *j)
 {
 	struct oxi_durability *d = arg;
-	enum oxi_status status;
+	struct oxi_outcome o = { 0 };
 	int r = identify(d, j);
 	if (r < 0 || d->o->resume == OXI_RESUME_NO)
 		return r;
-	bool recorded = oxi_state_done(d->state, &j->identity, &status) > 0 && status != OXI_SKIPPED;
-	bool failed = recorded && (status == OXI_FAILED || status == OXI_TIMEOUT);
-	if (d->o->resume == OXI_RETRY_FAILED ? failed : !recorded || (failed && d->o->resume == OXI_RESUME_FAILED))
+	bool recorded = oxi_state_done(d->state, &j->identity, &o.status) > 0 && o.status != OXI_SKIPPED;
+	if (!is_left_out(d, recorded, o.status))
 		return 0;
-	j->outcome.status = recorded ? status : OXI_INTERRUPTED;
+	j->outcome = recorded ? o : (struct oxi_outcome){ .status = OXI_INTERRUPTED };
 	r = recorded ? find(d, j) : 0;
-	d->known += recorded;
-	if (recorded)
-		oxi_tally_add(d->tally, j->outcome);
+	count(d, j, recorded);
 	return r < 0 ? r : 1;
+}
+
+/* ---- a job log ---- */
+
+static int is_logged(void *arg, struct oxi_job *j)
+{
+	struct oxi_durability *d = arg;
+	struct oxi_outcome o = { 0 };
+	bool recorded = oxi_logged_find(&d->logged, j->seq, &o);
+	if (!is_left_out(d, recorded, o.status))
+		return 0;
+	j->outcome = recorded ? o : (struct oxi_outcome){ .status = OXI_INTERRUPTED };
+	count(d, j, recorded);
+	return 1;
+}
+
+bool oxi_durable_from_log(const struct oxi_durable_options *o)
+{
+	return o->resume != OXI_RESUME_NO && (!o->dir || o->ephemeral);
+}
+
+int oxi_durable_log(struct oxi_durability *d, struct oxi_plan *p, const char *path, bool look)
+{
+	struct oxi_buffer why = { 0 };
+	off_t end;
+	path += *path == '+';
+	int r = oxi_logged_read(path, &d->logged, &end, &why);
+	if (r == 0 && !look && truncate(path, end) < 0 && errno != ENOENT && errno != EINVAL)     /* EINVAL: it is no file */
+		r = -errno;
+	if (r < 0)
+		oxi_say(d->command, "cannot resume from the job log: %.*s", (int)(why.len ? why.len : strlen(ox_strerror(r))),
+		        why.len ? why.data : ox_strerror(r));
+	oxi_buffer_free(&why);
+	p->known = is_logged;
+	p->arg = d;
+	return r == 0 ? 0 : OXI_EXIT_INPUT;
+}
+
+void oxi_durable_free(struct oxi_durability *d)
+{
+	oxi_state_close(d->state);
+	d->state = NULL;
+	oxi_logged_free(&d->logged);
 }
 
 /* ---- the plan, for those who look ---- */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A run that leaves a record: what the runner has to do with its state (state.h). All of it does nothing without one. */
+/*
+ * A run that leaves a record: what the runner has to do with its state (state.h). All of it does nothing without one, but that
+ * a run may be resumed from its job log too.
+ */
 #ifndef OXBOW_CLI_DURABLE_H
 #define OXBOW_CLI_DURABLE_H
 
+#include "cli/batch/joblog.h"
 #include "cli/batch/plan.h"
 #include "cli/batch/print.h"
 #include "cli/state/state.h"
@@ -26,12 +30,24 @@ struct oxi_durability {
 	const struct oxi_durable_options *o;
 	const char *command;            /* for messages */
 	struct oxi_state *state;        /* NULL: none */
+	struct oxi_logged logged;       /* without state, if the run is resumed */
 	struct oxi_tally *tally;        /* jobs that are done already are counted there */
 	uint64_t known;                 /* that an earlier session did */
 };
 
 /* Outside the loop, before any process is forked. Returns: 0; an exit code, and it was said why. */
 int oxi_durable_open(struct oxi_durability *d, const char *id);
+
+/* Does the run go on from its job log? */
+bool oxi_durable_from_log(const struct oxi_durable_options *o);
+
+/*
+ * The same of a run that is resumed from the job log path, "+FILE" too: reads it, and sets p->known. What is left of a line
+ * at its end is cut off, unless it is only looked at.
+ */
+int oxi_durable_log(struct oxi_durability *d, struct oxi_plan *p, const char *path, bool look);
+
+void oxi_durable_free(struct oxi_durability *d);
 
 /* Inside the loop: begins the record, sets p->known, writes down the plan. Returns: 0; what was said. */
 OX_YIELDS int oxi_durable_begin(struct oxi_durability *d, struct oxi_plan *p, const struct oxi_run_info *info);

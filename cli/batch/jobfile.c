@@ -208,6 +208,16 @@ int oxi_jobfile_next(struct oxi_jobfile *f, struct oxi_entry *ret, struct oxi_bu
 	                                        : next_of_list(f, ret, why);
 }
 
+void oxi_entry_take_retry(struct oxi_entry *e, const struct oxi_retry *otherwise)
+{
+	if (!e->tries_given)
+		e->retry.tries = otherwise->tries;
+	if (!e->backoff_given)
+		e->retry.backoff = otherwise->backoff;
+	if (!e->retry_on_given)
+		e->retry.on = otherwise->on;
+}
+
 void oxi_entry_free(struct oxi_entry *e)
 {
 	oxi_chunk_free(e->memory);

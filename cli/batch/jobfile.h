@@ -65,7 +65,7 @@ struct oxi_entry {
 	size_t envs;
 	struct oxi_text cwd, input;
 	enum oxi_stdin input_kind;
-	bool retry_given, timeout_given;
+	bool tries_given, backoff_given, retry_on_given, timeout_given;
 	struct oxi_retry retry;
 	struct oxi_time_limit timeout;
 	int priority, nice;
@@ -73,6 +73,9 @@ struct oxi_entry {
 };
 
 void oxi_entry_free(struct oxi_entry *e);
+
+/* What the entry does not say of its retries is as it is otherwise. */
+void oxi_entry_take_retry(struct oxi_entry *e, const struct oxi_retry *otherwise);
 
 /* ---- limits of the run ---- */
 

@@ -403,7 +403,7 @@ static int take_retries(struct oxi_taker *t, const struct oxi_node *value, void 
 {
 	struct oxi_entry *e = to;
 	(void)t;
-	e->retry_given = true;
+	e->tries_given = true;
 	return count(oxi_node_word(value), UINT32_MAX, &e->retry.tries);
 }
 
@@ -411,14 +411,14 @@ static int take_backoff(struct oxi_taker *t, const struct oxi_node *value, void 
 {
 	struct oxi_entry *e = to;
 	(void)t;
-	e->retry_given = true;
+	e->backoff_given = true;
 	return oxi_backoff_parse(oxi_node_word(value), &e->retry.backoff);
 }
 
 static int take_retry_on(struct oxi_taker *t, const struct oxi_node *value, void *to)
 {
 	struct oxi_entry *e = to;
-	e->retry_given = true;
+	e->retry_on_given = true;
 	return *oxi_node_word(value) ? oxi_retry_on_parse(value->text, &e->retry.on) : oxi_taker_refuse(t, value);
 }
 

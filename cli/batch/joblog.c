@@ -32,11 +32,11 @@ int oxi_joblog_write(int fd, const struct oxi_buffer *line)
 	return 0;
 }
 
-int oxi_joblog_open(const char *path)
+int oxi_joblog_open(const char *path, bool append)
 {
-	bool append = *path == '+';
+	bool plus = *path == '+';
 	struct stat st;
-	int fd = open(path + append, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (append ? 0 : O_TRUNC), 0666);
+	int fd = open(path + plus, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (append || plus ? 0 : O_TRUNC), 0666);
 	if (fd < 0)
 		return -errno;
 	struct oxi_buffer header = { .data = (char *)HEADER, .len = sizeof(HEADER) - 1 };

@@ -45,6 +45,11 @@ static void add_kind(struct oxi_buffer *out, const char *kind, int value, uint64
 void oxi_tally_text(const struct oxi_tally *t, struct oxi_buffer *out)
 {
 	const char *comma = "";
+	if (!t->failed) {
+		oxi_buffer_add_format(out, "%llu of %llu jobs up to date", (unsigned long long)t->fresh, (unsigned long long)t->done);
+		oxi_buffer_add_char(out, '\0');
+		return;
+	}
 	oxi_buffer_add_format(out, "%llu of %llu jobs failed (", (unsigned long long)t->failed,
 	                      (unsigned long long)t->done);
 	for (int i = 0; i < 256; i++)
@@ -56,5 +61,7 @@ void oxi_tally_text(const struct oxi_tally *t, struct oxi_buffer *out)
 	oxi_buffer_add_char(out, ')');
 	if (t->skipped)
 		oxi_buffer_add_format(out, ", %llu skipped", (unsigned long long)t->skipped);
+	if (t->fresh)
+		oxi_buffer_add_format(out, ", %llu up to date", (unsigned long long)t->fresh);
 	oxi_buffer_add_char(out, '\0');
 }

@@ -38,7 +38,7 @@ struct oxi_tally {
 void oxi_tally_add(struct oxi_tally *t, struct oxi_outcome o);
 
 struct oxi_buffer;
-/* "2 of 5 jobs failed (exit 1: 1, signal 9: 1)" */
+/* "2 of 5 jobs failed (exit 1: 1, signal 9: 1), 1 skipped, 1 up to date"; if none has failed, "1 of 5 jobs up to date" */
 void oxi_tally_text(const struct oxi_tally *t, struct oxi_buffer *out);
 
 #endif

@@ -14,11 +14,16 @@
 
 void oxi_retry_on_all(struct oxi_retry_on *ret)
 {
-	memset(ret, 1, sizeof(*ret));
-	ret->exits[0] = false;
+	const uint64_t all = ~UINT64_C(0);
+	*ret = (struct oxi_retry_on){ .exits = { all - 1, all, all, all }, .signals = { all, all }, .timeout = true };
 }
 
-static int set_number(const char *text, size_t len, bool *flags, uint64_t max)
+static void set_bit(uint64_t *bits, uint64_t i)
+{
+	bits[i / 64] |= UINT64_C(1) << i % 64;
+}
+
+static int set_number(const char *text, size_t len, uint64_t *bits, uint64_t max)
 {
 	char number[8];
 	uint64_t n;
@@ -28,23 +33,23 @@ static int set_number(const char *text, size_t len, bool *flags, uint64_t max)
 	number[len] = '\0';
 	if (oxi_value_count(number, 1, max, &n) < 0)
 		return OX_EINVAL;
-	flags[n] = true;
+	set_bit(bits, n);
 	return 0;
 }
 
-/* "" or ":1,75": which of the flags from 1 to max. */
-static int set_numbers(const char *text, size_t len, bool *flags, uint64_t max)
+/* "" or ":1,75": which of the bits from 1 to max. */
+static int set_numbers(const char *text, size_t len, uint64_t *bits, uint64_t max)
 {
-	if (len == 0) {
-		memset(flags + 1, 1, max);
+	for (uint64_t i = 1; len == 0 && i <= max; i++)
+		set_bit(bits, i);
+	if (len == 0)
 		return 0;
-	}
 	if (*text != ':')
 		return OX_EINVAL;
 	for (size_t at = 1; at <= len;) {
 		const char *comma = memchr(text + at, ',', len - at);
 		size_t n = comma ? (size_t)(comma - text) - at : len - at;
-		if (set_number(text + at, n, flags, max) < 0)
+		if (set_number(text + at, n, bits, max) < 0)
 			return OX_EINVAL;
 		at += n + 1;
 	}
@@ -100,7 +105,7 @@ bool oxi_retry_wanted(const struct oxi_retry *r, unsigned attempt, struct oxi_ou
 	case OXI_TIMEOUT:
 		return r->on.timeout;
 	case OXI_FAILED:
-		return o.signal ? r->on.signals[o.signal & 63] : r->on.exits[o.exit & 255];
+		return o.signal ? oxi_bit(r->on.signals, o.signal & 127) : oxi_bit(r->on.exits, o.exit & 255);
 	default:
 		return false;
 	}

@@ -9,10 +9,16 @@ struct oxi_backoff {
 	ox_time base, max;              /* 0: no wait */
 };
 
-/* Which outcomes are worth another try. */
+/* Which outcomes are worth another try: a bit for each exit code and each signal. */
 struct oxi_retry_on {
-	bool exits[256], signals[65], timeout;
+	uint64_t exits[4], signals[2];
+	bool timeout;
 };
+
+static inline bool oxi_bit(const uint64_t *bits, unsigned i)
+{
+	return bits[i / 64] >> i % 64 & 1;
+}
 
 struct oxi_retry {
 	unsigned tries;                 /* in all; 0: until it succeeds. 1: no retry */

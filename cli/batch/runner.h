@@ -13,6 +13,7 @@
 
 #include "cli/batch/batch.h"
 #include "cli/batch/control.h"
+#include "cli/batch/files.h"
 #include "cli/batch/ledger.h"
 #include "cli/batch/plan.h"
 #include "cli/batch/print.h"
@@ -46,6 +47,7 @@ struct batch {
 	struct oxi_ledger ledger;
 	struct oxi_throttle throttle;
 	struct oxi_control control;
+	struct oxi_files files;
 	ox_pool *workers;               /* of the calls; NULL: there are none */
 	int events;                     /* descriptor; -1: none */
 
@@ -151,6 +153,13 @@ struct slot *oxi_slot_next(struct slot *s);     /* NULL: it was the last */
 void oxi_slots_look(struct batch *b);           /* who waits in a gate looks again */
 bool oxi_slot_open(struct lane *l);             /* one more; false: there can be no more, or no memory */
 void oxi_slots_free(struct lane *l);
+
+/*
+ * files.c: before an attempt looks at the files that the job declares. Returns: 1: it has to run, and what the end is told of d;
+ * 0: it has its outcome; or what was said.
+ */
+OX_YIELDS int oxi_files_begin(struct slot *s, struct oxi_declared *d);
+OX_YIELDS int oxi_files_end(struct slot *s, struct oxi_declared *d, int r);     /* r: as it was carried out. 0, r, or what was said */
 
 /* settle.c */
 void oxi_job_name(struct oxi_job *j);           /* makes its name, if it has one */

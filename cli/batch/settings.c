@@ -273,12 +273,29 @@ int oxi_settings_resources(const struct oxi_batch_options *o, struct oxi_resourc
 	return r;
 }
 
+/* In a job file jobs have no numbers that stay what they are. */
+static bool is_run(const struct oxi_batch_options *o)
+{
+	return strcmp(o->command, "run") == 0;
+}
+
+/* It is to be resumed, and nothing says from what. */
+static bool from_nothing(const struct oxi_batch_options *o)
+{
+	bool folder = o->state.dir && *o->state.dir && !o->state.ephemeral;
+	return o->state.resume != OXI_RESUME_NO && !folder && !(o->joblog && is_run(o));
+}
+
 int oxi_settings_check(const struct oxi_batch_options *o)
 {
 	if (o->ungroup && (o->keep_order || o->tag || o->line_buffer || o->results || o->colour != OXI_WHEN_NEVER))
 		oxi_say(o->command, "-u passes output on as it comes: it goes with none of -k, --lb, --tag, --color, --results");
 	else if (o->line_buffer && o->keep_order)
 		oxi_say(o->command, "--lb shows lines as they come: it does not go with -k");
+	else if (from_nothing(o))
+		oxi_say(o->command, "--resume, --resume-failed, --retry-failed: give %s", is_run(o) ?
+		        "the folder of the run with --run, or the log that it has written with --joblog" :
+		        "the folder of the run with --run");
 	else
 		return 0;
 	return OX_EINVAL;

@@ -165,8 +165,12 @@ static int run_attempt(struct slot *s)
 		s->job->ended.began = s->job->ended.ended = ox_now();
 		return make_words(s, s->job) == OX_ENOMEM ? oxi_run_fail(s->b, OXI_EXIT_OUTPUT, "job", OX_ENOMEM) : 0;
 	}
-	s->job->attempt++;
+	struct oxi_declared files = { 0 };
 	int n = make_words(s, s->job);
+	int r = n < 0 || o->dry_run ? 1 : oxi_files_begin(s, &files);
+	if (r <= 0)
+		return r;
+	s->job->attempt++;
 	if (n == OX_EINVAL) {
 		s->job->outcome = (struct oxi_outcome){ .status = OXI_FAILED, .exit = 126 };
 		s->job->ended.began = s->job->ended.ended = ox_now();
@@ -174,14 +178,15 @@ static int run_attempt(struct slot *s)
 	}
 	if (n < 0)
 		return oxi_run_fail(s->b, OXI_EXIT_OUTPUT, "job", n);
-	int r = o->dry_run || o->verbose ? show_command(s) : 0;
-	if (r < 0 || o->dry_run) {
+	r = o->dry_run || o->verbose ? show_command(s) : 0;
+	if (r >= 0 && !o->dry_run) {
+		begin(s);
+		r = CARRY_OUT[s->lane->which](s, (size_t)n);
+	} else {
 		s->job->outcome = (struct oxi_outcome){ .status = OXI_OK };
-		return r;
 	}
-	begin(s);
-	r = CARRY_OUT[s->lane->which](s, (size_t)n);
-	return r < 0 ? r : end_lines(s);
+	r = oxi_files_end(s, &files, r);
+	return r < 0 || o->dry_run ? r : end_lines(s);
 }
 
 /* ---- the gate ---- */

@@ -16,6 +16,8 @@ int oxi_task_complete(struct oxi_task *t)
 	int r = t->in ? oxi_input_complete(t->in, &t->command) : 0;
 	for (int i = 0; i < OXI_EXTRAS && t->in && r == 0; i++)
 		r = t->extra[i] ? oxi_input_complete(t->in, t->extra[i]) : 0;
+	for (int i = 0; i < OXI_FILES_KINDS && t->in && r == 0; i++)
+		r = t->files[i] ? oxi_input_complete(t->in, t->files[i]) : 0;
 	return r;
 }
 
@@ -49,6 +51,11 @@ void oxi_task_free(struct oxi_task *t)
 	if (t->env)
 		oxi_template_free(t->env);
 	free(t->env);
+	for (int i = 0; i < OXI_FILES_KINDS; i++) {
+		if (t->files[i])
+			oxi_template_free(t->files[i]);
+		free(t->files[i]);
+	}
 	oxi_needs_free(&t->needs);
 	oxi_buffer_free(&t->list);
 	if (t->list_path)

@@ -16,6 +16,9 @@
 /* Templates of one word beside the command's own. */
 enum oxi_extra { OXI_TAG, OXI_CWD, OXI_INPUT, OXI_RESULTS, OXI_EXTRAS };
 
+/* Templates of the paths that jobs declare. */
+enum oxi_files_kind { OXI_FILES_IN, OXI_FILES_OUT, OXI_FILES_KINDS };
+
 struct oxi_task;
 struct oxi_element;
 
@@ -38,6 +41,7 @@ struct oxi_task {
 	enum oxi_stdin input_kind;
 	struct oxi_template *env;       /* "K=V" words, envs of them; NULL: none */
 	size_t envs;
+	struct oxi_template *files[OXI_FILES_KINDS];    /* NULL: none */
 	int nice;
 	struct oxi_needs needs;         /* at the same time, for each job */
 	const ox_job *job;              /* of a call */

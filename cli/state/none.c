@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A build without SQLite has no durable runs. Nothing but oxi_state_open() and _close() is ever called then. */
+/* A build without SQLite has no durable runs. Nothing but opening and closing is ever called then. */
+#include "cli/state/made.h"
 #include "cli/state/state.h"
 
 int oxi_state_open(const char *dir, bool resume, struct oxi_state **ret, struct oxi_buffer *why)
@@ -115,4 +116,28 @@ int oxi_stored_each(const struct oxi_stored *s, int (*fn)(void *arg, const char 
 void oxi_state_close(struct oxi_state *s)
 {
 	(void)s;
+}
+
+int oxi_made_open(const char *path, struct oxi_made **ret, struct oxi_buffer *why)
+{
+	(void)path, (void)ret, (void)why;
+	return -ENOTSUP;
+}
+
+int oxi_made_find(struct oxi_made *m, const char *file, struct oxi_identity *ret_command, int64_t *ret_time,
+                  struct oxi_buffer *why)
+{
+	(void)m, (void)file, (void)ret_command, (void)ret_time, (void)why;
+	return -ENOTSUP;
+}
+
+int oxi_made_put(struct oxi_made *m, const char *file, const struct oxi_identity *command, int64_t time, struct oxi_buffer *why)
+{
+	(void)m, (void)file, (void)command, (void)time, (void)why;
+	return -ENOTSUP;
+}
+
+void oxi_made_close(struct oxi_made *m)
+{
+	(void)m;
 }

@@ -42,9 +42,65 @@ if command -v parallel >/dev/null; then
 	rm "$work/rerun"
 	parallel --will-cite --retry-failed --joblog "$work/log" >/dev/null 2>"$work/err" </dev/null
 	is 'case 20: GNU parallel --retry-failed runs the command that it says' "$(cat "$work/rerun")" "a 'quoted'  \$value"
+	# And ours reads its log.
+	parallel --will-cite -k -j1 --joblog "$work/log" 'echo {}; exit {}' ::: 0 1 2 0 >/dev/null 2>&1 </dev/null
+	run run -k -j1 --resume-failed --joblog "$work/log" -c 'echo "again $1"; exit 0' ::: 0 1 2 0 5
+	is 'case 20: the failed and the missing ones run' "$code:$(echo $out)" '0:again 1 again 2 again 5'
+	run run --resume-failed --joblog "$work/log" -c 'echo again' ::: 0 1 2 0 5
+	is 'case 20: then nothing is left' "$code:$out" '0:'
+	is 'case 20: there is one header' "$(grep -c Seq "$work/log"):$(wc -l <"$work/log")" 1:8
+	parallel --will-cite --resume-failed --joblog "$work/log" echo ran ::: 0 1 2 0 5 6 >"$work/out" 2>"$work/err" </dev/null
+	is 'case 20: GNU parallel reads it back' "$?:$(cat "$work/out")" '0:ran 6'
+	parallel --will-cite -j1 --timeout 1 --joblog "$work/log" sleep ::: 0 9 >/dev/null 2>&1 </dev/null
+	run run --retry-failed --joblog "$work/log" -c 'echo again $1' ::: 0 9 0
+	is 'case 20: a timeout of GNU parallel is a failure' "$code:$out" '0:again 9'
+	parallel --will-cite -0 --joblog "$work/log" printf %s ::: "$(printf 'a\nb')" c >/dev/null 2>&1 </dev/null
+	run run --resume --joblog "$work/log" echo ::: "$(printf 'a\nb')" c d
+	is 'case 20: a newline in a command' "$code:$out" '0:d'
 else
 	echo 'SKIP: no GNU parallel, so that it reads our job log is not tested'
 fi
+
+# ---- going on from a job log (40) ----
+
+run run --joblog "$work/log" -k -j1 -c 'echo $1; exit $1' ::: 0 1 2
+run run --resume --joblog "$work/log" -k -c 'echo $1' ::: 0 1 2 3
+is 'resume: what has ended does not run, and its failures count' "$code:$(echo $out):$err" '1:3:oxbow: run: 2 of 4 jobs failed (exit 1: 1, exit 2: 1)'
+run run --retry-failed --joblog "$work/log" -k -j1 -c 'echo $1; exit $(($1 - 1))' ::: 0 1 2 3 4
+is 'retry-failed: what has failed, and nothing else' "$code:$(echo $out)" '1:1 2'
+run run --resume-failed --joblog "+$work/log" -k --dry-run echo ::: 0 1 2 3 4
+is 'a dry run shows what would be run' "$code:$out" "0:echo 2
+echo 4"
+is 'the last line of a job has it, and lines are added' "$(cut -f1,7 "$work/log" | tr '\t\n' ': ')" 'Seq:Exitval 1:0 2:1 3:2 4:0 2:0 3:1 '
+printf '4\t:\t1795343324.154\t     0.001\t0\t0\t0\t0\techo' >>"$work/log"
+run run --resume-failed --joblog "$work/log" -k echo ::: 0 1 2 3 4
+is 'a line without an end is none' "$code:$(echo $out)" '0:2 4'
+holds 'and nothing is left of it' sh -c "! tail -n +2 '$work/log' | grep -vE '^[0-9]+	:	[^	]*	[^	]*	0	[0-9]+	[0-9]+	0	.'"
+is 'but what was added' "$(tail -1 "$work/log" | cut -f1,9)" "$(printf '5\techo 4')"
+rm "$work/log"
+run run --resume --joblog "$work/log" echo ::: 1
+is 'no log yet' "$code:$out:$(wc -l <"$work/log")" 0:1:2
+echo 'dear diary' >"$work/diary"
+run run --resume --joblog "$work/diary" echo ::: 1
+is 'another file is left alone' "$code:$err:$(cat "$work/diary")" "3:oxbow: run: cannot resume from the job log: $work/diary:1: this is no job log: it does not begin with Seq:dear diary"
+printf dear >"$work/diary"
+run run --resume --joblog "$work/diary" echo ::: 1
+is 'also one without a line' "$code:$(cat "$work/diary")" 3:dear
+printf '1\t:\n' >>"$work/log"
+run run --resume --joblog "$work/log" echo ::: 1
+has 'a line that is none' "$code:$err" "3:*/log:3: this is no line of a job log"
+mkdir "$work/folder"
+run run --resume --joblog "$work/folder" echo ::: 1
+has 'a folder' "$code:$err" '3:oxbow: run: cannot resume from the job log: Is a directory'
+for how in --resume --resume-failed --retry-failed; do
+	run run $how echo ::: 1
+	has "$how alone" "$code:$err" '2:oxbow: run: --resume, *: give the folder of the run with --run, or the log that it has written with --joblog'
+done
+run run --resume --ephemeral --run "$work/x" echo ::: 1
+is 'resume: an ephemeral run has no folder' "$code" 2
+echo true >"$work/list"
+run batch --resume --joblog "$work/log" "$work/list"
+has 'a job file has no job log to go on from' "$code:$err" '2:oxbow: batch: --resume, *: give the folder of the run with --run'
 
 # ---- results (37) ----
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/batch/child.h"
+#include "cli/batch/files.h"
 #include "cli/batch/halt.h"
 #include "cli/batch/progress.h"
 #include "cli/batch/results.h"
@@ -40,12 +41,43 @@ START_TEST(retry_on_takes_only_what_is_listed)
 	ck_assert(oxi_retry_wanted(&r, 1, (struct oxi_outcome){ .status = OXI_FAILED, .signal = 9 }));
 	ck_assert(!oxi_retry_wanted(&r, 1, (struct oxi_outcome){ .status = OXI_FAILED, .signal = 11 }));
 	ck_assert(oxi_retry_wanted(&r, 1, (struct oxi_outcome){ .status = OXI_TIMEOUT, .signal = 15 }));
+	ck_assert_int_eq(oxi_retry_on_parse("exit:63,64,255 signal:64", &r.on), 0);
+	for (int i = 1; i < 256; i++)
+		ck_assert_int_eq(oxi_retry_wanted(&r, 1, (struct oxi_outcome){ .status = OXI_FAILED, .exit = i }), i == 63 || i == 64 || i == 255);
+	for (int i = 1; i < 65; i++)
+		ck_assert_int_eq(oxi_retry_wanted(&r, 1, (struct oxi_outcome){ .status = OXI_FAILED, .signal = i }), i == 64);
 	ck_assert_int_eq(oxi_retry_on_parse("signal", &r.on), 0);
 	ck_assert(oxi_retry_wanted(&r, 1, (struct oxi_outcome){ .status = OXI_FAILED, .signal = 64 - 1 }));
 	ck_assert(!oxi_retry_wanted(&r, 1, (struct oxi_outcome){ .status = OXI_TIMEOUT, .signal = 15 }));
 	const char *bad[] = { "exit:", "exit:0", "exit:256", "exit:1,", "exit:1,,2", "signal:65", "frob", "timeouts", "exit1" };
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		ck_assert_msg(oxi_retry_on_parse(bad[i], &r.on) == OX_EINVAL, "%s", bad[i]);
+}
+END_TEST
+
+/* ---- declared files (feature 14) ---- */
+
+static bool fresh(int ins, const int64_t *in, int outs, const int64_t *out)
+{
+	struct oxi_stamp stamp[2][3];
+	for (int i = 0; i < 3; i++) {
+		stamp[0][i] = (struct oxi_stamp){ .is = true, .time = i < ins ? in[i] : 0 };
+		stamp[1][i] = (struct oxi_stamp){ .is = i < outs && out[i] > 0, .time = i < outs ? out[i] : 0 };
+	}
+	return oxi_files_fresh(&(struct oxi_paths){ .n = (size_t)ins, .stamp = stamp[0] },
+	                       &(struct oxi_paths){ .n = (size_t)outs, .stamp = stamp[1] });
+}
+
+START_TEST(the_oldest_out_file_is_no_older_than_the_newest_in_file)
+{
+	ck_assert(fresh(1, (int64_t[]){ 5 }, 1, (int64_t[]){ 6 }));
+	ck_assert(fresh(1, (int64_t[]){ 5 }, 1, (int64_t[]){ 5 }));
+	ck_assert(!fresh(1, (int64_t[]){ 6 }, 1, (int64_t[]){ 5 }));
+	ck_assert(!fresh(3, (int64_t[]){ 1, 6, 2 }, 2, (int64_t[]){ 9, 5 }));
+	ck_assert(fresh(3, (int64_t[]){ 1, 4, 2 }, 2, (int64_t[]){ 9, 5 }));
+	ck_assert(fresh(0, NULL, 1, (int64_t[]){ 5 }));
+	ck_assert(!fresh(0, NULL, 2, (int64_t[]){ 5, 0 }));             /* one is not there */
+	ck_assert(!fresh(1, (int64_t[]){ 5 }, 0, NULL));                /* a job that makes nothing is never up to date */
 }
 END_TEST
 
@@ -339,6 +371,7 @@ int main(void)
 	TCase *c = new_case(s, "decisions", 60);
 	tcase_add_test(c, retries_count_attempts_and_zero_is_for_ever);
 	tcase_add_test(c, retry_on_takes_only_what_is_listed);
+	tcase_add_test(c, the_oldest_out_file_is_no_older_than_the_newest_in_file);
 	tcase_add_test(c, backoff_doubles_to_its_bound_and_jitter_is_full);
 	tcase_add_test(c, halt_counts_what_it_says);
 	tcase_add_test(c, a_percentage_is_of_all_jobs_and_of_none_that_are_not_known);

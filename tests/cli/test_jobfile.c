@@ -105,9 +105,9 @@ static void add_how(struct oxi_buffer *out, const struct oxi_entry *e)
 	add_text(out, "cwd", &e->cwd);
 	if (e->input.data)
 		add_text(out, inputs[e->input_kind], &e->input);
-	if (e->retry_given)
+	if (e->tries_given || e->backoff_given || e->retry_on_given)
 		oxi_buffer_add_format(out, " retry=%u,%lld..%lld,%d%d%d", e->retry.tries, (long long)(e->retry.backoff.base / OX_MS(1)),
-		                      (long long)(e->retry.backoff.max / OX_MS(1)), e->retry.on.exits[1], e->retry.on.signals[9],
+		                      (long long)(e->retry.backoff.max / OX_MS(1)), oxi_bit(e->retry.on.exits, 1), oxi_bit(e->retry.on.signals, 9),
 		                      e->retry.on.timeout);
 	if (e->timeout_given)
 		oxi_buffer_add_format(out, " timeout=%lld,%llu%%", (long long)(e->timeout.fixed / OX_MS(1)),
@@ -304,6 +304,50 @@ static void check_limits(const char *text)
 	ck_assert(!oxi_jobfile_is_stream(&f));
 	oxi_jobfile_close(&f);
 }
+
+static void entry_of(const char *text, struct oxi_entry *ret)
+{
+	const char *path = file(text, strlen(text));
+	struct oxi_jobfile f;
+	struct oxi_buffer why = { 0 };
+	ck_assert_int_eq(oxi_jobfile_open(&f, path, &why), 0);
+	ck_assert_int_eq(oxi_jobfile_next(&f, ret, &why), 1);
+	oxi_jobfile_close(&f);
+	unlink(path);
+}
+
+START_TEST(what_a_file_does_not_say_of_retries_is_as_the_command_line_has_it)
+{
+	const struct oxi_retry_on signals = { .signals = { 1 << 9 } };
+	const struct oxi_retry line = { .tries = 7, .backoff = { OX_SEC(1), OX_SEC(2) }, .on = signals };
+	static const struct {
+		const char *key;
+		unsigned tries;
+		ox_time base;
+		bool exit, signal;
+	} cases[] = {
+		{ "\"retries\": 3", 3, OX_SEC(1), false, true },
+		{ "\"backoff\": \"5s\"", 7, OX_SEC(5), false, true },
+		{ "\"retry-on\": \"exit:1\"", 7, OX_SEC(1), true, false },
+		{ "\"retries\": 0, \"backoff\": \"5s\", \"retry-on\": \"exit:1\"", 0, OX_SEC(5), true, false },
+		{ "\"nice\": 1", 7, OX_SEC(1), false, true },
+	};
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[256];
+		struct oxi_entry e;
+		bool in_defaults = i % 2;
+		snprintf(text, sizeof(text), in_defaults ? "{\"oxbow\": 1, \"defaults\": {%s}}\n{\"run\": [\"a\"]}\n" :
+		         "{\"run\": [\"a\"], %s}\n", cases[i / 2].key);
+		entry_of(text, &e);
+		oxi_entry_take_retry(&e, &line);
+		ck_assert_uint_eq(e.retry.tries, cases[i / 2].tries);
+		ck_assert_int_eq(e.retry.backoff.base, cases[i / 2].base);
+		ck_assert_int_eq(oxi_bit(e.retry.on.exits, 1), cases[i / 2].exit);
+		ck_assert_int_eq(oxi_bit(e.retry.on.signals, 9), cases[i / 2].signal);
+		oxi_entry_free(&e);
+	}
+}
+END_TEST
 
 START_TEST(limits_are_known_once_it_is_open)
 {
@@ -896,6 +940,7 @@ int main(void)
 	TCase *c = new_case(s, "entries", 60);
 	tcase_add_loop_test(c, each_key_gives_the_same_from_yaml_and_json, 0, KEYS_LEN);
 	tcase_add_test(c, defaults_stand_behind_what_an_entry_says);
+	tcase_add_test(c, what_a_file_does_not_say_of_retries_is_as_the_command_line_has_it);
 	tcase_add_test(c, limits_are_known_once_it_is_open);
 	tcase_add_test(c, nothing_is_no_job_case_14);
 	tcase_add_test(c, plain_commands_are_a_list_case_15);
