@@ -16,7 +16,7 @@ static const struct oxi_command *const COMMANDS[] = {
 	&oxi_command_run,
 	&oxi_command_replay,
 	&oxi_command_worker,
-#ifdef OXI_HTTP
+#ifdef OXI_CRAWL
 	&oxi_command_crawl,
 #endif
 };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* URLs, scopes, addresses and the set of what is known: crawl cases 11 and 12 as far as no network is needed. */
-#include <stdio.h>
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,6 +49,37 @@ START_TEST(spellings_of_one_address_become_one_text_case_12)
 	assert_url(BASE, "a b", "http://a.test/d/a%20b");
 	assert_url(BASE, "%e4%Bf", "http://a.test/d/%E4%BF");
 	assert_url(BASE, "/100%", "http://a.test/100%");
+}
+END_TEST
+
+START_TEST(names_and_numbers_become_what_is_connected_to_cases_11_and_12)
+{
+	assert_url(NULL, "http://b\303\274cher.test/", "http://xn--bcher-kva.test/");
+	assert_url(BASE, "//B\303\234CHER.test/x", "http://xn--bcher-kva.test/x");
+	assert_url(NULL, "http://2130706433/", "http://127.0.0.1/");
+	assert_url(NULL, "http://0x7f.1/", "http://127.0.0.1/");
+	assert_url(NULL, "http://0177.0.0.1/", "http://127.0.0.1/");
+	assert_url(NULL, "http://127.1/", "http://127.0.0.1/");
+	assert_url(NULL, "http://[::FFFF:10.0.0.1]/", "http://[::ffff:10.0.0.1]/");
+	assert_url(NULL, "http://%31%32%37.0.0.1/", "http://127.0.0.1/");
+	assert_no_url(NULL, "http://a b.test/", OXI_URL_BAD);
+	assert_no_url(NULL, "http://a%00b.test/", OXI_URL_BAD);
+	assert_no_url(NULL, "http://[::1/", OXI_URL_BAD);
+}
+END_TEST
+
+/* What servers send as Location and pages as href, as far as it is about the text. */
+START_TEST(targets_of_redirects_case_6)
+{
+	assert_url(BASE, "caf\351", "http://a.test/d/caf%E9");
+	assert_url(BASE, "//h", "http://h/");
+	assert_url(BASE, "x?y#z", "http://a.test/d/x?y");
+	assert_url(BASE, "/a/b/../../..", "http://a.test/");
+	assert_url(BASE, "/a/./b/%2e%2e/c", "http://a.test/a/c");
+	assert_url(BASE, "/a//b", "http://a.test/a//b");
+	assert_url(BASE, "x?a=/../b", "http://a.test/d/x?a=/../b");
+	assert_url(BASE, "./:x", "http://a.test/d/:x");
+	assert_url(BASE, "", BASE);
 }
 END_TEST
 
@@ -218,6 +248,8 @@ int main(void)
 	TCase *c = new_case(s, "url", 60);
 	tcase_add_test(c, references_resolve_against_their_base_case_12);
 	tcase_add_test(c, spellings_of_one_address_become_one_text_case_12);
+	tcase_add_test(c, names_and_numbers_become_what_is_connected_to_cases_11_and_12);
+	tcase_add_test(c, targets_of_redirects_case_6);
 	tcase_add_test(c, what_is_no_page_address_is_refused);
 	tcase_add_test(c, noise_does_no_harm);
 	tcase_add_test(c, host_scope_is_host_and_port);
