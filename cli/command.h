@@ -27,11 +27,17 @@ enum oxi_exit {
 struct oxi_option {
 	int id;                         /* its letter, or a number from OXI_LONG up; from OXI_MORE up: for --help=all */
 	const char *name;               /* the long name, without dashes */
-	const char *arg;                /* the name of its argument, in brackets if it may be left out; NULL: it takes none */
+	const char *arg;                /* its argument: in brackets if it may be left out, with ... if several options add up; NULL: none */
 	const char *help;               /* one line */
 };
 #define OXI_LONG 256
 #define OXI_MORE 4096
+
+/* The rows that end every table, before the all-zero one. */
+#define OXI_PRINT_CONFIG (2 * OXI_MORE)
+#define OXI_COMMON_OPTIONS \
+	{ OXI_PRINT_CONFIG, "print-config", NULL, "print what each option is, and where that comes from" }, \
+	{ 'h', "help", "[all]", "print this help, or that of all options" }
 
 struct oxi_command {
 	const char *name;
@@ -42,8 +48,14 @@ struct oxi_command {
 	int (*run)(int argc, char **argv);      /* argv[0] is the command's name; returns the exit code */
 };
 
+extern const struct oxi_command *const oxi_commands[];  /* all there are, then NULL */
+const struct oxi_command *oxi_command_find(const char *name);   /* NULL: there is none */
+const char *oxi_command_nearest(const char *word, const char *also);    /* the nearest name, also among them; NULL: none is close */
+
+extern const struct oxi_command oxi_command_completion;
 extern const struct oxi_command oxi_command_replay;
 extern const struct oxi_command oxi_command_run;
+extern const struct oxi_command oxi_command_batch;
 extern const struct oxi_command oxi_command_crawl;
 extern const struct oxi_command oxi_command_worker;
 

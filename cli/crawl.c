@@ -19,7 +19,7 @@ static const struct oxi_option OPTIONS[] = {
 	{ OPT_MAX_PAGES, "max-pages", "N", "fetch at most N URLs" },
 	{ 'j', "workers", "N", "crunch in N worker processes, or N% of the CPUs (default: one a CPU)" },
 	{ OPT_CONNECTIONS, "connections", "N", "fetch at most N URLs at a time (default: 16)" },
-	{ OPT_ALLOW_NET, "allow-net", "CIDR", "allow addresses that are not public, 127.0.0.0/8 say; repeatable" },
+	{ OPT_ALLOW_NET, "allow-net", "CIDR...", "allow addresses that are not public, 127.0.0.0/8 say" },
 	{ OPT_FAST, "fast", NULL, "no delay and no limit per host: for your own servers" },
 	{ OPT_TIMEOUT, "timeout", "TIME", "give a request that long (default: 60s)" },
 	{ OPT_MAX_BODY, "max-body", "SIZE", "give up on larger bodies (default: 8MiB)" },
@@ -31,7 +31,7 @@ static const struct oxi_option OPTIONS[] = {
 	{ OPT_BAR, "bar", NULL, "show a progress line, on what is no terminal too" },
 	{ OPT_CACERT, "cacert", "FILE", "trust the authorities in FILE (PEM) instead of the system's" },
 	{ OPT_INSECURE, "insecure", NULL, "do not verify TLS certificates" },
-	{ 'h', "help", NULL, "print this help" },
+	OXI_COMMON_OPTIONS,
 	{ 0 },
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The command: a table of sub-commands, one file each. */
+/* The command: a sub-command by its name, one file each. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,22 +12,12 @@
 #include "cli/options.h"
 #include "cli/say.h"
 
-static const struct oxi_command *const COMMANDS[] = {
-	&oxi_command_run,
-	&oxi_command_replay,
-	&oxi_command_worker,
-#ifdef OXI_CRAWL
-	&oxi_command_crawl,
-#endif
-};
-#define COMMANDS_LEN (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
-
 static void print_help(void)
 {
 	printf("usage: oxbow COMMAND [OPTION...] ...\n"
 	       "Runs batches of work side by side: programs, pages of the web, functions.\n\n");
-	for (size_t i = 0; i < COMMANDS_LEN; i++)
-		printf("  %-8s %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
+	for (const struct oxi_command *const *c = oxi_commands; *c; c++)
+		printf("  %-10s %s\n", (*c)->name, (*c)->summary);
 	printf("\n"
 	       "  oxbow COMMAND --help    options of a command (also: oxbow help COMMAND)\n"
 	       "  oxbow --version         version of the command and of its library\n\n"
@@ -36,15 +26,10 @@ static void print_help(void)
 
 static const struct oxi_command *find(const char *name)
 {
-	for (size_t i = 0; i < COMMANDS_LEN; i++) {
-		if (strcmp(COMMANDS[i]->name, name) == 0)
-			return COMMANDS[i];
-	}
-	const char *names[COMMANDS_LEN + 1];
-	for (size_t i = 0; i < COMMANDS_LEN; i++)
-		names[i] = COMMANDS[i]->name;
-	names[COMMANDS_LEN] = "help";
-	const char *near = oxi_nearest(name, names, sizeof(*names), COMMANDS_LEN + 1);
+	const struct oxi_command *c = oxi_command_find(name);
+	if (c)
+		return c;
+	const char *near = oxi_command_nearest(name, "help");
 	if (near)
 		oxi_say(NULL, "unknown command '%s': did you mean %s?", name, near);
 	else

@@ -4,6 +4,9 @@
  * known name in an error. getopt_long is called with "+", so that options stop at the first word that is none
  * and `oxbow run grep -c x` needs no "--"; its own messages are off, because ours say which command and what
  * to do.
+ *
+ * The whole command line is taken first. What stands in the configuration (config.c) is then handed out before it, so
+ * that a command sees one row of options and takes the last word of each.
  */
 #include "cli/options.h"
 
@@ -15,6 +18,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cli/config.h"
 #include "cli/say.h"
 
 #define OPTIONS_MAX 128
@@ -96,7 +100,26 @@ static int refuse(const struct oxi_command *c, int what, char **argv)
 	return OXI_OPTION_BAD;
 }
 
-int oxi_options_next(const struct oxi_command *c, int argc, char **argv, const char **ret_value)
+static int print_help(const struct oxi_command *c, const char *which)
+{
+	if (which && strcmp(which, "all") != 0) {
+		oxi_say(c->name, "--help=%s: there is --help=all", which);
+		return OXI_OPTION_BAD;
+	}
+	oxi_options_help(c, which != NULL, stdout);
+	return OXI_OPTION_HELP;
+}
+
+static const struct oxi_option *option_of(const struct oxi_command *c, int id)
+{
+	const struct oxi_option *o = c->options;
+	while (o->id != id)
+		o++;
+	return o;
+}
+
+/* The command line's options. Returns OXI_OPTION_END, or what ends the command. */
+static int take_line(const struct oxi_command *c, int argc, char **argv, struct oxi_givens *line, bool *print)
 {
 	struct option longs[OPTIONS_MAX + 1] = { 0 };
 	char shorts[3 * OPTIONS_MAX + 3] = "+:";
@@ -112,19 +135,60 @@ int oxi_options_next(const struct oxi_command *c, int argc, char **argv, const c
 		}
 	}
 	opterr = 0;
-	int id = getopt_long(argc, argv, shorts, longs, NULL);
-	if (id == '?' || id == ':')
-		return refuse(c, id, argv);
-	if (id == 'h') {
-		if (optarg && strcmp(optarg, "all") != 0) {
-			oxi_say(c->name, "--help=%s: there is --help=all", optarg);
-			return OXI_OPTION_BAD;
-		}
-		oxi_options_help(c, optarg != NULL, stdout);
-		return OXI_OPTION_HELP;
+	int id;
+	while ((id = getopt_long(argc, argv, shorts, longs, NULL)) >= 0) {
+		if (id == '?' || id == ':')
+			return refuse(c, id, argv);
+		if (id == 'h')
+			return print_help(c, optarg);
+		if (id == OXI_PRINT_CONFIG)
+			*print = true;
+		else
+			oxi_givens_add(line, (struct oxi_given){ option_of(c, id), optarg, NULL });
 	}
-	*ret_value = optarg;
-	return id;
+	return OXI_OPTION_END;
+}
+
+/* Everything that is given: the configuration, then the command line. As above. */
+static int take_all(const struct oxi_command *c, int argc, char **argv, struct oxi_givens *all)
+{
+	struct oxi_givens line = { 0 };
+	bool print = false;
+	int r = take_line(c, argc, argv, &line, &print);
+	if (r == OXI_OPTION_END && oxi_config_read(c, all) < 0)
+		r = OXI_OPTION_BAD;
+	for (size_t i = 0; i < line.n && r == OXI_OPTION_END; i++)
+		oxi_givens_add(all, line.v[i]);
+	if (r == OXI_OPTION_END && (line.failed || all->failed)) {
+		oxi_say(c->name, "%s", ox_strerror(OX_ENOMEM));
+		r = OXI_OPTION_BAD;
+	}
+	free(line.v);
+	if (r != OXI_OPTION_END || !print)
+		return r;
+	oxi_config_print(c, all, stdout);
+	return OXI_OPTION_HELP;
+}
+
+int oxi_options_next(const struct oxi_command *c, int argc, char **argv, const char **ret_value)
+{
+	static struct oxi_givens all;   /* for as long as the process: values point into it */
+	static size_t next;
+	static bool taken;
+	if (!taken) {
+		taken = true;
+		int r = take_all(c, argc, argv, &all);
+		if (r != OXI_OPTION_END)
+			return r;
+	}
+	if (next == all.n) {
+		oxi_say_about(NULL);
+		return OXI_OPTION_END;
+	}
+	const struct oxi_given *g = &all.v[next++];
+	oxi_say_about(g->where);
+	*ret_value = g->value;
+	return g->option->id;
 }
 
 /* An option as help shows it: "-j, --jobs=N", "    --tag[=T]". */

@@ -22,11 +22,11 @@
 enum { OPT_PLUGIN = OXI_LONG, OPT_GDB, OPT_WORKER, ARGUMENTS_MAX = 4096 };
 
 static const struct oxi_option OPTIONS[] = {
-	{ 'p', "program", "PROG", "run PROG, with the arguments that the file has, not the program that it names" },
-	{ OPT_PLUGIN, "plugin", "SO", "the job is in a shared library, in an object of its name made by OX_JOB()" },
+	{ 'p', "program", "PROGRAM", "run PROGRAM, with the arguments that the file has, not the program that it names" },
+	{ OPT_PLUGIN, "plugin", "PLUGIN.so", "the job is in a shared library, in an object of its name made by OX_JOB()" },
 	{ OPT_GDB, "gdb", NULL, "start it under gdb" },
 	{ OPT_WORKER, "worker", NULL, "run the job in a process forked for it, under a worker's limits" },
-	{ 'h', "help", NULL, "print this help" },
+	OXI_COMMON_OPTIONS,
 	{ 0 },
 };
 

@@ -12,7 +12,7 @@ static const struct oxi_option OPTIONS[] = {
 	OXI_INPUT_OPTIONS,
 	{ 'c', "command", "TEXT", "run sh -c TEXT with the value as \"$1\"" },
 	OXI_SETTINGS,
-	{ 'h', "help", "[all]", "print this help, or that of all options" },
+	OXI_COMMON_OPTIONS,
 	{ 0 },
 };
 
@@ -25,7 +25,7 @@ struct arguments {
 static int parse(int argc, char **argv, struct arguments *ret)
 {
 	*ret = (struct arguments){ .text = NULL };
-	oxi_batch_options_init(&ret->batch);
+	oxi_batch_options_init(&ret->batch, "run");
 	ret->batch.argv = argv;
 	const char *value;
 	int id;
@@ -64,23 +64,46 @@ static int refuse(int code, const struct oxi_input *in, int r)
 	return code;
 }
 
-static int run_template(struct arguments *a, char **words, size_t n, struct oxi_template *t, struct oxi_input *in)
+/* The templates of the one task, the command's first. */
+static int make_templates(const struct arguments *a, char **words, size_t n, struct oxi_task *t)
 {
+	struct oxi_input *in = t->in;
+	const char *const extras[OXI_EXTRAS] = {
+		[OXI_TAG] = a->batch.tag, [OXI_CWD] = a->batch.cwd, [OXI_INPUT] = a->batch.input,
+		[OXI_RESULTS] = a->batch.dry_run ? NULL : a->batch.results,
+	};
+	int r = a->text ? oxi_template_shell(&t->command, a->text, t->names, &in->why) :
+	                  oxi_template_words(&t->command, words, n, true, t->names, &in->why);
+	for (int i = 0; i < OXI_EXTRAS && r == 0; i++)
+		r = extras[i] ? oxi_task_extra(t, (enum oxi_extra)i, extras[i], &in->why) : 0;
+	return r;
+}
+
+static int run_task(struct arguments *a, char **words, size_t n, struct oxi_task *t)
+{
+	struct oxi_input *in = t->in;
 	int r = oxi_input_open(in, &a->in.input);
 	if (r < 0)
 		return refuse(OXI_EXIT_INPUT, in, r);
-	r = a->text ? oxi_template_shell(t, a->text, &in->names, &in->why) :
-	              oxi_template_words(t, words, n, &in->names, &in->why);
+	r = make_templates(a, words, n, t);
 	if (r < 0)
 		return refuse(OXI_EXIT_USAGE, in, r);
 	bool usage;
-	r = oxi_input_begin(in, t, &usage);
+	r = oxi_input_begin(in, &t->command, &usage);
 	if (r < 0)
 		return refuse(usage ? OXI_EXIT_USAGE : OXI_EXIT_INPUT, in, r);
-	r = oxi_input_complete(in, t);
+	r = oxi_task_complete(t);
 	if (r < 0)
 		return refuse(OXI_EXIT_INPUT, in, r);
-	return oxi_batch_run(&a->batch, t, in);
+	struct oxi_plan plan = { 0 };
+	r = oxi_task_limit(t, &a->batch.timeout);
+	if (r == 0)
+		r = oxi_plan_add(&plan, t);
+	if (r == 0)
+		r = oxi_plan_release(&plan, t);
+	int code = r < 0 ? refuse(OXI_EXIT_WORKERS, in, r) : oxi_batch_run(&a->batch, &plan);
+	oxi_plan_free(&plan);
+	return code;
 }
 
 static int run_parsed(struct arguments *a, char **words, size_t n)
@@ -93,9 +116,11 @@ static int run_parsed(struct arguments *a, char **words, size_t n)
 		a->batch.jobs = a->in.array_limit;
 	a->in.input.jobs = a->batch.jobs;
 	struct oxi_input in = { 0 };
-	struct oxi_template t = { 0 };
-	int code = run_template(a, words, command, &t, &in);
-	oxi_template_free(&t);
+	struct oxi_task t = {
+		.in = &in, .names = &in.names, .retry = &a->batch.retry, .input_kind = a->batch.input_kind,
+	};
+	int code = run_task(a, words, command, &t);
+	oxi_task_free(&t);
 	oxi_input_close(&in);
 	return code;
 }

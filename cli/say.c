@@ -13,12 +13,19 @@ bool oxi_colour(int fd)
 	return !(no && *no) && term && strcmp(term, "dumb") != 0 && isatty(fd);
 }
 
+static const char *about;
+
+void oxi_say_about(const char *what)
+{
+	about = what;
+}
+
 void oxi_say(const char *command, const char *format, ...)
 {
 	bool colour = oxi_colour(STDERR_FILENO);
 	char line[1024];
-	int n = snprintf(line, sizeof(line), "%soxbow: %s%s%s", colour ? "\033[1m" : "", command ? command : "",
-	                 command ? ": " : "", colour ? "\033[0m" : "");
+	int n = snprintf(line, sizeof(line), "%soxbow: %s%s%s%.512s%s", colour ? "\033[1m" : "", command ? command : "",
+	                 command ? ": " : "", colour ? "\033[0m" : "", about ? about : "", about ? ": " : "");
 	va_list args;
 	va_start(args, format);
 	int m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, format, args);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* oxbow worker: work for a pool on another machine, with the jobs of a plugin. */
-#include <dlfcn.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,9 +9,8 @@
 
 #include "cli/command.h"
 #include "cli/options.h"
+#include "cli/plugin.h"
 #include "cli/say.h"
-
-#define TABLE "ox_jobs"
 
 enum { OPT_JOIN = OXI_LONG, OPT_PLUGIN, OPT_UNTIL, OPT_IDLE, OPT_QUIET };
 
@@ -23,7 +21,7 @@ static const struct oxi_option OPTIONS[] = {
 	{ OPT_UNTIL, "until", "TIME", "take no more jobs after TIME, and end with those it has" },
 	{ OPT_IDLE, "idle", "TIME", "the same when it had no job for TIME" },
 	{ OPT_QUIET, "quiet", NULL, "say only why it failed" },
-	{ 'h', "help", NULL, "print this help" },
+	OXI_COMMON_OPTIONS,
 	{ 0 },
 };
 
@@ -76,33 +74,10 @@ static int parse(int argc, char **argv, struct arguments *a)
 	else if (!a->join)
 		oxi_say("worker", "which pool? give --join FILE, which it has written");
 	else if (!a->plugin)
-		oxi_say("worker", "which jobs? give --plugin PLUGIN.so, with a table " TABLE);
+		oxi_say("worker", "which jobs? give --plugin PLUGIN.so, with a table " OXI_PLUGIN_TABLE);
 	else
 		return OXI_OPTION_END;
 	return OXI_OPTION_BAD;
-}
-
-/* The library stays: its jobs are run until the end. */
-static const ox_job *const *load(const char *name)
-{
-	char path[4096];
-
-	/* dlopen searches for a name without a slash among the system's libraries: a plugin is a file. */
-	if ((size_t)snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : "./", name) >= sizeof(path)) {
-		oxi_say("worker", "--plugin: the path is too long");
-		return NULL;
-	}
-	void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (!library) {
-		oxi_say("worker", "cannot load the plugin: %s", dlerror());
-		return NULL;
-	}
-	const ox_job *const *jobs = dlsym(library, TABLE);
-	if (!jobs || !jobs[0]) {
-		oxi_say("worker", "plugin %s has no jobs: it exports no table '" TABLE "'", path);
-		return NULL;
-	}
-	return jobs;
 }
 
 static void say(void *arg, ox_log_level level, const char *text)
@@ -138,7 +113,11 @@ static int run(int argc, char **argv)
 
 	if (id != OXI_OPTION_END)
 		return id == OXI_OPTION_HELP ? OXI_EXIT_OK : OXI_EXIT_USAGE;
-	const ox_job *const *jobs = load(a.plugin);
+	struct oxi_buffer why = { 0 };
+	const ox_job *const *jobs = oxi_plugin_load(a.plugin, &why);
+	if (!jobs)
+		oxi_say("worker", "%.*s", (int)why.len, why.data);
+	oxi_buffer_free(&why);
 	if (!jobs)
 		return OXI_EXIT_INPUT;
 	ox_log_set(say, &a.quiet);

@@ -12,14 +12,14 @@ enum {
 
 /* Rows for a command's table of options. */
 #define OXI_INPUT_OPTIONS \
-	{ 'a', "arg-file", "FILE", "values are the lines of FILE (- is standard input)" }, \
+	{ 'a', "arg-file", "FILE...", "values are the lines of FILE (- is standard input)" }, \
 	{ '0', "null", NULL, "values in files end with a NUL byte, not with a newline" }, \
 	{ 'd', "delimiter", "TEXT", "values in files end with TEXT (\\n \\t \\0 \\x2c)" }, \
 	{ 'C', "colsep", "REGEXP", "cut each value into columns: {1} {2} ..." }, \
 	{ OXI_IN_CSV, "csv", NULL, "files are CSV (RFC 4180), a row a job" }, \
 	{ OXI_IN_HEADER, "header", NULL, "the first row of each list names its columns: {name}" }, \
 	{ OXI_IN_JSONL, "jsonl", NULL, "files are JSON objects, one a line: {user.name}" }, \
-	{ OXI_IN_ARRAY, "array", "RANGES", "values are numbers, as of Slurm: 1-100:2,200%8" }, \
+	{ OXI_IN_ARRAY, "array", "RANGES...", "values are numbers, as of Slurm: 1-100:2,200%8" }, \
 	{ OXI_IN_LINK, "link", NULL, "go through all lists in step, short ones again" }, \
 	{ OXI_IN_SHUFFLE, "shuf", "[SEED]", "run the jobs in random order" }, \
 	{ OXI_IN_FILTER, "filter", "EXPR", "only jobs for which EXPR holds: '{2} > 3'" }, \

@@ -3,15 +3,16 @@
  * The runner. Kinds of coroutine in a row, with bounded queues between them, so that a slow end of the row slows
  * its beginning and neither the input nor the output is ever held as a whole:
  *
- *	feeder (input -> jobs)  --jobs-->  slots (start, collect output)  --done-->  printer
- *	                          ^---------- retries (wait) <---/
+ *	plan -> feeders  --jobs-->  slots (start, collect output)  --done-->  printer
+ *	   ^                 ^-------- retries (wait) <---/ |
+ *	   \-------------------- a job has ended <---------/
  *
  * They are one fail-fast group, `work`: the first that fails ends the batch, having said why by oxi_run_fail().
  * Around it stands the group `watch`, of those that look on: reports of the reaper, time, signals, the reader of
  * our standard output, the progress line. It ends when the work has.
  *
- * The feeder has done its work when the input has ended, the slots theirs when every job that was fed is finished for
- * good (oxi_jobs_all_fed), or the run is stopped (oxi_no_more_jobs, stop.c).
+ * Slots and feeders come in lanes, one for each way to carry out a job. The feeders have done their work when the plan has
+ * no more jobs, the slots theirs when every job that was fed is finished for good (feed.c), or the run is stopped (stop.c).
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,13 +32,15 @@
 
 #define WINDOW     4096                 /* jobs that may be on their way, fed and not shown */
 #define MORE_SLOTS 64                   /* that SIGUSR1 can add */
+#define FETCHES    16
+#define PRINTED    OX_KIB(64)           /* bytes that are kept of what a function prints */
 
 int oxi_run_fail(struct batch *b, int code, const char *what, int r)
 {
 	if ((b->exit == 0 || b->exit == OXI_EXIT_HALTED) && r != OX_ECANCELED) {
 		b->exit = code;
 		if (code != OXI_EXIT_PIPE)
-			oxi_say("run", "%s: %s", what, ox_strerror(r));
+			oxi_say(b->o->command, "%s: %s", what, ox_strerror(r));
 	}
 	return r;
 }
@@ -72,58 +75,6 @@ uint64_t oxi_run_random(struct batch *b)
 	return oxi_mix(b->chance += OXI_MIX_STEP);
 }
 
-/* ---- feeder ---- */
-
-/* What was fed is run to its end; after what only we are to blame for, nothing is. */
-static int input_error(struct batch *b, int r)
-{
-	if (b->in->why.len == 0)
-		return oxi_run_fail(b, OXI_EXIT_INPUT, "cannot read the input", r);
-	b->exit = OXI_EXIT_INPUT;
-	oxi_bar_clear(&b->bar);
-	oxi_say("run", "%.*s", (int)b->in->why.len, b->in->why.data);
-	return 0;
-}
-
-static int feed_all(struct batch *b)
-{
-	for (uint64_t seq = 1;; seq++) {
-		int r = ox_queue_put(b->printer.window, b);
-		if (r < 0)
-			return r;
-		r = oxi_input_next(b->in);
-		if (r == 0 || r == OX_ECANCELED)
-			return r;
-		if (r < 0)
-			return input_error(b, r);
-		struct oxi_job *j = oxi_job_new(seq, b->in->value, b->in->n, &b->spill);
-		r = j ? ox_queue_put(b->jobs, j) : oxi_run_fail(b, OXI_EXIT_OUTPUT, "job", OX_ENOMEM);
-		if (r < 0) {
-			oxi_job_free(j);
-			return r;
-		}
-		b->fed++;
-	}
-}
-
-static int feed(void *arg)
-{
-	struct batch *b = arg;
-	ox_scope_enter(&b->feeding, OX_NEVER);
-	b->in_feed = true;
-	int r = feed_all(b);
-	b->in_feed = false;
-	r = ox_scope_leave(&b->feeding, r);
-	if (r == OX_ECANCELED && b->stage != RUNNING && !ox_cancelled())
-		r = 0;
-	if (r == 0 && b->stage == RUNNING) {
-		b->total = b->fed;
-		r = oxi_halt_check(b, NULL);    /* a percentage has a meaning now */
-	}
-	oxi_jobs_all_fed(b);
-	return r == OX_ECLOSED ? 0 : r;         /* closed under us: the batch drains */
-}
-
 /* ---- those that look on ---- */
 
 static int print(void *arg)
@@ -149,7 +100,8 @@ static void bar_text(void *arg, char *line, size_t cap)
 {
 	struct batch *b = arg;
 	struct oxi_progress p = {
-		.tally = &b->ledger.tally, .total = b->total, .running = b->running, .slots = b->wanted,
+		.tally = &b->ledger.tally, .total = b->total, .running = b->running,
+		.slots = b->lane[OXI_LANE_RUN].wanted,
 		.elapsed = oxi_run_now(b) - b->began, .mean = b->mean, .busy = b->busy, .bar = b->o->bar,
 	};
 	oxi_progress_text(&p, oxi_bar_columns(), line, cap);
@@ -167,10 +119,15 @@ static int run_work(struct batch *b)
 {
 	b->work = ox_group_open_with(OX_GROUP_OPTIONS(.name = "work"));
 	ox_spawn(b->work, print, b);
-	for (unsigned i = 0; i < b->slots_open; i++)
-		ox_spawn(b->work, oxi_slot_run, &b->slot[i]);
+	for (struct slot *s = oxi_slot_first(b); s; s = oxi_slot_next(s))
+		ox_spawn(b->work, oxi_slot_run, s);
 	ox_spawn(b->work, oxi_retry_run, b);
-	ox_spawn(b->work, feed, b);
+	if (b->plan->read)
+		ox_spawn(b->work, oxi_plan_read, b);
+	for (int i = 0; i < OXI_LANES; i++) {
+		if (b->lane[i].jobs)
+			ox_spawn(b->work, oxi_feed, &b->lane[i]);
+	}
 	int r = ox_group_join(b->work);
 	ox_group_close(b->work);
 	b->work = NULL;
@@ -209,32 +166,41 @@ static void open_printer(struct batch *b)
 	b->printer = (struct oxi_printer){
 		.bar = &b->bar, .keep_order = b->o->keep_order || b->o->dry_run,
 		.shown = b->o->line_buffer && !b->o->dry_run,
-		.tag = b->has[TAG], .window_len = window, .voice = ox_lock_new(),
+		.tag = b->o->tag != NULL, .window_len = window, .voice = ox_lock_new(),
 		.window = ox_queue_new(window), .done = ox_queue_new(window),
 		.sink = { oxi_sink_of(STDOUT_FILENO), oxi_sink_of(STDERR_FILENO) },
 		.colour = { colour(b->o->colour, STDOUT_FILENO), colour(b->o->colour, STDERR_FILENO) },
 	};
 }
 
+static bool open_lane(struct batch *b, enum oxi_lane which)
+{
+	struct lane *l = &b->lane[which];
+	l->jobs = ox_queue_new(l->wanted);
+	l->gate = ox_lock_new();
+	l->room = ox_event_new();
+	l->slot = calloc(l->slots_max, sizeof(*l->slot));
+	bool ok = l->jobs && l->gate && l->room && l->slot;
+	for (unsigned i = 0; ok && i < l->wanted; i++)
+		ok = oxi_slot_open(l);
+	b->slots_left += l->slots_open;
+	return ok;
+}
+
 /* Everything that needs the loop. False: no memory. */
 static bool open_all(struct batch *b)
 {
 	open_printer(b);
-	b->jobs = ox_queue_new(b->o->jobs);
 	b->retries = ox_queue_new_priority(b->printer.window_len, due_first);
 	b->retry_sooner = ox_event_new();
-	b->gate = ox_lock_new();
-	b->room = ox_event_new();
 	b->sooner = ox_event_new();
-	b->slot = calloc(b->slots_max, sizeof(*b->slot));
-	bool ok = b->printer.voice && b->printer.window && b->printer.done && b->jobs && b->retries && b->retry_sooner &&
-	          b->gate && b->room && b->sooner && b->slot;
-	for (unsigned i = 0; ok && i < b->o->jobs; i++)
-		ok = oxi_slot_open(b);
-	if (ok && b->events >= 0)
-		ok = oxi_events_begin(&b->ledger.events, b->events) == 0;
-	b->slots_left = b->slots_open;
-	return ok;
+	b->plan->news = ox_event_new();
+	b->plan->spill = &b->spill;
+	bool ok = b->printer.voice && b->printer.window && b->printer.done && b->retries && b->retry_sooner && b->sooner &&
+	          b->plan->news;
+	for (int i = 0; ok && i < OXI_LANES; i++)
+		ok = b->lane[i].slots_max == 0 || open_lane(b, (enum oxi_lane)i);
+	return ok && (b->events < 0 || oxi_events_begin(&b->ledger.events, b->events) == 0);
 }
 
 static void close_queue(ox_queue *q, void (*drop)(void *item))
@@ -249,18 +215,26 @@ static void drop_nothing(void *item)
 	(void)item;
 }
 
+static void close_lane(struct lane *l)
+{
+	oxi_slots_free(l);
+	close_queue(l->jobs, oxi_job_free);
+	ox_lock_free(l->gate);
+	ox_event_free(l->room);
+}
+
 static void close_all(struct batch *b)
 {
 	oxi_events_close(&b->ledger.events);
-	oxi_slots_free(b);
-	close_queue(b->jobs, oxi_job_free);
+	for (int i = 0; i < OXI_LANES; i++)
+		close_lane(&b->lane[i]);
 	close_queue(b->retries, oxi_job_free);
 	close_queue(b->printer.done, oxi_job_free);
 	close_queue(b->printer.window, drop_nothing);
 	ox_lock_free(b->printer.voice);
-	ox_lock_free(b->gate);
 	ox_event_free(b->retry_sooner);
-	ox_event_free(b->room);
+	ox_event_free(b->plan->news);
+	b->plan->news = NULL;
 	ox_event_free(b->sooner);
 	oxi_bar_clear(&b->bar);
 }
@@ -330,10 +304,10 @@ static void report(const struct batch *b)
 	struct oxi_buffer text = { 0 };
 	oxi_tally_text(t, &text);
 	if (!text.failed && t->failed)
-		oxi_say("run", "%s", text.data);
+		oxi_say(b->o->command, "%s", text.data);
 	oxi_buffer_free(&text);
 	if (b->halted || t->interrupted)
-		oxi_say("run", "%llu jobs were stopped, %llu were not run", (unsigned long long)t->interrupted,
+		oxi_say(b->o->command, "%llu jobs were stopped, %llu were not run", (unsigned long long)t->interrupted,
 		        (unsigned long long)skipped(b));
 }
 
@@ -349,70 +323,56 @@ static void raise_descriptor_limit(void)
 
 /* ---- before and after the loop ---- */
 
-static int open_template(struct batch *b, enum extra which, const char *text)
-{
-	char *word = (char *)text;
-	b->has[which] = text != NULL;
-	int r = text ? oxi_template_words(&b->extra[which], &word, 1, &b->in->names, &b->in->why) : 0;
-	if (r == 0 && text)
-		r = oxi_input_complete(b->in, &b->extra[which]);
-	if (r < 0 && b->in->why.len > 0)
-		oxi_say("run", "%.*s", (int)b->in->why.len, b->in->why.data);
-	else if (r < 0)
-		oxi_say("run", "%s: %s", text, ox_strerror(r));
-	return r;
-}
-
-static int open_templates(struct batch *b)
-{
-	const struct oxi_batch_options *o = b->o;
-	const char *const texts[EXTRAS] = { [TAG] = o->tag, [CWD] = o->cwd, [INPUT] = o->input, [RESULTS] = o->results };
-	for (int i = 0; i < EXTRAS; i++) {
-		if (open_template(b, (enum extra)i, texts[i]) < 0)
-			return OXI_EXIT_USAGE;
-	}
-	b->ledger.results = b->has[RESULTS] && !o->dry_run ? &b->extra[RESULTS] : NULL;
-	b->ledger.results_text = o->results;
-	return 0;
-}
-
 /* Files that the run writes are opened before the reaper is forked, so that a mistake costs no job. */
 static int open_files(struct batch *b)
 {
 	const char *joblog = b->o->dry_run ? NULL : b->o->joblog, *events = b->o->dry_run ? NULL : b->o->events;
 	int fd = joblog ? oxi_joblog_open(joblog) : -1;
 	if (joblog && fd < 0) {
-		oxi_say("run", "cannot write the job log %s: %s", joblog, ox_strerror(fd));
+		oxi_say(b->o->command, "cannot write the job log %s: %s", joblog, ox_strerror(fd));
 		return OXI_EXIT_OUTPUT;
 	}
 	b->ledger.joblog = fd;
 	b->events = events ? oxi_events_open(events) : -1;
 	if (!events || b->events >= 0)
 		return 0;
-	oxi_say("run", "cannot write the events to %s: %s", events, ox_strerror(b->events));
+	oxi_say(b->o->command, "cannot write the events to %s: %s", events, ox_strerror(b->events));
 	return OXI_EXIT_OUTPUT;
+}
+
+static int open_workers(struct batch *b)
+{
+	if (!b->o->functions || b->o->dry_run)
+		return 0;
+	return ox_pool_open(OX_POOL_OPTIONS(.jobs = b->o->functions, .workers = b->o->jobs, .output = OX_OUTPUT_CAPTURE,
+	                                    .capture = PRINTED), &b->workers);
 }
 
 static int run_with_reaper(struct batch *b)
 {
 	raise_descriptor_limit();
+	int e = open_workers(b);
+	if (e < 0) {
+		oxi_say(b->o->command, "cannot start workers: %s", ox_strerror(e));
+		return OXI_EXIT_WORKERS;
+	}
 	int r = ox_run(batch_main, b, OX_RUN_OPTIONS(.stall = OX_NEVER));
 	if (r < 0 && b->exit == 0 && r != OX_ECANCELED)
 		oxi_run_fail(b, OXI_EXIT_WORKERS, "cannot run the batch", r);
+	if (b->workers)
+		ox_pool_close(b->workers);
 	report(b);
 	return exit_code(b);
 }
 
 static int open_and_run(struct batch *b)
 {
-	int code = open_templates(b);
-	if (code == 0)
-		code = open_files(b);
+	int code = open_files(b);
 	if (code)
 		return code;
-	int r = b->o->dry_run ? 0 : oxi_reaper_open(b->slots_max, &b->o->child, b->id, &b->reaper);
+	int r = b->o->dry_run ? 0 : oxi_reaper_open(b->lane[OXI_LANE_RUN].slots_max, &b->o->child, b->id, &b->reaper);
 	if (r < 0) {
-		oxi_say("run", "cannot start the process that starts the jobs: %s", ox_strerror(r));
+		oxi_say(b->o->command, "cannot start the process that starts the jobs: %s", ox_strerror(r));
 		return OXI_EXIT_WORKERS;
 	}
 	code = run_with_reaper(b);
@@ -421,38 +381,51 @@ static int open_and_run(struct batch *b)
 	return code;
 }
 
-int oxi_batch_run(const struct oxi_batch_options *o, const struct oxi_template *t, struct oxi_input *in)
+/*
+ * Which lanes there are, and how wide. Calls have two places for each worker: one that runs and one that waits for it, so
+ * that no worker waits for us.
+ */
+static void plan_lanes(struct batch *b)
+{
+	const unsigned wanted[OXI_LANES] = {
+		[OXI_LANE_RUN] = b->o->jobs, [OXI_LANE_CALL] = b->o->functions ? 2 * b->o->jobs : 0,
+		[OXI_LANE_FETCH] = b->plan->read || b->plan->left[OXI_LANE_FETCH] ? b->o->fetches : 0,
+	};
+	for (int i = 0; i < OXI_LANES; i++)
+		b->lane[i] = (struct lane){ .b = b, .which = (enum oxi_lane)i, .wanted = wanted[i], .slots_max = wanted[i] };
+	b->lane[OXI_LANE_RUN].slots_max += MORE_SLOTS;
+	b->plan->ahead = 2 * (b->o->jobs + b->o->fetches);
+}
+
+int oxi_batch_run(const struct oxi_batch_options *o, struct oxi_plan *plan)
 {
 	struct batch *b = calloc(1, sizeof(*b));
 	uint64_t id = 0;
 	if (!b || getrandom(&b->chance, sizeof(b->chance), 0) < 0 || getrandom(&id, sizeof(id), 0) < 0) {
-		oxi_say("run", "cannot begin: %s", strerror(errno));
+		oxi_say(o->command, "cannot begin: %s", strerror(errno));
 		free(b);
 		return OXI_EXIT_WORKERS;
 	}
 	snprintf(b->id, sizeof(b->id), "%016llx", (unsigned long long)id);
 	b->o = o;
-	b->t = t;
-	b->in = in;
+	b->plan = plan;
 	b->spill = (struct oxi_spill)OXI_SPILL_INIT;
-	b->wanted = o->jobs;
-	b->slots_max = o->jobs + MORE_SLOTS;
-	b->total = oxi_input_total(in);
+	b->total = oxi_plan_total(plan);
 	b->job_code = b->events = b->ledger.joblog = -1;
+	b->ledger.results_text = o->results;
 	b->throttle.o = o->throttle;
+	plan_lanes(b);
 	int code = open_and_run(b);
 	oxi_spill_close(&b->spill);
-	for (int i = 0; i < EXTRAS; i++)
-		oxi_template_free(&b->extra[i]);
 	if (b->ledger.joblog >= 0)
 		close(b->ledger.joblog);
 	free(b);
 	return code;
 }
 
-void oxi_batch_options_init(struct oxi_batch_options *o)
+void oxi_batch_options_init(struct oxi_batch_options *o, const char *command)
 {
-	*o = (struct oxi_batch_options){ .jobs = ox_cpu_count(), .retry.tries = 1 };
+	*o = (struct oxi_batch_options){ .command = command, .jobs = ox_cpu_count(), .fetches = FETCHES, .retry.tries = 1 };
 	oxi_retry_on_all(&o->retry.on);
 	oxi_term_seq_parse(OXI_TERM_SEQ, &o->term_seq);
 }

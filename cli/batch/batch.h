@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A batch: one template, many inputs, some slots. */
+/* A run: a plan, some slots. */
 #ifndef OXBOW_CLI_BATCH_H
 #define OXBOW_CLI_BATCH_H
 
 #include "cli/batch/child.h"
 #include "cli/batch/halt.h"
-#include "cli/batch/input.h"
+#include "cli/batch/plan.h"
 #include "cli/batch/retry.h"
-#include "cli/batch/template.h"
 #include "cli/batch/throttle.h"
 #include "cli/batch/timing.h"
 
@@ -15,6 +14,7 @@ enum oxi_when { OXI_WHEN_NEVER, OXI_WHEN_AUTO, OXI_WHEN_ALWAYS };
 enum oxi_exit_mode { OXI_EXIT_ANY, OXI_EXIT_COUNT, OXI_EXIT_JOB };
 
 struct oxi_batch_options {
+	const char *command;            /* the sub-command, for messages */
 	unsigned jobs;                  /* at a time */
 	bool keep_order, ungroup, line_buffer, dry_run, bar, eta, quiet, verbose;
 	enum oxi_when colour;
@@ -26,17 +26,18 @@ struct oxi_batch_options {
 	struct oxi_halt halt;
 	struct oxi_throttle_options throttle;
 	struct oxi_child child;
-	/* templates of one word; NULL: none */
-	const char *tag, *cwd, *input, *results;
+	const char *tag, *cwd, *input, *results;        /* templates of one word; NULL: none */
 	enum oxi_stdin input_kind;
 	const char *joblog, *events;    /* NULL: none */
+	unsigned fetches;               /* at a time */
+	const ox_job *const *functions; /* that calls may be of; NULL: there are no calls */
 	char *const *argv;              /* the command line from "run" on, for the first event */
 };
 
-/* What holds when no option was given. */
-void oxi_batch_options_init(struct oxi_batch_options *o);
+/* What holds when no option was given to a sub-command. */
+void oxi_batch_options_init(struct oxi_batch_options *o, const char *command);
 
 /* Runs it to its end, from before there is a loop, and returns the exit code. It has said what went wrong. */
-int oxi_batch_run(const struct oxi_batch_options *o, const struct oxi_template *t, struct oxi_input *in);
+int oxi_batch_run(const struct oxi_batch_options *o, struct oxi_plan *plan);
 
 #endif

@@ -16,21 +16,26 @@ struct drain {
 	bool ended;
 };
 
-static int keep(struct drain *d, size_t len)
+int oxi_slot_keep(struct slot *s, int which, const char *data, size_t len)
 {
-	struct batch *b = d->s->b;
-	d->j->received[d->which] += len;
+	struct batch *b = s->b;
+	struct oxi_job *j = s->job;
+	j->received[which] += len;
+	if (b->o->ungroup) {
+		int r = oxi_sink_write(&b->printer.sink[which], data, len);
+		return r < 0 ? oxi_output_fail(b, r) : 0;
+	}
 	if (!b->o->line_buffer || b->o->results) {
-		int r = oxi_capture_add(d->which == 0 ? &d->j->out : &d->j->err, b->piece, len);
+		int r = oxi_capture_add(which == 0 ? &j->out : &j->err, data, len);
 		if (r < 0)
 			return oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot keep a job's output in TMPDIR", r);
 	}
 	if (!b->o->line_buffer)
 		return 0;
-	d->s->showing++;
-	int r = oxi_printer_add(&b->printer, d->j, d->which, &d->s->line[d->which], b->piece, len, false);
-	if (--d->s->showing == 0 && d->s->in_reading && ox_event_is_set(d->s->over))
-		ox_scope_cancel(&d->s->reading);
+	s->showing++;
+	int r = oxi_printer_add(&b->printer, j, which, &s->line[which], data, len, false);
+	if (--s->showing == 0 && s->in_reading && ox_event_is_set(s->over))
+		ox_scope_cancel(&s->reading);
 	return r < 0 ? oxi_output_fail(b, r) : 0;
 }
 
@@ -45,7 +50,7 @@ static int read_piece(struct drain *d, size_t most)
 	d->ended = n == 0;
 	if (n == 0)
 		return 0;
-	int r = keep(d, (size_t)n);
+	int r = oxi_slot_keep(d->s, d->which, d->s->b->piece, (size_t)n);
 	return r < 0 ? r : 1;
 }
 

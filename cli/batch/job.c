@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-struct oxi_job *oxi_job_new(uint64_t seq, const ox_bytes *value, size_t n, struct oxi_spill *spill)
+struct oxi_job *oxi_job_new(struct oxi_task *task, uint64_t seq, const ox_bytes *value, size_t n, struct oxi_spill *spill)
 {
 	size_t bytes = 0;
 	for (size_t i = 0; i < n; i++)
@@ -13,6 +13,7 @@ struct oxi_job *oxi_job_new(uint64_t seq, const ox_bytes *value, size_t n, struc
 	struct oxi_job *j = calloc(1, sizeof(*j) + n * sizeof(*value) + bytes);
 	if (!j)
 		return NULL;
+	j->task = task;
 	j->seq = seq;
 	j->out.spill = j->err.spill = spill;
 	j->outcome.status = OXI_INTERRUPTED;
@@ -35,6 +36,11 @@ void oxi_job_free(void *job)
 	oxi_capture_free(&j->out);
 	oxi_capture_free(&j->err);
 	oxi_buffer_free(&j->tag);
+	oxi_buffer_free(&j->product.value);
+	oxi_buffer_free(&j->product.body);
+	oxi_buffer_free(&j->product.url);
+	oxi_jsonl_free(j->row);
+	free(j->fault);
 	free(j);
 }
 
@@ -43,7 +49,7 @@ void oxi_job_again(struct oxi_job *j)
 	oxi_capture_free(&j->out);
 	oxi_capture_free(&j->err);
 	j->received[0] = j->received[1] = 0;
-	j->tag.len = 0;
+	j->tag.len = j->product.value.len = j->product.body.len = j->product.url.len = 0;
 	j->outcome = (struct oxi_outcome){ .status = OXI_INTERRUPTED };
 }
 
@@ -52,9 +58,11 @@ size_t oxi_job_expand(const struct oxi_job *j, const struct oxi_template *t, uns
 	return oxi_template_expand(t, &(struct oxi_values){ .value = j->value, .n = j->n, .seq = j->seq, .slot = slot + 1 }, out);
 }
 
-void oxi_job_note(struct oxi_buffer *out, const char *word, const char *what)
+void oxi_job_note(struct oxi_buffer *out, const char *command, const char *word, const char *what)
 {
-	oxi_buffer_add_text(out, "oxbow: run: ");
+	oxi_buffer_add_text(out, "oxbow: ");
+	oxi_buffer_add_text(out, command);
+	oxi_buffer_add_text(out, ": ");
 	oxi_buffer_add_text(out, word);
 	oxi_buffer_add_text(out, ": ");
 	oxi_buffer_add_text(out, what);

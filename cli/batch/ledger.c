@@ -15,7 +15,7 @@
 static int write_results(struct oxi_ledger *l, struct oxi_job *j, unsigned slot, const struct oxi_buffer *words)
 {
 	struct oxi_buffer path = { 0 };
-	size_t n = oxi_job_expand(j, l->results, slot, &path);
+	size_t n = oxi_job_expand(j, j->task->extra[OXI_RESULTS], slot, &path);
 	int r = path.failed ? OX_ENOMEM : n == 0 ? OX_EINVAL : 0;
 	if (r == 0)
 		r = oxi_results_inside(path.data, l->results_text) ? oxi_results_write(path.data, j, words) : -EPERM;
@@ -39,15 +39,15 @@ static int write_joblog(struct oxi_ledger *l, const struct oxi_job *j, const str
 int oxi_ledger_commit(struct oxi_ledger *l, struct oxi_job *j, unsigned slot, const struct oxi_buffer *words)
 {
 	int r = 0;
-	if (l->results && j->attempt)
+	if (j->task->extra[OXI_RESULTS] && j->attempt)
 		r = write_results(l, j, slot, words);
-	if (r >= 0 && l->joblog >= 0 && j->outcome.status != OXI_INTERRUPTED)
+	if (r >= 0 && l->joblog >= 0 && j->attempt && j->outcome.status != OXI_INTERRUPTED)
 		r = write_joblog(l, j, words);
 	if (r < 0)
 		return r;
 	oxi_tally_add(&l->tally, j->outcome);
 	if (j->outcome.status == OXI_OK || j->outcome.status == OXI_FAILED)
-		oxi_median_add(&l->times, j->wall);
+		oxi_task_add_time(j->task, j->wall);
 	r = j->attempt ? oxi_events_finish(&l->events, j) : 0;
 	if (r < 0)
 		l->failed = "cannot write the events";

@@ -4,15 +4,13 @@
 #define OXBOW_CLI_LEDGER_H
 
 #include "cli/batch/events.h"
-#include "cli/batch/timing.h"
+#include "cli/batch/job.h"
 
 struct oxi_ledger {
 	int joblog;                     /* -1: none */
-	const struct oxi_template *results;     /* NULL: none */
-	const char *results_text;       /* what it was made from */
+	const char *results_text;       /* what the tasks' OXI_RESULTS are made from */
 	struct oxi_events events;
 	struct oxi_tally tally;
-	struct oxi_median times;        /* of jobs that ended by themselves */
 	const char *failed;             /* what could not be written; NULL: nothing */
 };
 

@@ -5,7 +5,7 @@
 
 const char *oxi_status_name(enum oxi_status status)
 {
-	static const char *const names[] = { "ok", "failed", "timeout", "interrupted" };
+	static const char *const names[] = { "ok", "failed", "timeout", "interrupted", "skipped", "up-to-date" };
 	return names[status];
 }
 
@@ -21,7 +21,9 @@ void oxi_tally_add(struct oxi_tally *t, struct oxi_outcome o)
 		return;
 	}
 	t->done++;
-	if (o.status == OXI_OK)
+	t->skipped += o.status == OXI_SKIPPED;
+	t->fresh += o.status == OXI_UP_TO_DATE;
+	if (o.status != OXI_FAILED && o.status != OXI_TIMEOUT)
 		return;
 	t->failed++;
 	if (o.status == OXI_TIMEOUT)
@@ -52,5 +54,7 @@ void oxi_tally_text(const struct oxi_tally *t, struct oxi_buffer *out)
 	if (t->timeouts)
 		oxi_buffer_add_format(out, "%stimeout: %llu", comma, (unsigned long long)t->timeouts);
 	oxi_buffer_add_char(out, ')');
+	if (t->skipped)
+		oxi_buffer_add_format(out, ", %llu skipped", (unsigned long long)t->skipped);
 	oxi_buffer_add_char(out, '\0');
 }

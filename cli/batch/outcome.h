@@ -10,6 +10,9 @@ enum oxi_status {
 	OXI_FAILED,
 	OXI_TIMEOUT,                    /* ended by us: it had had its time */
 	OXI_INTERRUPTED,                /* ended by us, or never begun: the run ends. Neither failed nor done */
+	OXI_SKIPPED,                    /* never begun: what it comes after was not as it had to be */
+	OXI_UP_TO_DATE,                 /* never begun: the files that it makes are newer than those it reads */
+	OXI_STATUSES,
 };
 
 struct oxi_outcome {
@@ -18,7 +21,7 @@ struct oxi_outcome {
 	int signal;                     /* 0: none */
 };
 
-/* "ok", "failed", "timeout", "interrupted" */
+/* "ok", "failed", "timeout", "interrupted", "skipped", "up-to-date". The numbers are on record: they stay. */
 const char *oxi_status_name(enum oxi_status status);
 
 /* What the shell would call it: 0-255, 128+n for signal n. */
@@ -26,8 +29,9 @@ int oxi_outcome_code(struct oxi_outcome o);
 
 /* Counts of outcomes. */
 struct oxi_tally {
-	uint64_t done, failed;          /* failed ones are done too, and timeouts are failed */
+	uint64_t done, failed;          /* failed ones are done too, as are those that had not to run; timeouts are failed */
 	uint64_t interrupted, timeouts;
+	uint64_t skipped, fresh;        /* are done */
 	uint64_t exits[256], signals[65];
 };
 

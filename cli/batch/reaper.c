@@ -78,14 +78,16 @@ struct reaper {
 	struct job *job;
 	pid_t *pids;                    /* of the jobs, for the look for strays */
 	unsigned lingering;             /* jobs that ended, but whose group is not empty */
-	char **argv;                    /* of the job being started */
-	size_t argv_cap;
+	char **argv, **envp;            /* of the job being started */
+	size_t argv_cap, envp_cap;
 	sigset_t none;
 };
 
 /* What the child of vfork needs, and what it leaves behind in our memory when it fails. */
 struct launch {
+	unsigned slot;
 	const char *cwd;
+	int nice;
 	int in, out, err;               /* in -1: ours */
 	pid_t parent;
 	int error;
@@ -190,16 +192,40 @@ static void wait_for_children(struct reaper *r)
 	look_after_lingering(r);
 }
 
+static bool make_room(char ***vector, size_t *cap, size_t n)
+{
+	if (n <= *cap)
+		return true;
+	char **grown = realloc(*vector, n * sizeof(*grown));
+	if (!grown)
+		return false;
+	*vector = grown;
+	*cap = n;
+	return true;
+}
+
+/* The environment with n variables from p on, which *p is moved behind. NULL: no memory. */
+static char **build_envp(struct reaper *r, const char **p, size_t n)
+{
+	size_t have = 0;
+	if (n == 0)
+		return r->env.vector;
+	while (r->env.vector[have])
+		have++;
+	if (!make_room(&r->envp, &r->envp_cap, have + n + 1))
+		return NULL;
+	memcpy(r->envp, r->env.vector, have * sizeof(*r->envp));
+	for (size_t i = 0; i < n; i++, *p += strlen(*p) + 1)
+		oxi_child_env_put(r->envp, &have, *p);
+	r->envp[have] = NULL;
+	return r->envp;
+}
+
 /* The words of a slot, from p on, as an argument vector. False: no memory. */
 static bool build_argv(struct reaper *r, const char *p, size_t n)
 {
-	if (n + 1 > r->argv_cap) {
-		char **argv = realloc(r->argv, (n + 1) * sizeof(*argv));
-		if (!argv)
-			return false;
-		r->argv = argv;
-		r->argv_cap = n + 1;
-	}
+	if (!make_room(&r->argv, &r->argv_cap, n + 1))
+		return false;
 	for (size_t i = 0; i < n; i++, p += strlen(p) + 1)
 		r->argv[i] = (char *)p;
 	r->argv[n] = NULL;
@@ -234,7 +260,7 @@ static void become_job(struct reaper *r, volatile struct launch *l)
 	l->stage = OXI_AT_CWD;
 	if (!l->cwd || chdir(l->cwd) == 0) {
 		l->stage = OXI_AT_LIMITS;
-		if (oxi_child_apply(r->child) == 0) {
+		if (oxi_child_apply(r->child, l->slot, l->nice) == 0) {
 			l->stage = OXI_AT_EXEC;
 			if ((l->in < 0 || dup2(l->in, STDIN_FILENO) >= 0) && dup2(l->out, STDOUT_FILENO) >= 0 &&
 			    dup2(l->err, STDERR_FILENO) >= 0) {
@@ -262,14 +288,16 @@ static int prepare(struct reaper *r, const struct oxi_start *s, struct launch *l
 		p += strlen(p) + 1;
 	}
 	l->stage = OXI_AT_EXEC;
+	l->nice = s->nice;
 	oxi_child_env_set(&r->env, s->seq, s->slot + 1, s->attempt);
-	return build_argv(r, p, s->n) ? 0 : ENOMEM;
+	environ = build_envp(r, &p, s->env);    /* where execvp() finds PATH, too */
+	return environ && build_argv(r, p, s->n) ? 0 : ENOMEM;
 }
 
 static void start(struct reaper *r, const struct oxi_start *s, int out, int err)
 {
 	struct job *j = &r->job[s->slot];
-	struct launch l = { .in = -1, .out = out, .err = err, .parent = getpid() };
+	struct launch l = { .slot = s->slot, .in = -1, .out = out, .err = err, .parent = getpid() };
 	let_go(r, j);
 	r->used = s->slot < r->used ? r->used : s->slot + 1;
 	*j = (struct job){ .seq = s->seq, .report = { .slot = s->slot, .serial = s->serial, .began = now() } };
@@ -419,9 +447,8 @@ static void reaper_main(int fd, unsigned slots, const char *words, const struct 
 		.fd = fd, .slots = slots, .words = words, .child = child, .env = *env,
 		.job = calloc(slots, sizeof(*r.job)), .pids = calloc(slots, sizeof(*r.pids)),
 	};
-	for (size_t i = 0; i < OXI_ENVS; i++)
+	for (size_t i = 0; i < r.env.n; i++)
 		r.env.vector[i] = r.env.own[i];
-	environ = r.env.vector;         /* where execvp() finds PATH, too */
 	prctl(PR_SET_NAME, "oxbow-reaper");
 	setpgid(0, 0);
 	if (!r.job || !r.pids || take_signals(&r) < 0 || take_null() < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)

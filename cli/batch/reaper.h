@@ -47,8 +47,9 @@ struct oxi_start {
 	unsigned slot, serial;
 	uint64_t seq;
 	unsigned attempt;
-	const char *words;              /* folder and input if there are such, then n words; a NUL behind each */
-	size_t len, n;
+	const char *words;              /* folder and input if there are such, env times "K=V", then n words; a NUL behind each */
+	size_t len, env, n;
+	int nice;                       /* added to what all jobs are given */
 	bool cwd;                       /* the first of words is the folder to run in */
 	enum oxi_stdin input;           /* unless NULL, the next one is the input: a path, or text */
 	bool report;                    /* OXI_STARTED is wanted */

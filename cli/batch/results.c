@@ -9,11 +9,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/batch/events.h"
 #include "cli/batch/joblog.h"
+#include "cli/folder.h"
 
 static size_t parents(const char *path)
 {
@@ -29,22 +29,6 @@ static size_t parents(const char *path)
 bool oxi_results_inside(const char *path, const char *text)
 {
 	return parents(path) <= parents(text);
-}
-
-static int make_folders(char *path)
-{
-	if (mkdir(path, 0777) == 0 || errno == EEXIST)
-		return 0;
-	for (char *p = path + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		int r = mkdir(path, 0777) < 0 && errno != EEXIST ? -errno : 0;
-		*p = '/';
-		if (r < 0)
-			return r;
-	}
-	return mkdir(path, 0777) < 0 && errno != EEXIST ? -errno : 0;
 }
 
 static int write_piece(void *arg, const char *data, size_t len)
@@ -96,7 +80,7 @@ int oxi_results_write(const char *path, struct oxi_job *j, const struct oxi_buff
 	char copy[4096];
 	if ((size_t)snprintf(copy, sizeof(copy), "%s", path) >= sizeof(copy))
 		return -ENAMETOOLONG;
-	int r = make_folders(copy);
+	int r = oxi_folders_make(copy);
 	if (r < 0)
 		return r;
 	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the runner share: batch.c makes it, slot.c runs jobs, drain.c reads them, stop.c ends them. */
+/* What the parts of the runner share: batch.c makes it, feed.c gives jobs to slots, slot.c and program.c run them, drain.c reads them, stop.c ends them. */
 #ifndef OXBOW_CLI_RUNNER_H
 #define OXBOW_CLI_RUNNER_H
 
 #include <oxbow/group.h>
+#include <oxbow/pool.h>
 #include <oxbow/queue.h>
 #include <oxbow/run.h>
 #include <oxbow/scope.h>
@@ -12,6 +13,7 @@
 
 #include "cli/batch/batch.h"
 #include "cli/batch/ledger.h"
+#include "cli/batch/plan.h"
 #include "cli/batch/print.h"
 #include "cli/command.h"
 
@@ -19,15 +21,22 @@
 
 enum stage { RUNNING, DRAINING, STOPPING, KILLING };
 
-/* Templates beside the command's own. Those that were not asked for have no parts. */
-enum extra { TAG, CWD, INPUT, RESULTS, EXTRAS };
+struct lane {
+	struct batch *b;
+	enum oxi_lane which;
+	ox_queue *jobs;                 /* of struct oxi_job: to be started; NULL: the run has no such jobs */
+	struct slot *slot;
+	unsigned slots_max, slots_open; /* there can be; were opened */
+	unsigned wanted, running;       /* jobs at a time; slots that have one */
+	ox_lock *gate;                  /* who waits for his turn to start stands in it */
+	ox_event *room;                 /* somebody in the gate should look again */
+	bool in_feed, all_fed;
+	ox_scope feeding;               /* while in_feed: cancelled when nothing more is to be read */
+};
 
 struct batch {
 	const struct oxi_batch_options *o;
-	const struct oxi_template *t;
-	struct oxi_template extra[EXTRAS];
-	bool has[EXTRAS];
-	struct oxi_input *in;
+	struct oxi_plan *plan;
 	char id[20];                    /* of the run: OXBOW_RUN */
 	struct oxi_reaper reaper;
 	struct oxi_spill spill;
@@ -35,23 +44,18 @@ struct batch {
 	struct oxi_printer printer;
 	struct oxi_ledger ledger;
 	struct oxi_throttle throttle;
+	ox_pool *workers;               /* of the calls; NULL: there are none */
 	int events;                     /* descriptor; -1: none */
 
 	/* jobs on their way */
-	ox_queue *jobs;                 /* of struct oxi_job: to be started */
 	ox_queue *retries;              /* of struct oxi_job: to be started again, the earliest due first */
 	ox_event *retry_sooner;         /* one is due before the one that is waited for */
 	uint64_t fed, finished;         /* finished: for good, whatever the outcome */
 	uint64_t total;                 /* jobs there will be; 0: unknown */
-	bool fed_all, in_feed;
-	ox_scope feeding;               /* while in_feed: cancelled when nothing more is to be read */
 
-	/* slots */
-	struct slot *slot;
-	unsigned slots_max, slots_open, slots_left;     /* there can be; were opened; have not ended */
-	unsigned wanted, running;       /* jobs at a time; slots that have one */
-	ox_lock *gate;                  /* who waits for his turn to start stands in it */
-	ox_event *room;                 /* somebody in the gate should look again */
+	struct lane lane[OXI_LANES];
+	unsigned slots_left;            /* of all lanes: that have not ended */
+	unsigned running;               /* slots of all lanes that have a job */
 	const char *busy;               /* what holds back the next start */
 	ox_time mean;                   /* wall time of jobs, of late */
 
@@ -75,6 +79,7 @@ enum killed { ALIVE, BY_TIMEOUT, BY_STOP };
 
 struct slot {
 	struct batch *b;
+	struct lane *lane;
 	unsigned index, serial;         /* serial: of the start */
 	ox_queue *ended;                /* a token when the job's process has ended */
 	ox_event *over;                 /* nothing of the job is left */
@@ -84,6 +89,8 @@ struct slot {
 	size_t words_from;              /* where the command begins */
 	ox_scope reading;               /* cancelled when nothing of the job is left to write */
 	bool in_reading;
+	ox_scope trying;                /* of a call or a fetch: cancelled to end it */
+	bool in_trying;
 	unsigned showing;               /* lines that are shown at the moment, which must not be cut */
 	struct oxi_buffer line[2];      /* line by line: what is not a whole line yet */
 	/* in active time: */
@@ -112,17 +119,34 @@ OX_YIELDS int oxi_run_wait(struct batch *b, ox_event *e, ox_time until);
 
 uint64_t oxi_run_random(struct batch *b);
 
+/* drain.c: what the slot's job has written to its standard output (0) or error (1) is kept, or shown at once. 0, or what was said. */
+OX_YIELDS int oxi_slot_keep(struct slot *s, int which, const char *data, size_t len);
+
 /* drain.c: reads what the slot's job writes, from the read ends of its pipes, until it is over. 0, or what was said. */
 OX_YIELDS int oxi_slot_read(struct slot *s, int out_fd, int err_fd);
 
 /* slot.c */
 OX_YIELDS int oxi_slot_run(void *slot);         /* a coroutine's function */
 OX_YIELDS int oxi_retry_run(void *batch);       /* a coroutine's function: starts again what is due */
+struct oxi_buffer oxi_slot_command(const struct slot *s);       /* the words of its job's command: borrowed */
+OX_YIELDS int oxi_slot_note(struct slot *s, const char *word, const char *what);        /* a message of ours on the job's standard error */
+OX_YIELDS int oxi_slot_try(struct slot *s, int (*fn)(struct slot *s, const char *word));        /* what has no process: fn of the command's word */
+struct slot *oxi_slot_first(struct batch *b);  /* of all lanes' slots, one after the other */
+struct slot *oxi_slot_next(struct slot *s);     /* NULL: it was the last */
+bool oxi_slot_open(struct lane *l);             /* one more; false: there can be no more, or no memory */
+void oxi_slots_free(struct lane *l);
+
+/* How jobs are carried out. Each returns 0, and the job has its outcome; or what was said. */
+OX_YIELDS int oxi_program_run(struct slot *s, size_t n);        /* program.c: n words */
+OX_YIELDS int oxi_call_run(struct slot *s, size_t n);           /* call.c */
+OX_YIELDS int oxi_fetch_run(struct slot *s, size_t n);          /* fetch.c */
 OX_YIELDS int oxi_reaper_hear(void *batch);     /* a coroutine's function */
-bool oxi_slot_open(struct batch *b);            /* one more; false: there can be no more, or no memory */
-void oxi_slots_free(struct batch *b);
+
+/* feed.c */
+OX_YIELDS int oxi_feed(void *lane);             /* a coroutine's function: what the plan has for this lane becomes its jobs */
+OX_YIELDS int oxi_plan_read(void *batch);       /* a coroutine's function: adds tasks as they come */
 void oxi_no_more_jobs(struct batch *b);         /* nothing new starts, and what waits to be started is dropped */
-void oxi_jobs_all_fed(struct batch *b);
+int oxi_job_settled(struct batch *b, const struct oxi_job *j);  /* one that was fed has ended for good */
 
 /* stop.c */
 OX_YIELDS int oxi_signals_hear(void *batch);    /* a coroutine's function */

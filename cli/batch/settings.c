@@ -76,13 +76,27 @@ static int take_results(const char *value, struct oxi_batch_options *o)
 	return 0;
 }
 
-static int take_psi(const char *value, double *psi)
+static int take_psi(const char *command, const char *value, double *psi)
 {
 	int r = oxi_psi_parse(value, psi);
 	if (r == OX_EINVAL || r >= 0)
 		return r;
-	oxi_say("run", "--psi %s: this system does not tell its pressure (/proc/pressure): %s", value, ox_strerror(r));
+	oxi_say(command, "--psi %s: this system does not tell its pressure (/proc/pressure): %s", value, ox_strerror(r));
 	return r;
+}
+
+static int take_pin(struct oxi_batch_options *o)
+{
+	int r = oxi_child_pin(&o->child, o->jobs);
+	if (r < 0)
+		oxi_say("run", "--pin: this system does not tell which CPUs there are: %s", ox_strerror(r));
+	return r;
+}
+
+static int take_jobs(const char *value, struct oxi_batch_options *o)
+{
+	int r = oxi_value_jobs(value, &o->jobs);
+	return r == 0 && o->child.pin ? take_pin(o) : r;
 }
 
 static int take_text(const char *value, const char **ret)
@@ -100,7 +114,7 @@ static int take_flag(bool *ret)
 static int take_how(int id, const char *value, struct oxi_batch_options *o)
 {
 	switch (id) {
-	case 'j': return oxi_value_jobs(value, &o->jobs);
+	case 'j': return take_jobs(value, o);
 	case OXI_SET_RETRIES: return take_count(value, UINT32_MAX, &o->retry.tries);
 	case OXI_SET_BACKOFF: return oxi_backoff_parse(value, &o->retry.backoff);
 	case OXI_SET_RETRY_ON: return oxi_retry_on_parse(value, &o->retry.on);
@@ -113,11 +127,15 @@ static int take_how(int id, const char *value, struct oxi_batch_options *o)
 	case OXI_SET_RATE: return oxi_rate_parse(value, &o->throttle.rate);
 	case OXI_SET_LOAD: return oxi_load_parse(value, &o->throttle.load);
 	case OXI_SET_MEMFREE: return oxi_value_size(value, &o->throttle.memfree);
-	case OXI_SET_PSI: return take_psi(value, o->throttle.psi);
+	case OXI_SET_PSI: return take_psi(o->command, value, o->throttle.psi);
 	case OXI_SET_NICE: return take_nice(value, &o->child.nice);
 	case OXI_SET_LIMIT: return oxi_child_limits_parse(value, &o->child);
 	case OXI_SET_ENV: return oxi_child_env_add(&o->child, value);
 	case OXI_SET_CLEAN_ENV: return take_flag(&o->child.clean_env);
+	case OXI_SET_GNU_ENV: return take_flag(&o->child.gnu_env);
+	case OXI_SET_UMASK: return oxi_child_umask_parse(value, &o->child);
+	case OXI_SET_IONICE: return oxi_child_ionice_parse(value, &o->child);
+	case OXI_SET_PIN: return take_pin(o);
 	default: return 1;
 	}
 }
@@ -164,6 +182,8 @@ static const char *expected(int id)
 	case OXI_SET_NICE: return "give a number from -39 to 39";
 	case OXI_SET_LIMIT: return "give limits as in as=2G,nofile=512 (as core cpu data fsize memlock nofile nproc rss stack)";
 	case OXI_SET_ENV: return "give NAME=VALUE";
+	case OXI_SET_UMASK: return "give an octal number, 027 for instance";
+	case OXI_SET_IONICE: return "give idle, or best-effort or realtime and a level from 0 to 7, as in best-effort:7";
 	case OXI_SET_RETRIES: return "give a number from 0";
 	default: return "it must not be empty";
 	}
@@ -190,7 +210,7 @@ int oxi_settings_take(int id, const char *value, struct oxi_batch_options *o)
 	char letter[] = { (char)id, '\0' };
 	bool is_letter = id < OXI_LONG;
 	if (r == OX_EINVAL || r == OX_ENOMEM)
-		oxi_say("run", "%s%s %s: %s", is_letter ? "-" : "--", is_letter ? letter : name_of(id), value ? value : "",
+		oxi_say(o->command, "%s%s %s: %s", is_letter ? "-" : "--", is_letter ? letter : name_of(id), value ? value : "",
 		        r == OX_EINVAL ? expected(id) : ox_strerror(r));
 	return OX_EINVAL;
 }
@@ -198,9 +218,9 @@ int oxi_settings_take(int id, const char *value, struct oxi_batch_options *o)
 int oxi_settings_check(const struct oxi_batch_options *o)
 {
 	if (o->ungroup && (o->keep_order || o->tag || o->line_buffer || o->results || o->colour != OXI_WHEN_NEVER))
-		oxi_say("run", "-u passes output on as it comes: it goes with none of -k, --lb, --tag, --color, --results");
+		oxi_say(o->command, "-u passes output on as it comes: it goes with none of -k, --lb, --tag, --color, --results");
 	else if (o->line_buffer && o->keep_order)
-		oxi_say("run", "--lb shows lines as they come: it does not go with -k");
+		oxi_say(o->command, "--lb shows lines as they come: it does not go with -k");
 	else
 		return 0;
 	return OX_EINVAL;

@@ -11,6 +11,7 @@ enum oxi_setting {
 	OXI_SET_LB = OXI_MORE, OXI_SET_TAG, OXI_SET_RESULTS, OXI_SET_QUIET, OXI_SET_COLOR, OXI_SET_BACKOFF, OXI_SET_RETRY_ON,
 	OXI_SET_DEADLINE, OXI_SET_TERM_SEQ, OXI_SET_EXIT, OXI_SET_EVENTS, OXI_SET_DELAY, OXI_SET_RATE, OXI_SET_LOAD, OXI_SET_MEMFREE, OXI_SET_PSI,
 	OXI_SET_NICE, OXI_SET_LIMIT, OXI_SET_ENV, OXI_SET_CLEAN_ENV, OXI_SET_CWD, OXI_SET_STDIN, OXI_SET_ETA,
+	OXI_SET_UMASK, OXI_SET_IONICE, OXI_SET_PIN, OXI_SET_GNU_ENV,
 };
 
 /* The rows, one after the other, for a table. */
@@ -31,16 +32,20 @@ enum oxi_setting {
 	{ OXI_SET_EXIT, "exit", "HOW", "exit code: any failed (default), count of them, job that halted" }, \
 	{ OXI_SET_JOBLOG, "joblog", "FILE", "write a line for each finished job, as GNU parallel does; +FILE: append" }, \
 	{ OXI_SET_RESULTS, "results", "DIR", "write stdout, stderr and record.json of each job to DIR/{#}" }, \
-	{ OXI_SET_EVENTS, "events", "F|fd:N", "write what happens as lines of JSON" }, \
+	{ OXI_SET_EVENTS, "events", "FILE|fd:N", "write what happens as lines of JSON" }, \
 	{ OXI_SET_DELAY, "delay", "D", "start no two jobs within D" }, \
 	{ OXI_SET_RATE, "rate", "N/s", "start at most N jobs a second (/m: minute, /h: hour)" }, \
 	{ OXI_SET_LOAD, "load", "L", "start nothing while the load is above L, or L% of the CPUs" }, \
 	{ OXI_SET_MEMFREE, "memfree", "SIZE", "start nothing while less memory is available" }, \
-	{ OXI_SET_PSI, "psi", "LIST", "start nothing under pressure: 'cpu<60,io<20,memory<10' (percent)" }, \
+	{ OXI_SET_PSI, "psi", "LIST...", "start nothing under pressure: 'cpu<60,io<20,memory<10' (percent)" }, \
 	{ OXI_SET_NICE, "nice", "N", "run jobs with niceness N more" }, \
-	{ OXI_SET_LIMIT, "limit", "LIST", "limit each job's resources: as=2G,nofile=512,cpu=60" }, \
-	{ OXI_SET_ENV, "env", "K=V", "set a variable for jobs" }, \
+	{ OXI_SET_IONICE, "ionice", "CLASS[:LEVEL]", "give jobs an I/O class: idle, best-effort[:0-7], realtime[:0-7]" }, \
+	{ OXI_SET_PIN, "pin", NULL, "give the jobs of each slot CPUs of their own" }, \
+	{ OXI_SET_LIMIT, "limit", "LIST...", "limit each job's resources: as=2G,nofile=512,cpu=60" }, \
+	{ OXI_SET_ENV, "env", "K=V...", "set a variable for jobs" }, \
 	{ OXI_SET_CLEAN_ENV, "clean-env", NULL, "jobs inherit no variable but PATH" }, \
+	{ OXI_SET_GNU_ENV, "gnu-env", NULL, "also set GNU parallel's PARALLEL_SEQ and PARALLEL_JOBSLOT" }, \
+	{ OXI_SET_UMASK, "umask", "MODE", "run jobs with that file mode creation mask, 027 say" }, \
 	{ OXI_SET_CWD, "cwd", "DIR", "run each job in DIR, which may have places" }, \
 	{ OXI_SET_STDIN, "stdin", "FILE", "jobs read FILE, which may have places; =TEXT: text; none (default)" }, \
 	{ OXI_SET_DRY_RUN, "dry-run", NULL, "print the command lines instead of running them" }, \

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A slot takes a job, waits for its turn in the gate, starts it, reads what it writes, waits for its end, and
+ * A slot takes a job from its lane, waits for its turn in the gate, starts it, reads what it writes, waits for its end, and
  * hands it on: to the ledger and the printer, or to the retries.
- *
- * A job is over when its own process has ended and either both of its pipes have, or nothing of its process group is
- * left. So a job may leave a daemon behind that has its output still open, and is not waited for; and output of
- * a child that it left in its group is. A job that we end is over when its group is empty and nothing that left
- * the group is found. The reaper says when that is (`over`).
  *
  * The gate is a queue for one: who stands in it waits until fewer than `wanted` jobs run and nothing holds back
  * the next start. Fewer slots (SIGUSR2) means that the gate lets fewer through; slots themselves only end with the
@@ -23,44 +18,12 @@
 
 static const ox_time LOOK_AGAIN = OX_SEC(1);
 
-/* ---- the end of the line ---- */
-
-static void drop(void *job)
-{
-	oxi_job_free(job);
-}
-
-void oxi_no_more_jobs(struct batch *b)
-{
-	ox_queue_shut(b->jobs, drop);           /* the feeder meets a shut queue */
-	ox_queue_shut(b->retries, drop);
-	ox_queue_shut(b->printer.window, NULL);
-	ox_event_set(b->retry_sooner);
-	ox_event_set(b->room);
-	if (b->in_feed)
-		ox_scope_cancel(&b->feeding);
-}
-
-void oxi_jobs_all_fed(struct batch *b)
-{
-	b->fed_all = true;
-	if (b->finished == b->fed)
-		oxi_no_more_jobs(b);
-}
-
-static void finish_one(struct batch *b)
-{
-	b->finished++;
-	if (b->fed_all && b->finished == b->fed)
-		oxi_no_more_jobs(b);
-}
-
 /* ---- starting ---- */
 
-static int add_first_word(struct slot *s, const struct oxi_job *j, enum extra which)
+static int add_first_word(struct slot *s, const struct oxi_job *j, enum oxi_extra which)
 {
 	size_t from = s->words.len;
-	size_t n = oxi_job_expand(j, &s->b->extra[which], s->index, &s->words);
+	size_t n = oxi_job_expand(j, j->task->extra[which], s->index, &s->words);
 	if (s->words.failed)
 		return OX_ENOMEM;
 	if (n == 0)
@@ -71,17 +34,21 @@ static int add_first_word(struct slot *s, const struct oxi_job *j, enum extra wh
 
 static int make_all_words(struct slot *s, struct oxi_job *j)
 {
-	struct batch *b = s->b;
+	const struct oxi_task *t = j->task;
 	s->words.len = s->words_from = 0;
-	int r = b->has[CWD] ? add_first_word(s, j, CWD) : 0;
-	if (r == 0 && b->has[INPUT])
-		r = add_first_word(s, j, INPUT);
+	if (j->fault)
+		return OX_EINVAL;
+	int r = t->extra[OXI_CWD] ? add_first_word(s, j, OXI_CWD) : 0;
+	if (r == 0 && t->extra[OXI_INPUT])
+		r = add_first_word(s, j, OXI_INPUT);
+	if (r == 0 && t->env && oxi_job_expand(j, t->env, s->index, &s->words) != t->envs)
+		r = s->words.failed ? OX_ENOMEM : OX_EINVAL;
 	if (r < 0)
 		return r;
 	s->words_from = s->words.len;
-	size_t n = oxi_job_expand(j, b->t, s->index, &s->words);
-	if (b->has[TAG]) {
-		size_t words = oxi_job_expand(j, &b->extra[TAG], s->index, &j->tag);
+	size_t n = oxi_job_expand(j, &t->command, s->index, &s->words);
+	if (t->extra[OXI_TAG]) {
+		size_t words = oxi_job_expand(j, t->extra[OXI_TAG], s->index, &j->tag);
 		if (j->tag.failed)
 			return OX_ENOMEM;
 		if (words == 0)
@@ -103,82 +70,15 @@ static int make_words(struct slot *s, struct oxi_job *j)
 	return n;
 }
 
-static struct oxi_buffer command_words(const struct slot *s)
+struct oxi_buffer oxi_slot_command(const struct slot *s)
 {
 	return (struct oxi_buffer){ .data = s->words.data + s->words_from, .len = s->words.len - s->words_from };
 }
 
-static int start(struct slot *s, size_t n, int out, int err)
-{
-	struct batch *b = s->b;
-	struct oxi_job *j = s->job;
-	s->serial++;
-	ox_event_clear(s->over);
-	s->killed = s->cause = ALIVE;
-	s->live = true;
-	s->paused = b->paused;
-	s->began = oxi_run_now(b);
-	ox_time limit = oxi_time_limit_get(&b->o->timeout, &b->ledger.times);
-	s->due = limit == OX_NEVER ? OX_NEVER : s->began + limit;
-	oxi_time_sooner(b, s->due);
-	int r = oxi_reaper_start(&b->reaper, &(struct oxi_start){
-		.slot = s->index, .serial = s->serial, .seq = j->seq, .attempt = j->attempt,
-		.words = s->words.data, .len = s->words.len, .n = n,
-		.cwd = b->has[CWD], .input = b->has[INPUT] ? b->o->input_kind : OXI_STDIN_NULL,
-		.report = b->ledger.events.on, .out = out, .err = err,
-	});
-	if (r == -E2BIG) {
-		s->report = (struct oxi_report){ .kind = OXI_ENDED, .error = E2BIG, .alone = true };
-		s->report.began = s->report.ended = ox_now();
-		ox_event_set(s->over);
-		return ox_queue_try_put(s->ended, s);
-	}
-	if (r >= 0 && b->stage >= STOPPING)
-		oxi_slot_kill(s, BY_STOP);      /* the end was called for while it was about to start */
-	return r < 0 ? oxi_run_fail(b, OXI_EXIT_WORKERS, "cannot start a job", r) : 0;
-}
-
-static int make_pipe(struct batch *b, int *fds)
-{
-	if (pipe2(fds, O_CLOEXEC) == 0)
-		return 0;
-	return oxi_run_fail(b, OXI_EXIT_WORKERS, "cannot make a pipe (fewer jobs at a time may help)", -errno);
-}
-
-static void close_pipe(const int *fds)
-{
-	for (int i = 0; i < 2; i++) {
-		if (fds[i] >= 0)
-			close(fds[i]);
-	}
-}
-
-static int run_captured(struct slot *s, size_t n)
-{
-	int out[2] = { -1, -1 }, err[2] = { -1, -1 };
-	int r = make_pipe(s->b, out);
-	if (r >= 0)
-		r = make_pipe(s->b, err);
-	if (r >= 0)
-		r = start(s, n, out[1], err[1]);
-	if (r >= 0) {
-		close(out[1]);
-		close(err[1]);
-		out[1] = err[1] = -1;
-		fcntl(out[0], F_SETFL, O_NONBLOCK);
-		fcntl(err[0], F_SETFL, O_NONBLOCK);
-		r = oxi_slot_read(s, out[0], err[0]);
-	}
-	close_pipe(out);
-	close_pipe(err);
-	return r;
-}
-
-/* A message of ours becomes part of what the job wrote to its standard error. */
-static int add_note(struct slot *s, const char *word, const char *what)
+int oxi_slot_note(struct slot *s, const char *word, const char *what)
 {
 	struct oxi_buffer note = { 0 };
-	oxi_job_note(&note, word, what);
+	oxi_job_note(&note, s->b->o->command, word, what);
 	int r = note.failed ? OX_ENOMEM : oxi_capture_add(&s->job->err, note.data, note.len);
 	if (r >= 0 && s->b->o->line_buffer)
 		r = oxi_printer_add(&s->b->printer, s->job, 1, &s->line[1], note.data, note.len, true);
@@ -186,48 +86,15 @@ static int add_note(struct slot *s, const char *word, const char *what)
 	return r < 0 ? oxi_run_fail(s->b, OXI_EXIT_OUTPUT, "cannot keep a job's output", r) : 0;
 }
 
-/* What the reaper says about the end, and what it means. */
-static int take_report(struct slot *s)
-{
-	struct batch *b = s->b;
-	struct oxi_job *j = s->job;
-	j->ended = s->report;
-	j->outcome = oxi_job_outcome(&s->report);
-	ox_time wall = s->report.ended - s->report.began - (b->paused - s->paused);
-	j->wall = wall > 0 ? wall : 0;
-	if (s->killed == BY_TIMEOUT)
-		j->outcome.status = OXI_TIMEOUT;
-	else if (s->cause == BY_STOP)
-		j->outcome.status = OXI_INTERRUPTED;
-	if (!s->report.error)
-		return 0;
-	static const char *const stages[] = {
-		NULL, "cannot change to its folder", "cannot open its input", "cannot set its limits",
-	};
-	bool missing = s->report.error == ENOENT && s->report.stage == OXI_AT_EXEC;
-	const char *what = missing ? "not found" : strerror(s->report.error);
-	char text[128];
-	if (stages[s->report.stage])
-		snprintf(text, sizeof(text), "%s: %s", stages[s->report.stage], what);
-	else
-		snprintf(text, sizeof(text), "%s", what);
-	return add_note(s, command_words(s).data, text);
-}
-
-static int wait_for_end(struct slot *s)
-{
-	void *token;
-	int r = ox_queue_get(s->ended, &token);
-	if (r >= 0 && s->killed)
-		r = ox_event_wait(s->over);
-	return r < 0 ? r : take_report(s);
-}
-
 /* The command line, as a shell would read it, to the job's output (a dry run) or at once to standard error (-v). */
 static int show_command(struct slot *s)
 {
 	struct batch *b = s->b;
-	struct oxi_buffer line = { 0 }, words = command_words(s);
+	static const char *const kinds[OXI_LANES] = { "", "call ", "fetch " };
+	struct oxi_buffer line = { 0 }, words = oxi_slot_command(s);
+	oxi_buffer_add_text(&line, kinds[s->lane->which]);
+	if (s->job->task->job)
+		oxi_buffer_add_format(&line, "%s ", s->job->task->job->name);
 	oxi_buffer_add_quoted_words(&line, words.data, words.len, false);
 	oxi_buffer_add_char(&line, '\n');
 	int r = line.failed ? OX_ENOMEM : 0;
@@ -250,15 +117,58 @@ static int end_lines(struct slot *s)
 	return r < 0 ? oxi_output_fail(s->b, r) : 0;
 }
 
+/* From here on it can be killed, and has its limit of time. */
+static void begin(struct slot *s)
+{
+	struct batch *b = s->b;
+	s->serial++;
+	ox_event_clear(s->over);
+	s->killed = s->cause = ALIVE;
+	s->live = true;
+	s->paused = b->paused;
+	s->began = oxi_run_now(b);
+	ox_time limit = oxi_task_limit_get(s->job->task);
+	s->due = limit == OX_NEVER ? OX_NEVER : s->began + limit;
+	oxi_time_sooner(b, s->due);
+}
+
+int oxi_slot_try(struct slot *s, int (*fn)(struct slot *s, const char *word))
+{
+	struct batch *b = s->b;
+	struct oxi_job *j = s->job;
+	j->ended = (struct oxi_report){ .began = ox_now() };
+	int r = oxi_events_start(&b->ledger.events, j, s->index, getpid());
+	if (r < 0)
+		return oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot write the events", r);
+	ox_scope_enter(&s->trying, OX_NEVER);
+	s->in_trying = true;
+	if (b->stage >= STOPPING)
+		oxi_slot_kill(s, BY_STOP);
+	r = fn(s, oxi_slot_command(s).data);
+	s->in_trying = false;
+	r = ox_scope_leave(&s->trying, r);
+	j->ended.ended = ox_now();
+	j->wall = j->ended.ended - j->ended.began - (b->paused - s->paused);
+	return r;
+}
+
+static int (*const CARRY_OUT[OXI_LANES])(struct slot *s, size_t n) = {
+	[OXI_LANE_RUN] = oxi_program_run, [OXI_LANE_CALL] = oxi_call_run, [OXI_LANE_FETCH] = oxi_fetch_run,
+};
+
 static int run_attempt(struct slot *s)
 {
 	const struct oxi_batch_options *o = s->b->o;
+	if (s->job->outcome.status == OXI_SKIPPED) {
+		s->job->ended.began = s->job->ended.ended = ox_now();
+		return make_words(s, s->job) == OX_ENOMEM ? oxi_run_fail(s->b, OXI_EXIT_OUTPUT, "job", OX_ENOMEM) : 0;
+	}
 	s->job->attempt++;
 	int n = make_words(s, s->job);
 	if (n == OX_EINVAL) {
 		s->job->outcome = (struct oxi_outcome){ .status = OXI_FAILED, .exit = 126 };
 		s->job->ended.began = s->job->ended.ended = ox_now();
-		return add_note(s, "a placeholder", "its regular expression costs too much for this value");
+		return oxi_slot_note(s, "a placeholder", s->job->fault ? s->job->fault : "its regular expression costs too much for this value");
 	}
 	if (n < 0)
 		return oxi_run_fail(s->b, OXI_EXIT_OUTPUT, "job", n);
@@ -267,19 +177,19 @@ static int run_attempt(struct slot *s)
 		s->job->outcome = (struct oxi_outcome){ .status = OXI_OK };
 		return r;
 	}
-	r = o->ungroup ? start(s, (size_t)n, STDOUT_FILENO, STDERR_FILENO) : run_captured(s, (size_t)n);
-	if (r >= 0)
-		r = wait_for_end(s);
+	begin(s);
+	r = CARRY_OUT[s->lane->which](s, (size_t)n);
 	return r < 0 ? r : end_lines(s);
 }
 
 /* ---- the gate ---- */
 
 /* Until when the next start has to wait; 0: it may be now. */
-static ox_time held_back(struct batch *b)
+static ox_time held_back(struct lane *l)
 {
+	struct batch *b = l->b;
 	b->busy = NULL;
-	if (b->running >= b->wanted)
+	if (l->running >= l->wanted)
 		return OX_NEVER;
 	if (b->o->dry_run || !oxi_throttle_any(&b->o->throttle))
 		return 0;
@@ -292,26 +202,30 @@ static ox_time held_back(struct batch *b)
 }
 
 /* Waits for the turn to start a job, and takes it. Returns: 0; OX_ECLOSED: nothing starts any more. */
-static int pass_gate(struct batch *b)
+static int pass_gate(struct lane *l)
 {
+	struct batch *b = l->b;
 	ox_time until = 0;
-	int r = ox_lock_acquire(b->gate);
+	int r = ox_lock_acquire(l->gate);
 	if (r < 0)
 		return r;
-	while (r == 0 && b->stage == RUNNING && (until = held_back(b)) != 0)
-		r = oxi_run_wait(b, b->room, until);
-	ox_lock_release(b->gate);
+	while (r == 0 && b->stage == RUNNING && (until = held_back(l)) != 0)
+		r = oxi_run_wait(b, l->room, until);
+	ox_lock_release(l->gate);
 	if (r == 0 && b->stage != RUNNING)
 		r = OX_ECLOSED;
-	if (r == 0)
+	if (r == 0) {
+		l->running++;
 		b->running++;
+	}
 	return r;
 }
 
-static void leave_gate(struct batch *b)
+static void leave_gate(struct lane *l)
 {
-	b->running--;
-	ox_event_set(b->room);
+	l->running--;
+	l->b->running--;
+	ox_event_set(l->room);
 }
 
 /* ---- what becomes of a job ---- */
@@ -326,7 +240,7 @@ static void learn_mean(struct batch *b, ox_time wall)
 static int settle(struct slot *s, struct oxi_job *j)
 {
 	struct batch *b = s->b;
-	struct oxi_buffer words = command_words(s);
+	struct oxi_buffer words = oxi_slot_command(s);
 	int r = oxi_ledger_commit(&b->ledger, j, s->index, &words);
 	if (r < 0)
 		oxi_run_fail(b, OXI_EXIT_OUTPUT, b->ledger.failed ? b->ledger.failed : "job", r);
@@ -334,18 +248,19 @@ static int settle(struct slot *s, struct oxi_job *j)
 		learn_mean(b, j->wall);
 		r = oxi_halt_check(b, j);
 	}
+	int e = oxi_job_settled(b, j);
+	r = r < 0 ? r : e;
 	if (r >= 0)
 		r = ox_queue_put(b->printer.done, j);
 	if (r < 0)
 		oxi_job_free(j);
-	finish_one(b);
 	return r;
 }
 
 static int try_again(struct slot *s, struct oxi_job *j)
 {
 	struct batch *b = s->b;
-	ox_time wait = oxi_backoff_wait(b->o->retry.backoff, j->attempt, oxi_run_random(b));
+	ox_time wait = oxi_backoff_wait(j->task->retry->backoff, j->attempt, oxi_run_random(b));
 	int r = oxi_events_finish(&b->ledger.events, j);
 	if (r >= 0)
 		r = oxi_events_retry(&b->ledger.events, j, wait);
@@ -366,7 +281,7 @@ static int try_again(struct slot *s, struct oxi_job *j)
 static int run_job(struct slot *s, struct oxi_job *j)
 {
 	struct batch *b = s->b;
-	int r = pass_gate(b);
+	int r = pass_gate(s->lane);
 	if (r == OX_ECLOSED) {
 		oxi_job_free(j);
 		return 0;
@@ -376,13 +291,13 @@ static int run_job(struct slot *s, struct oxi_job *j)
 		r = run_attempt(s);
 		s->live = false;
 		s->job = NULL;
-		leave_gate(b);
+		leave_gate(s->lane);
 	}
 	if (r < 0) {
 		oxi_job_free(j);
 		return r;
 	}
-	if (b->stage == RUNNING && oxi_retry_wanted(&b->o->retry, j->attempt, j->outcome))
+	if (b->stage == RUNNING && oxi_retry_wanted(j->task->retry, j->attempt, j->outcome))
 		return try_again(s, j);
 	return settle(s, j);
 }
@@ -393,7 +308,7 @@ int oxi_slot_run(void *arg)
 	struct batch *b = s->b;
 	void *job;
 	int r;
-	while ((r = ox_queue_get(b->jobs, &job)) == 0 && (r = run_job(s, job)) >= 0)
+	while ((r = ox_queue_get(s->lane->jobs, &job)) == 0 && (r = run_job(s, job)) >= 0)
 		;
 	if (--b->slots_left == 0)
 		ox_queue_shut(b->printer.done, NULL);
@@ -430,7 +345,7 @@ int oxi_retry_run(void *arg)
 		struct oxi_job *j = item;
 		r = wait_until_due(b, &j);
 		if (r == 0)
-			r = ox_queue_put(b->jobs, j);
+			r = ox_queue_put(b->lane[oxi_task_lane(j->task)].jobs, j);
 		if (r < 0) {
 			oxi_job_free(j);
 			break;
@@ -439,71 +354,45 @@ int oxi_retry_run(void *arg)
 	return r == OX_ECLOSED ? 0 : r;
 }
 
-/* ---- reports ---- */
-
-static int take(struct batch *b, const struct oxi_report *report)
-{
-	struct slot *s = &b->slot[report->slot];
-	if (report->slot >= b->slots_open || report->serial != s->serial)
-		return 0;
-	int r = 0;
-	if (report->kind == OXI_STARTED && s->job)
-		r = oxi_events_start(&b->ledger.events, s->job, s->index, report->pid);
-	if (r < 0)
-		return oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot write the events", r);
-	if (report->kind == OXI_ENDED) {
-		s->report = *report;
-		s->cause = s->killed;
-		r = ox_queue_try_put(s->ended, s);
-	}
-	if (report->kind == OXI_GONE || (report->kind == OXI_ENDED && report->alone)) {
-		ox_event_set(s->over);
-		if (s->in_reading && !s->showing)
-			ox_scope_cancel(&s->reading);
-	}
-	return r;
-}
-
-int oxi_reaper_hear(void *arg)
-{
-	struct batch *b = arg;
-	for (;;) {
-		struct oxi_report report;
-		int r = oxi_reaper_next(&b->reaper, &report);
-		if (r == 0)
-			r = ox_wait_fd(b->reaper.fd, OX_READABLE);
-		else if (r > 0)
-			r = take(b, &report);
-		if (r >= 0)
-			continue;
-		oxi_run_fail(b, OXI_EXIT_WORKERS, "the process that starts the jobs is gone", r);
-		oxi_run_cancel(b);
-		return r;
-	}
-}
-
 /* ---- slots ---- */
 
-bool oxi_slot_open(struct batch *b)
+static struct slot *first_from(struct batch *b, int lane)
 {
-	if (b->slots_open == b->slots_max)
+	while (lane < OXI_LANES && b->lane[lane].slots_open == 0)
+		lane++;
+	return lane < OXI_LANES ? b->lane[lane].slot : NULL;
+}
+
+struct slot *oxi_slot_first(struct batch *b)
+{
+	return first_from(b, 0);
+}
+
+struct slot *oxi_slot_next(struct slot *s)
+{
+	return s->index + 1 < s->lane->slots_open ? s + 1 : first_from(s->b, (int)s->lane->which + 1);
+}
+
+bool oxi_slot_open(struct lane *l)
+{
+	if (l->slots_open == l->slots_max)
 		return false;
-	struct slot *s = &b->slot[b->slots_open];
-	*s = (struct slot){ .b = b, .index = b->slots_open, .ended = ox_queue_new(1), .over = ox_event_new() };
+	struct slot *s = &l->slot[l->slots_open];
+	*s = (struct slot){ .b = l->b, .lane = l, .index = l->slots_open, .ended = ox_queue_new(1), .over = ox_event_new() };
 	s->due = s->next_step = OX_NEVER;
-	b->slots_open++;
+	l->slots_open++;
 	return s->ended && s->over;
 }
 
-void oxi_slots_free(struct batch *b)
+void oxi_slots_free(struct lane *l)
 {
-	for (unsigned i = 0; i < b->slots_open; i++) {
-		struct slot *s = &b->slot[i];
+	for (unsigned i = 0; i < l->slots_open; i++) {
+		struct slot *s = &l->slot[i];
 		ox_queue_free(s->ended);
 		ox_event_free(s->over);
 		oxi_buffer_free(&s->words);
 		oxi_buffer_free(&s->line[0]);
 		oxi_buffer_free(&s->line[1]);
 	}
-	free(b->slot);
+	free(l->slot);
 }

@@ -31,15 +31,21 @@ static ox_time earlier(ox_time a, ox_time b)
 	return a < b ? a : b;
 }
 
+static bool has_share(const struct slot *s)
+{
+	return s->job && s->job->task->timeout->percent;
+}
+
 static ox_time next_wake(struct batch *b)
 {
 	ox_time next = earlier(b->deadline, b->kill_all);
-	for (unsigned i = 0; i < b->slots_open; i++) {
-		const struct slot *s = &b->slot[i];
+	for (struct slot *s = oxi_slot_first(b); s; s = oxi_slot_next(s)) {
 		if (s->live)
 			next = earlier(next, s->killed ? s->next_step : s->due);
+		if (s->live && !s->killed && has_share(s))
+			next = earlier(next, oxi_run_now(b) + LOOK_EVERY);
 	}
-	return b->o->timeout.percent && b->running ? earlier(next, oxi_run_now(b) + LOOK_EVERY) : next;
+	return next;
 }
 
 void oxi_slot_kill(struct slot *s, enum killed why)
@@ -55,6 +61,12 @@ void oxi_slot_kill(struct slot *s, enum killed why)
 /* Takes the steps of the term-seq that are due. */
 static void take_steps(struct slot *s, ox_time now)
 {
+	if (s->lane->which != OXI_LANE_RUN) {
+		s->next_step = OX_NEVER;
+		if (s->in_trying)
+			ox_scope_cancel(&s->trying);
+		return;
+	}
 	const struct oxi_term_seq *seq = &s->b->o->term_seq;
 	while (s->next_step <= now) {
 		if (s->step == seq->n) {
@@ -70,8 +82,8 @@ static void look_at_slot(struct slot *s, ox_time now)
 {
 	if (!s->live)
 		return;
-	if (!s->killed && s->b->o->timeout.percent) {
-		ox_time limit = oxi_time_limit_get(&s->b->o->timeout, &s->b->ledger.times);
+	if (!s->killed && has_share(s)) {
+		ox_time limit = oxi_task_limit_get(s->job->task);
 		s->due = limit == OX_NEVER ? OX_NEVER : s->began + limit;
 	}
 	if (!s->killed && s->due <= now)
@@ -84,9 +96,9 @@ static void look_at_slot(struct slot *s, ox_time now)
 
 static void kill_all(struct batch *b)
 {
-	for (unsigned i = 0; i < b->slots_open; i++) {
-		oxi_slot_kill(&b->slot[i], BY_STOP);
-		b->slot[i].next_step = OX_NEVER;
+	for (struct slot *s = oxi_slot_first(b); s; s = oxi_slot_next(s)) {
+		oxi_slot_kill(s, BY_STOP);
+		s->next_step = OX_NEVER;
 	}
 	oxi_reaper_signal(&b->reaper, OXI_ALL_SLOTS, SIGKILL);
 }
@@ -97,8 +109,8 @@ static void go_to(struct batch *b, enum stage stage)
 		return;
 	b->stage = stage;
 	oxi_no_more_jobs(b);
-	for (unsigned i = 0; stage == STOPPING && i < b->slots_open; i++)
-		oxi_slot_kill(&b->slot[i], BY_STOP);
+	for (struct slot *s = stage == STOPPING ? oxi_slot_first(b) : NULL; s; s = oxi_slot_next(s))
+		oxi_slot_kill(s, BY_STOP);
 	if (stage == KILLING)
 		kill_all(b);
 }
@@ -111,7 +123,7 @@ static int halt(struct batch *b, enum stage stage, const char *why)
 	go_to(b, stage);
 	oxi_bar_clear(&b->bar);
 	if (!b->o->quiet)
-		oxi_say("run", stage == DRAINING ? "halting (%s): running jobs may finish" : "halting (%s)", why);
+		oxi_say(b->o->command, stage == DRAINING ? "halting (%s): running jobs may finish" : "halting (%s)", why);
 	int r = oxi_events_halt(&b->ledger.events, stage == DRAINING ? "soon" : "now", why);
 	return r < 0 ? oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot write the events", r) : 0;
 }
@@ -148,8 +160,8 @@ int oxi_time_keep(void *arg)
 			b->kill_all = OX_NEVER;
 			go_to(b, KILLING);
 		}
-		for (unsigned i = 0; i < b->slots_open; i++)
-			look_at_slot(&b->slot[i], now);
+		for (struct slot *s = oxi_slot_first(b); s; s = oxi_slot_next(s))
+			look_at_slot(s, now);
 	}
 }
 
@@ -165,9 +177,9 @@ static void interrupted(struct batch *b)
 	b->exit = OXI_EXIT_INT;
 	unsigned n = b->running;
 	if (b->stage == RUNNING)
-		oxi_say("run", "interrupted: %u running %s may finish; Ctrl-C again to stop them", n, jobs_text(n));
+		oxi_say(b->o->command, "interrupted: %u running %s may finish; Ctrl-C again to stop them", n, jobs_text(n));
 	else if (b->stage == DRAINING)
-		oxi_say("run", "stopping %u %s; Ctrl-C again to kill them", n, jobs_text(n));
+		oxi_say(b->o->command, "stopping %u %s; Ctrl-C again to kill them", n, jobs_text(n));
 	go_to(b, b->stage == RUNNING ? DRAINING : b->stage == DRAINING ? STOPPING : KILLING);
 }
 
@@ -175,7 +187,7 @@ static void hung_up(struct batch *b)
 {
 	b->exit = OXI_EXIT_HUP;
 	if (b->stage == RUNNING)
-		oxi_say("run", "hangup: %u running %s may finish", b->running, jobs_text(b->running));
+		oxi_say(b->o->command, "hangup: %u running %s may finish", b->running, jobs_text(b->running));
 	go_to(b, DRAINING);
 }
 
@@ -189,30 +201,31 @@ static void stop_ourselves(struct batch *b)
 	oxi_reaper_signal(&b->reaper, OXI_ALL_SLOTS, SIGCONT);
 }
 
-static void one_slot_more(struct batch *b)
+static void one_slot_more(struct lane *l)
 {
+	struct batch *b = l->b;
 	if (b->stage != RUNNING || b->slots_left == 0)
 		return;
-	if (b->wanted == b->slots_open) {
-		if (!oxi_slot_open(b)) {
-			oxi_say("run", "SIGUSR1: there can be no more than %u jobs at a time", b->wanted);
+	if (l->wanted == l->slots_open) {
+		if (!oxi_slot_open(l)) {
+			oxi_say(b->o->command, "SIGUSR1: there can be no more than %u jobs at a time", l->wanted);
 			return;
 		}
 		b->slots_left++;
-		ox_spawn(b->work, oxi_slot_run, &b->slot[b->slots_open - 1]);
+		ox_spawn(b->work, oxi_slot_run, &l->slot[l->slots_open - 1]);
 	}
-	b->wanted++;
+	l->wanted++;
 }
 
-static void change_slots(struct batch *b, int signal)
+static void change_slots(struct lane *l, int signal)
 {
 	if (signal == SIGUSR1)
-		one_slot_more(b);
-	else if (b->wanted > 1)
-		b->wanted--;
-	ox_event_set(b->room);
-	if (!b->o->quiet)
-		oxi_say("run", "%u %s at a time", b->wanted, jobs_text(b->wanted));
+		one_slot_more(l);
+	else if (l->wanted > 1)
+		l->wanted--;
+	ox_event_set(l->room);
+	if (!l->b->o->quiet)
+		oxi_say(l->b->o->command, "%u %s at a time", l->wanted, jobs_text(l->wanted));
 }
 
 static void take_signal(struct batch *b, int signal)
@@ -239,7 +252,7 @@ static void take_signal(struct batch *b, int signal)
 		stop_ourselves(b);
 		break;
 	default:
-		change_slots(b, signal);
+		change_slots(&b->lane[OXI_LANE_RUN], signal);
 	}
 }
 

@@ -79,7 +79,8 @@ static int add_word(struct oxi_template *t, const char *word, struct oxi_names *
 	return 0;
 }
 
-int oxi_template_words(struct oxi_template *t, char *const *words, size_t n, struct oxi_names *names, struct oxi_buffer *why)
+int oxi_template_words(struct oxi_template *t, char *const *words, size_t n, bool append, struct oxi_names *names,
+                       struct oxi_buffer *why)
 {
 	*t = (struct oxi_template){ .names = names };
 	for (size_t i = 0; i < n; i++) {
@@ -87,7 +88,7 @@ int oxi_template_words(struct oxi_template *t, char *const *words, size_t n, str
 		if (r < 0)
 			return r;
 	}
-	if (!t->placed) {
+	if (append && !t->placed) {
 		names->whole = true;
 		oxi_part_add(t, (struct oxi_part){ .kind = OXI_PLACE });
 		oxi_part_add(t, (struct oxi_part){ .kind = OXI_WORD_END });

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Templates: the words of a command with places (place.h) for a job's values. \{ is a brace and begins no place. A
- * template without a place gets the values as further words.
+ * Templates: the words of a command with places (place.h) for a job's values. \{ is a brace and begins no place.
  */
 #ifndef OXBOW_CLI_TEMPLATE_H
 #define OXBOW_CLI_TEMPLATE_H
@@ -24,10 +23,11 @@ struct oxi_template {
 };
 
 /*
- * Makes a template of words, which are borrowed, as are names.
+ * Makes a template of words, which are borrowed, as are names. append: without a place, the values are further words.
  * Returns: 0; OX_EINVAL, and *why says what is wrong; OX_ENOMEM.
  */
-int oxi_template_words(struct oxi_template *t, char *const *words, size_t n, struct oxi_names *names, struct oxi_buffer *why);
+int oxi_template_words(struct oxi_template *t, char *const *words, size_t n, bool append,
+                       struct oxi_names *names, struct oxi_buffer *why);
 
 /*
  * Makes a template that runs `sh -c text`: values are never spliced into the text but passed as "$1" and so

@@ -13,7 +13,12 @@ export TMPDIR
 work=$TMPDIR/work
 spill=$TMPDIR/spill
 mkdir "$work" "$spill"
-unset NO_COLOR TERM OXBOW_NONCE
+unset NO_COLOR TERM
+for variable in $(env | sed -n 's/^\(OXBOW_[A-Za-z0-9_]*\)=.*/\1/p'); do
+	unset "$variable"
+done
+XDG_CONFIG_HOME=$TMPDIR/config
+export XDG_CONFIG_HOME
 LC_ALL=C.UTF-8
 export LC_ALL
 

@@ -4,19 +4,34 @@
 . "$(dirname "$0")/lib.sh"
 man=$here/../../man
 
-# The options that a help text names, without their arguments. Of some commands --help=all names more than --help.
+# The options that something names, each form on a line: the help, which prints the table that is parsed from, and what is made beside it.
 of_help() {
-	{ "$oxbow" "$1" --help=all 2>/dev/null || "$oxbow" "$1" --help; } | sed -n 's/^  *\(-.\),* *--\([a-z-]*\).*/\1 --\2/p; s/^  *--\([a-z-]*\).*/--\1/p' | sort
+	"$oxbow" "$1" --help=all | sed -n 's/^  *\(-.\),* *--\([a-z-]*\).*/\1 --\2/p; s/^  *--\([a-z-]*\).*/--\1/p'
 }
 of_man() {
 	sed -n 's/^\.It Fl \(.\) .*, Fl Fl \([a-z-]*\).*/-\1 --\2/p; s/^\.It Fl \(.\) , Fl Fl \([a-z-]*\).*/-\1 --\2/p
-		s/^\.It Fl Fl \([a-z-]*\).*/--\1/p' "$man/oxbow-$1.1" | sort
+		s/^\.It Fl Fl \([a-z-]*\).*/--\1/p' "$man/oxbow-$1.1"
+}
+of_bash() {
+	"$oxbow" completion bash | sed -n "/^	$1)/,/;;/s/^		names='\(.*\) '/\1/p"
+}
+of_zsh() {
+	"$oxbow" completion zsh | sed -n "/^	($1)/,/;;/s/^			'\(([^)]*)\|\*\|\)\(-[-a-zA-Z0-9]*[a-zA-Z0-9]\).*/\2/p"
+}
+of_fish() {
+	"$oxbow" completion fish | sed -n "s/^complete -c oxbow -n '__oxbow_options $1' -l \([^ ]*\)\( -s \([^ ]\)\)*.*/--\1 -\3/p" | sed 's/ -$//'
+}
+named_by() {
+	"of_$1" "$2" | tr ' ' '\n' | grep . | sort
 }
 commands=$("$oxbow" --help | sed -n '/^$/,/^$/s/^  \([a-z]*\)  .*/\1/p')
 has 'oxbow --help names run' "$commands" '*run*'
 for command in $commands; do
-	is "$command: help and manual have the same options" "$(of_help "$command")" "$(of_man "$command")"
-	holds "$command: there are options" test -n "$(of_help "$command")"
+	table=$(named_by help "$command")
+	for who in man bash zsh fish; do
+		is "$command: help and $who have the same options" "$(named_by $who "$command")" "$table"
+	done
+	has "$command: there are options" "$table" '*--help*--print-config*'
 	is "oxbow help $command" "$("$oxbow" help "$command")" "$("$oxbow" "$command" --help)"
 	holds "$command: help fits a screen" test "$("$oxbow" "$command" --help | wc -l)" -lt 40
 done
@@ -73,6 +88,12 @@ bad 2 'run: --psi disk<5: give limits*' run --psi 'disk<5' true ::: 1
 bad 2 'run: --nice x: give a number*' run --nice x true ::: 1
 bad 2 'run: --limit frob=1: give limits*' run --limit frob=1 true ::: 1
 bad 2 'run: --env x: give NAME=VALUE' run --env x true ::: 1
+bad 2 'run: --umask 8: give an octal*' run --umask 8 true ::: 1
+bad 2 'run: --umask 01000: give an octal*' run --umask 01000 true ::: 1
+bad 2 'run: --umask 000000022: give an octal*' run --umask 000000022 true ::: 1
+for class in '' none 0 4 idle:3 3:1 best-effort: best-effort:8 realtime:x idlest; do
+	bad 2 "run: --ionice $class: give idle*" run --ionice "$class" true ::: 1
+done
 bad 2 'run: --color red: give auto*' run --color=red true ::: 1
 bad 2 'run: --joblog : it must not be empty' run --joblog '' true ::: 1
 bad 2 "run: '{3}': there is no such value, there is 1" run --tag='{3}' true ::: 1
@@ -82,6 +103,9 @@ bad 2 'worker: which jobs?*' worker --join x
 bad 2 "worker: 'x' is too much*" worker --join x --plugin y x
 bad 2 'worker: --slots 0: give a number*' worker -j0
 bad 2 'worker: --until 0: give a time*' worker --until 0
+bad 2 'completion: which shell?*' completion
+bad 2 "completion: 'tcsh' is not known*" completion tcsh
+bad 2 'completion: which shell?*' completion bash zsh
 bad 3 'worker: cannot load the plugin: *missing.so*' worker --join x --plugin ./missing.so
 "$oxbow" --help >/dev/full 2>"$work/err"
 is '--help to a full disk: exit' $? 5

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/batch/child.h"
 #include "cli/batch/halt.h"
 #include "cli/batch/progress.h"
 #include "cli/batch/results.h"
@@ -300,6 +301,38 @@ START_TEST(results_do_not_lead_out_of_their_tree)
 }
 END_TEST
 
+/* Each slot has a share of the CPUs; together they have all; shares overlap only if there are more slots than CPUs. */
+START_TEST(slots_share_the_cpus_out)
+{
+	static const int have[] = { 0, 1, 5, 6, 7, 64, 1023 };
+	struct oxi_child c = { 0 };
+	for (size_t i = 0; i < 7; i++)
+		CPU_SET(have[i], &c.cpus);
+	for (c.pin = 1; c.pin <= 20; c.pin++) {
+		unsigned sum = 0, least = 7, most = 0;
+		cpu_set_t all, one;
+		CPU_ZERO(&all);
+		for (unsigned slot = 0; slot < c.pin; slot++) {
+			oxi_child_cpus(&c, slot, &one);
+			unsigned n = (unsigned)CPU_COUNT(&one);
+			sum += n;
+			least = n < least ? n : least;
+			most = n > most ? n : most;
+			CPU_OR(&all, &all, &one);
+		}
+		ck_assert(CPU_EQUAL(&all, &c.cpus));
+		ck_assert_uint_ge(least, 1);
+		ck_assert_uint_le(most, least + 1);
+		ck_assert_uint_eq(sum, c.pin < 7 ? 7 : c.pin);
+	}
+	c.pin = 2;
+	cpu_set_t share;
+	oxi_child_cpus(&c, 3, &share);          /* a slot that was added later */
+	ck_assert_int_eq(CPU_COUNT(&share), 3);
+	ck_assert(CPU_ISSET(7, &share) && CPU_ISSET(64, &share) && CPU_ISSET(1023, &share));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("decisions");
@@ -320,5 +353,6 @@ int main(void)
 	tcase_add_test(c, durations_have_two_units_at_most);
 	tcase_add_test(c, the_line_fits_whatever_the_width);
 	tcase_add_test(c, results_do_not_lead_out_of_their_tree);
+	tcase_add_test(c, slots_share_the_cpus_out);
 	return run_suite(s);
 }

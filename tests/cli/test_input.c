@@ -74,7 +74,7 @@ static int stages(const struct wanted *w, struct oxi_arguments *a, struct oxi_in
 	if (r >= 0)
 		r = oxi_input_open(in, &a->input);
 	if (r >= 0)
-		r = oxi_template_words(t, w->template, n, &in->names, &in->why);
+		r = oxi_template_words(t, w->template, n, true, &in->names, &in->why);
 	if (r >= 0)
 		r = oxi_input_begin(in, t, &usage);
 	if (r >= 0)
@@ -474,7 +474,7 @@ static int count_shuffled(void *arg)
 	ck_assert_int_eq(oxi_arguments_end(&a), 0);
 	a.input.jobs = 1;
 	ck_assert_int_eq(oxi_input_open(&in, &a.input), 0);
-	ck_assert_int_eq(oxi_template_words(&t, words, 0, &in.names, &in.why), 0);
+	ck_assert_int_eq(oxi_template_words(&t, words, 0, true, &in.names, &in.why), 0);
 	ck_assert_int_eq(oxi_input_begin(&in, &t, &usage), 0);
 	EXPECT_EQ(oxi_input_total(&in), 6);
 	while (oxi_input_next(&in) == 1) {

@@ -43,7 +43,7 @@ static void assert_given(struct given g)
 	for (size_t i = 0; g.names[i]; i++)
 		ck_assert_int_eq(oxi_names_add(&names, g.names[i], strlen(g.names[i])), 0);
 	int r = g.shell ? oxi_template_shell(&t, g.word, &names, &why) :
-	                  oxi_template_words(&t, (char *[]){ "c", g.word }, 2, &names, &why);
+	                  oxi_template_words(&t, (char *[]){ "c", g.word }, 2, true, &names, &why);
 	if (g.expected) {
 		ck_assert_msg(r == 0, "%s: %.*s", g.word, (int)why.len, why.data);
 		t.context = g.context;
@@ -142,7 +142,7 @@ START_TEST(a_regular_expression_that_costs_too_much_is_an_error_and_no_hang)
 	struct oxi_names names = { .values = 1 };
 	struct oxi_buffer why = { 0 }, out = { 0 };
 	ox_bytes v = { "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!b", 50 };
-	ck_assert_int_eq(oxi_template_words(&t, (char *[]){ "x", "{/(a+)+b/x/}" }, 2, &names, &why), 0);
+	ck_assert_int_eq(oxi_template_words(&t, (char *[]){ "x", "{/(a+)+b/x/}" }, 2, true, &names, &why), 0);
 	ck_assert_uint_eq(oxi_template_expand(&t, &(struct oxi_values){ .value = &v, .n = 1 }, &out), 0);
 	oxi_buffer_free(&out);
 	oxi_template_free(&t);
@@ -239,7 +239,7 @@ START_TEST(the_cost_of_a_job_is_its_words_and_their_pointers)
 	struct oxi_buffer why = { 0 };
 	size_t text;
 	ox_bytes v = { "v", 1 };
-	ck_assert_int_eq(oxi_template_words(&t, (char *[]){ "{}" }, 1, &names, &why), 0);
+	ck_assert_int_eq(oxi_template_words(&t, (char *[]){ "{}" }, 1, true, &names, &why), 0);
 	ck_assert_uint_eq(oxi_template_cost(&t, &v, 1, &text), 2 + sizeof(char *));
 	ck_assert_uint_eq(text, 0);
 	oxi_template_free(&t);

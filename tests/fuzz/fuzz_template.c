@@ -33,7 +33,7 @@ static void try_template(char *text, ox_bytes value, unsigned how, struct oxi_na
 {
 	struct oxi_template t;
 	struct oxi_buffer why = { 0 }, out = { 0 };
-	int r = how & AS_SHELL ? oxi_template_shell(&t, text, names, &why) : oxi_template_words(&t, &text, 1, names, &why);
+	int r = how & AS_SHELL ? oxi_template_shell(&t, text, names, &why) : oxi_template_words(&t, &text, 1, true, names, &why);
 	OXI_CHECK(r == 0 || (r == OX_EINVAL && why.len > 0));
 	if (r == 0 && names->paths <= 1) {
 		ox_bytes v[3] = { value, { "two", 3 }, value };
