@@ -16,6 +16,7 @@ enum oxi_exit {
 	OXI_EXIT_OUTPUT = 5,            /* the output could not be written */
 	OXI_EXIT_WORKERS = 6,           /* the processes that do the work could not be had */
 	OXI_EXIT_REFUSED = 7,           /* a pool does not want this host */
+	OXI_EXIT_LOCKED = 75,           /* another process has the run */
 	OXI_EXIT_HUP = 129,
 	OXI_EXIT_INT = 130,
 	OXI_EXIT_QUIT = 131,

@@ -79,7 +79,6 @@ START_TEST(targets_of_redirects_case_6)
 	assert_url(BASE, "/a//b", "http://a.test/a//b");
 	assert_url(BASE, "x?a=/../b", "http://a.test/d/x?a=/../b");
 	assert_url(BASE, "./:x", "http://a.test/d/:x");
-	assert_url(BASE, "", BASE);
 }
 END_TEST
 
@@ -155,6 +154,36 @@ START_TEST(prefix_scope_is_the_folder_of_the_start)
 	ck_assert(!in_scope(OXI_SCOPE_PREFIX, "http://a.test/d/index.html", "http://a.test/dd"));
 	ck_assert(!in_scope(OXI_SCOPE_PREFIX, "http://a.test/d/", "http://a.test/d/../x"));
 	ck_assert(in_scope(OXI_SCOPE_PREFIX, "http://a.test", "http://a.test/x"));
+}
+END_TEST
+
+START_TEST(domain_scope_is_whatever_one_owner_has)
+{
+	ck_assert(in_scope(OXI_SCOPE_DOMAIN, "http://www.a.co.uk/", "https://b.c.a.co.uk:8080/x"));
+	ck_assert(!in_scope(OXI_SCOPE_DOMAIN, "http://www.a.co.uk/", "http://b.co.uk/"));
+	ck_assert(!in_scope(OXI_SCOPE_DOMAIN, "http://127.0.0.1/", "http://127.0.1.1/"));
+	ck_assert(in_scope(OXI_SCOPE_DOMAIN, "http://127.0.0.1/", "http://127.0.0.1:80/"));
+	ck_assert(in_scope(OXI_SCOPE_ANY, "http://a.test/", "http://b.test/"));
+}
+END_TEST
+
+START_TEST(patterns_include_and_exclude)
+{
+	struct oxi_scope s = { .kind = OXI_SCOPE_ANY };
+	struct oxi_buffer why = { 0 };
+	struct oxi_url u;
+	ck_assert_int_eq(oxi_scope_add_pattern(&s, false, "/a|/b", &why), 0);
+	ck_assert_int_eq(oxi_scope_add_pattern(&s, true, "[.]png$", &why), 0);
+	ck_assert_int_eq(oxi_scope_add_pattern(&s, true, "(", &why), OX_EINVAL);
+	static const struct { const char *url; bool holds; } rows[] = {
+		{ "http://x.test/a", true }, { "http://x.test/b.png", false }, { "http://x.test/c", false },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ck_assert_int_eq(oxi_url_resolve(NULL, rows[i].url, strlen(rows[i].url), &u), 0);
+		ck_assert_msg(oxi_scope_holds(&s, &u) == rows[i].holds, "%s", rows[i].url);
+	}
+	oxi_buffer_free(&why);
+	oxi_scope_free(&s);
 }
 END_TEST
 
@@ -254,6 +283,8 @@ int main(void)
 	tcase_add_test(c, noise_does_no_harm);
 	tcase_add_test(c, host_scope_is_host_and_port);
 	tcase_add_test(c, prefix_scope_is_the_folder_of_the_start);
+	tcase_add_test(c, domain_scope_is_whatever_one_owner_has);
+	tcase_add_test(c, patterns_include_and_exclude);
 	tcase_add_test(c, addresses_that_are_not_public_are_blocked_case_11);
 	tcase_add_test(c, a_family_that_is_not_known_is_blocked);
 	tcase_add_test(c, allowed_networks_are_let_through_and_nothing_else);
