@@ -168,6 +168,9 @@ static int run_files(struct batch_run *run, char **names, size_t n)
 
 static int run_parsed(struct batch_run *run, char **names, size_t n)
 {
+	if (!run->o.state.dir)
+		run->o.state.dir = "";          /* a folder of its own */
+	run->o.file = n ? names[0] : NULL;
 	if (n == 0)
 		oxi_say("batch", "which job file? (- is standard input; see oxbow batch --help)");
 	if (n == 0 || oxi_settings_check(&run->o) < 0)

@@ -16,6 +16,7 @@ const struct oxi_command *const oxi_commands[] = {
 #ifdef OXI_CRAWL
 	&oxi_command_crawl,
 #endif
+	&oxi_command_set,
 	&oxi_command_completion,
 	NULL,
 };

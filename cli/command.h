@@ -16,7 +16,7 @@ enum oxi_exit {
 	OXI_EXIT_OUTPUT = 5,            /* the output could not be written */
 	OXI_EXIT_WORKERS = 6,           /* the processes that do the work could not be had */
 	OXI_EXIT_REFUSED = 7,           /* a pool does not want this host */
-	OXI_EXIT_LOCKED = 75,           /* another process has the run */
+	OXI_EXIT_LOCKED = 75,           /* another process works on the run */
 	OXI_EXIT_HUP = 129,
 	OXI_EXIT_INT = 130,
 	OXI_EXIT_QUIT = 131,
@@ -56,6 +56,7 @@ const char *oxi_command_nearest(const char *word, const char *also);    /* the n
 extern const struct oxi_command oxi_command_completion;
 extern const struct oxi_command oxi_command_replay;
 extern const struct oxi_command oxi_command_run;
+extern const struct oxi_command oxi_command_set;
 extern const struct oxi_command oxi_command_batch;
 extern const struct oxi_command oxi_command_crawl;
 extern const struct oxi_command oxi_command_worker;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* oxbow run: one template, many inputs. This file turns words into a template, an input and options. */
 #include <getopt.h>
+#include <string.h>
 
 #include "cli/batch/arguments.h"
 #include "cli/batch/settings.h"
@@ -79,6 +80,21 @@ static int make_templates(const struct arguments *a, char **words, size_t n, str
 	return r;
 }
 
+/* What the task says, for the identity of its jobs. */
+static struct oxi_identity identity(const struct arguments *a, char **words, size_t n)
+{
+	const struct oxi_batch_options *o = &a->batch;
+	const char *const texts[] = { a->text, o->cwd, o->input };
+	struct oxi_identity i = oxi_identity_of(NULL, NULL, 0);
+	for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)
+		i = oxi_identity_of(&i, &(ox_bytes){ texts[k], texts[k] ? strlen(texts[k]) : 0 }, 1);
+	for (size_t k = 0; k < n; k++)
+		i = oxi_identity_of(&i, &(ox_bytes){ words[k], strlen(words[k]) }, 1);
+	for (size_t k = 0; k < o->child.env_n; k++)
+		i = oxi_identity_of(&i, &(ox_bytes){ o->child.env[k], strlen(o->child.env[k]) }, 1);
+	return i;
+}
+
 static int run_task(struct arguments *a, char **words, size_t n, struct oxi_task *t)
 {
 	struct oxi_input *in = t->in;
@@ -96,6 +112,7 @@ static int run_task(struct arguments *a, char **words, size_t n, struct oxi_task
 	if (r < 0)
 		return refuse(OXI_EXIT_INPUT, in, r);
 	struct oxi_plan plan = { 0 };
+	t->identity = identity(a, words, n);
 	r = oxi_task_limit(t, &a->batch.timeout);
 	if (r == 0)
 		r = oxi_plan_add(&plan, t);

@@ -33,6 +33,7 @@
 #define WINDOW     4096                 /* jobs that may be on their way, fed and not shown */
 #define MORE_SLOTS 64                   /* that SIGUSR1 can add */
 #define FETCHES    16
+#define SETTLERS   64                   /* jobs that may wait to be written down */
 #define PRINTED    OX_KIB(64)           /* bytes that are kept of what a function prints */
 
 int oxi_run_fail(struct batch *b, int code, const char *what, int r)
@@ -124,6 +125,8 @@ static int run_work(struct batch *b)
 	ox_spawn(b->work, oxi_retry_run, b);
 	if (b->plan->read)
 		ox_spawn(b->work, oxi_plan_read, b);
+	for (b->settlers_left = 0; b->ended && b->settlers_left < SETTLERS; b->settlers_left++)
+		ox_spawn(b->work, oxi_settle_run, b);
 	for (int i = 0; i < OXI_LANES; i++) {
 		if (b->lane[i].jobs)
 			ox_spawn(b->work, oxi_feed, &b->lane[i]);
@@ -143,6 +146,8 @@ static int run_groups(struct batch *b)
 	ox_spawn(watch, oxi_time_keep, b);
 	ox_spawn(watch, oxi_signals_hear, b);
 	ox_spawn(watch, watch_reader, b);
+	if (b->ended)
+		ox_spawn(watch, oxi_state_commit_run, b->ledger.durability.state);
 	if ((b->o->bar || b->o->eta) && isatty(STDERR_FILENO))
 		ox_spawn(watch, draw_bar, b);
 	int r = run_work(b);
@@ -196,8 +201,10 @@ static bool open_all(struct batch *b)
 	b->sooner = ox_event_new();
 	b->plan->news = ox_event_new();
 	b->plan->spill = &b->spill;
+	b->printer.state = b->ledger.durability.state;
+	b->ended = b->printer.state ? ox_queue_new(SETTLERS) : NULL;
 	bool ok = b->printer.voice && b->printer.window && b->printer.done && b->retries && b->retry_sooner && b->sooner &&
-	          b->plan->news;
+	          b->plan->news && (b->ended || !b->printer.state);
 	for (int i = 0; ok && i < OXI_LANES; i++)
 		ok = b->lane[i].slots_max == 0 || open_lane(b, (enum oxi_lane)i);
 	return ok && (b->events < 0 || oxi_events_begin(&b->ledger.events, b->events) == 0);
@@ -228,6 +235,7 @@ static void close_all(struct batch *b)
 	oxi_events_close(&b->ledger.events);
 	for (int i = 0; i < OXI_LANES; i++)
 		close_lane(&b->lane[i]);
+	close_queue(b->ended, oxi_job_free);
 	close_queue(b->retries, oxi_job_free);
 	close_queue(b->printer.done, oxi_job_free);
 	close_queue(b->printer.window, drop_nothing);
@@ -243,7 +251,7 @@ static void close_all(struct batch *b)
 static uint64_t skipped(const struct batch *b)
 {
 	const struct oxi_tally *t = &b->ledger.tally;
-	uint64_t known = b->total > b->fed ? b->total : b->fed, settled = t->done + t->interrupted;
+	uint64_t fed = b->fed + b->ledger.durability.known, known = b->total > fed ? b->total : fed, settled = t->done + t->interrupted;
 	return known > settled ? known - settled : 0;
 }
 
@@ -269,15 +277,37 @@ static int open_signals(struct batch *b)
 	return ox_signals_open(signals, n, &b->signals);
 }
 
+static int begin_record(struct batch *b)
+{
+	char cwd[4096];
+	return oxi_durable_begin(&b->ledger.durability, b->plan, &(struct oxi_run_info){
+		.id = b->id, .command = b->o->command, .argv = b->o->argv, .cwd = getcwd(cwd, sizeof(cwd)) ? cwd : NULL,
+		.file = b->o->file, .began = oxi_wall_clock(b->began), .writers = SETTLERS,
+	});
+}
+
 static int run_recorded(struct batch *b)
 {
-	int r = oxi_events_run(&b->ledger.events, b->id, b->o->argv, b->total);
+	int r = begin_record(b);
+	if (r < 0) {
+		b->exit = OXI_EXIT_OUTPUT;
+		return r;
+	}
+	r = oxi_durable_catch_up(&b->ledger.durability, &b->printer);
+	if (r < 0)
+		return oxi_output_fail(b, r);
+	r = oxi_events_run(&b->ledger.events, b->id, b->o->argv, b->total);
 	if (r >= 0)
 		r = run_groups(b);
 	else
 		oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot write the events", r);
 	int e = r < 0 ? 0 : oxi_events_end(&b->ledger.events, &b->ledger.tally, skipped(b), exit_code(b));
-	return e < 0 ? oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot write the events", e) : r;
+	if (e < 0)
+		r = oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot write the events", e);
+	e = oxi_durable_end(&b->ledger.durability, skipped(b), exit_code(b));
+	if (e < 0 && b->exit == 0)
+		b->exit = OXI_EXIT_OUTPUT;
+	return r;
 }
 
 static int batch_main(void *arg)
@@ -292,6 +322,8 @@ static int batch_main(void *arg)
 	else
 		oxi_run_fail(b, OXI_EXIT_OUTPUT, "batch", r < 0 ? r : OX_ENOMEM);
 	close_all(b);
+	oxi_state_close(b->ledger.durability.state);
+	b->ledger.durability.state = NULL;
 	ox_signals_close(b->signals);
 	return r;
 }
@@ -367,7 +399,9 @@ static int run_with_reaper(struct batch *b)
 
 static int open_and_run(struct batch *b)
 {
-	int code = open_files(b);
+	int code = b->o->dry_run ? 0 : oxi_durable_open(&b->ledger.durability, b->id);
+	if (code == 0)
+		code = open_files(b);
 	if (code)
 		return code;
 	int r = b->o->dry_run ? 0 : oxi_reaper_open(b->lane[OXI_LANE_RUN].slots_max, &b->o->child, b->id, &b->reaper);
@@ -414,8 +448,10 @@ int oxi_batch_run(const struct oxi_batch_options *o, struct oxi_plan *plan)
 	b->job_code = b->events = b->ledger.joblog = -1;
 	b->ledger.results_text = o->results;
 	b->throttle.o = o->throttle;
+	b->ledger.durability = (struct oxi_durability){ .o = &o->state, .command = o->command, .tally = &b->ledger.tally };
 	plan_lanes(b);
 	int code = open_and_run(b);
+	oxi_state_close(b->ledger.durability.state);
 	oxi_spill_close(&b->spill);
 	if (b->ledger.joblog >= 0)
 		close(b->ledger.joblog);

@@ -4,6 +4,7 @@
 #define OXBOW_CLI_BATCH_H
 
 #include "cli/batch/child.h"
+#include "cli/batch/durable.h"
 #include "cli/batch/halt.h"
 #include "cli/batch/plan.h"
 #include "cli/batch/retry.h"
@@ -26,9 +27,14 @@ struct oxi_batch_options {
 	struct oxi_halt halt;
 	struct oxi_throttle_options throttle;
 	struct oxi_child child;
+	const char *need;               /* of each job: "cpu=2,mem=1G"; NULL: one CPU */
+	const char **pool;              /* "gpu=0,1", "db:4": pools of them, borrowed texts */
+	size_t pools;
 	const char *tag, *cwd, *input, *results;        /* templates of one word; NULL: none */
 	enum oxi_stdin input_kind;
 	const char *joblog, *events;    /* NULL: none */
+	struct oxi_durable_options state;
+	const char *file;               /* the job file, for the record; NULL: none */
 	unsigned fetches;               /* at a time */
 	const ox_job *const *functions; /* that calls may be of; NULL: there are no calls */
 	char *const *argv;              /* the command line from "run" on, for the first event */

@@ -318,8 +318,29 @@ static int open_rows(struct oxi_built *t, struct oxi_buffer *why)
 	return oxi_rows_open(t->rows, &t->entry, t->build->o->jobs, why);
 }
 
+static struct oxi_identity add_texts(struct oxi_identity i, const struct oxi_text *text, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		i = oxi_identity_of(&i, &(ox_bytes){ text[k].data, text[k].len }, 1);
+	return i;
+}
+
+/* Entries that say the same are told apart by their names. */
+static void identify(struct oxi_built *t)
+{
+	const struct oxi_entry *e = &t->entry;
+	const uint64_t kind = (uint64_t)e->kind;
+	struct oxi_identity i = oxi_identity_of(NULL, &(ox_bytes){ &kind, sizeof(kind) }, 1);
+	i = add_texts(i, &e->name, 1);
+	i = add_texts(i, e->word, e->words);
+	i = add_texts(i, &e->cwd, 1);
+	i = add_texts(i, &e->input, 1);
+	t->task.identity = add_texts(i, e->env, e->envs);
+}
+
 static int make(struct oxi_built *t, struct oxi_buffer *why)
 {
+	identify(t);
 	int r = t->entry.axes ? open_rows(t, why) : t->task.source ? inherit_names(t) : 0;
 	if (r == 0 && t->task.sinks && t->task.names->open)
 		t->task.names->whole = true;

@@ -25,7 +25,7 @@ int oxi_slot_keep(struct slot *s, int which, const char *data, size_t len)
 		int r = oxi_sink_write(&b->printer.sink[which], data, len);
 		return r < 0 ? oxi_output_fail(b, r) : 0;
 	}
-	if (!b->o->line_buffer || b->o->results) {
+	if (!b->o->line_buffer || b->o->results || b->ended) {
 		int r = oxi_capture_add(which == 0 ? &j->out : &j->err, data, len);
 		if (r < 0)
 			return oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot keep a job's output in TMPDIR", r);

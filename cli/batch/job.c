@@ -36,6 +36,8 @@ void oxi_job_free(void *job)
 	oxi_capture_free(&j->out);
 	oxi_capture_free(&j->err);
 	oxi_buffer_free(&j->tag);
+	oxi_buffer_free(&j->name);
+	oxi_buffer_free(&j->words);
 	oxi_buffer_free(&j->product.value);
 	oxi_buffer_free(&j->product.body);
 	oxi_buffer_free(&j->product.url);
@@ -49,7 +51,7 @@ void oxi_job_again(struct oxi_job *j)
 	oxi_capture_free(&j->out);
 	oxi_capture_free(&j->err);
 	j->received[0] = j->received[1] = 0;
-	j->tag.len = j->product.value.len = j->product.body.len = j->product.url.len = 0;
+	j->words.len = j->tag.len = j->product.value.len = j->product.body.len = j->product.url.len = 0;
 	j->outcome = (struct oxi_outcome){ .status = OXI_INTERRUPTED };
 }
 

@@ -22,6 +22,10 @@ struct oxi_job {
 	uint64_t index;                 /* in its task, from 1 */
 	uint64_t seq;                   /* in the run, from 1 */
 	unsigned attempt;               /* from 1; 0: none was begun */
+	unsigned slot;                  /* that ran the last attempt, from 0 */
+	struct oxi_identity identity;   /* if the run leaves a record */
+	struct oxi_buffer name;         /* "thumb[3]", NUL behind it; empty: it has none */
+	struct oxi_buffer words;        /* of its command, NUL behind each */
 	struct oxi_capture out, err;
 	uint64_t received[2];           /* bytes of standard output and error, whether kept or passed on */
 	struct oxi_report ended;        /* of the last attempt */

@@ -38,6 +38,16 @@ static size_t too_deep(ox_bytes line)
 	return 0;
 }
 
+/* jansson takes a token that it has no memory for to be a wrong one. */
+static _Thread_local bool lacked;
+
+static void *allocate(size_t size)
+{
+	void *p = malloc(size);
+	lacked |= !p;
+	return p;
+}
+
 int oxi_jsonl_read(ox_bytes line, struct oxi_jsonl **ret, size_t *ret_at, struct oxi_buffer *why)
 {
 	*ret_at = too_deep(line);
@@ -46,9 +56,11 @@ int oxi_jsonl_read(ox_bytes line, struct oxi_jsonl **ret, size_t *ret_at, struct
 		return OX_EINVAL;
 	}
 	json_error_t error;
+	lacked = false;
+	json_set_alloc_funcs(allocate, free);
 	json_t *root = json_loadb(line.data, line.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (!root) {
-		if (json_error_code(&error) == json_error_out_of_memory)
+		if (lacked)
 			return OX_ENOMEM;
 		*ret_at = error.column > 0 ? (size_t)error.column : 1;
 		oxi_buffer_add_format(why, "%s", error.text);

@@ -245,15 +245,14 @@ static int take_from(struct oxi_plan *p, struct oxi_task *t, struct oxi_job **re
 
 int oxi_plan_next(struct oxi_plan *p, enum oxi_lane lane, struct oxi_job **ret)
 {
-	enum oxi_status status;
 	while (p->ready[lane].n) {
 		int r = take_from(p, pop(&p->ready[lane]), ret);
 		if (r == OXI_PLAN_LATER)
 			continue;
-		if (r != OXI_PLAN_JOB || !p->known || !p->known(p->arg, *ret, &status))
+		int known = r == OXI_PLAN_JOB && p->known ? p->known(p->arg, *ret) : 0;
+		if (known == 0)
 			return r;
-		(*ret)->outcome.status = status;
-		r = oxi_plan_settle(p, *ret);
+		r = known < 0 ? known : oxi_plan_settle(p, *ret);
 		oxi_job_free(*ret);
 		if (r < 0)
 			return r;

@@ -34,8 +34,8 @@ struct oxi_plan {
 	int (*read)(void *arg, struct oxi_plan *p);
 	void *read_arg;
 
-	/* Was this job done by an earlier session of the run? Then it is not given again. NULL: there was none. */
-	bool (*known)(void *arg, struct oxi_job *j, enum oxi_status *ret);
+	/* 1: an earlier session of the run has done this job, whose outcome is set: it is not given again. 0; OX_ENOMEM. May be NULL. */
+	int (*known)(void *arg, struct oxi_job *j);
 	void *arg;
 };
 

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/state/state.h"
+
 #define LINE_MAX_HELD OX_MIB(1)         /* a longer line is shown in pieces */
 #define PIECE         OX_KIB(32)
 
@@ -115,6 +117,8 @@ static int show(struct oxi_printer *p, struct oxi_job *j)
 	int r = 0;
 	for (int which = 0; which < 2 && r >= 0 && !p->shown; which++)
 		r = show_capture(p, j, which);
+	if (r >= 0 && p->state && j->attempt)
+		r = oxi_state_shown(p->state, j->seq);
 	oxi_job_free(j);
 	void *place;
 	ox_queue_try_get(p->window, &place);

@@ -18,6 +18,7 @@ struct oxi_printer {
 	bool shown;                     /* line by line: there is nothing left to show at the end */
 	bool tag, colour[2];            /* before each line; of standard output and error */
 	size_t window_len;
+	struct oxi_state *state;        /* is told what was shown; NULL: nobody is */
 	struct oxi_sink sink[2];
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the runner share: batch.c makes it, feed.c gives jobs to slots, slot.c and program.c run them, drain.c reads them, stop.c ends them. */
+/* What the parts of the runner share: batch.c makes it, feed.c gives jobs to slots, slot.c and program.c run them, settle.c writes them down, drain.c reads them, stop.c ends them. */
 #ifndef OXBOW_CLI_RUNNER_H
 #define OXBOW_CLI_RUNNER_H
 
@@ -48,6 +48,8 @@ struct batch {
 	int events;                     /* descriptor; -1: none */
 
 	/* jobs on their way */
+	ox_queue *ended;                /* of struct oxi_job: to be written down; NULL: slots do that themselves */
+	unsigned settlers_left;
 	ox_queue *retries;              /* of struct oxi_job: to be started again, the earliest due first */
 	ox_event *retry_sooner;         /* one is due before the one that is waited for */
 	uint64_t fed, finished;         /* finished: for good, whatever the outcome */
@@ -135,6 +137,11 @@ struct slot *oxi_slot_first(struct batch *b);  /* of all lanes' slots, one after
 struct slot *oxi_slot_next(struct slot *s);     /* NULL: it was the last */
 bool oxi_slot_open(struct lane *l);             /* one more; false: there can be no more, or no memory */
 void oxi_slots_free(struct lane *l);
+
+/* settle.c */
+OX_YIELDS int oxi_job_ended(struct batch *b, struct oxi_job *j);       /* takes j over, which has its outcome */
+OX_YIELDS int oxi_settle_run(void *batch);      /* a coroutine's function, of a run that leaves a record */
+void oxi_slots_ended(struct batch *b);          /* nothing will come any more */
 
 /* How jobs are carried out. Each returns 0, and the job has its outcome; or what was said. */
 OX_YIELDS int oxi_program_run(struct slot *s, size_t n);        /* program.c: n words */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/batch/resources.h"
 #include "cli/options.h"
 #include "cli/say.h"
 
@@ -99,6 +100,28 @@ static int take_jobs(const char *value, struct oxi_batch_options *o)
 	return r == 0 && o->child.pin ? take_pin(o) : r;
 }
 
+static int take_need(const char *value, struct oxi_batch_options *o)
+{
+	struct oxi_needs needs = { 0 };
+	struct oxi_buffer why = { 0 };
+	int r = oxi_needs_add_text(&needs, NULL, value, &why);  /* which pools there are is known later */
+	oxi_needs_free(&needs);
+	oxi_buffer_free(&why);
+	if (r == 0)
+		o->need = value;
+	return r;
+}
+
+static int take_pool(const char *value, struct oxi_batch_options *o)
+{
+	const char **pool = realloc(o->pool, (o->pools + 1) * sizeof(*pool));
+	if (!pool)
+		return OX_ENOMEM;
+	o->pool = pool;
+	pool[o->pools++] = value;
+	return strcspn(value, "=:") < strlen(value) ? 0 : OX_EINVAL;
+}
+
 static int take_text(const char *value, const char **ret)
 {
 	*ret = value;
@@ -109,6 +132,21 @@ static int take_flag(bool *ret)
 {
 	*ret = true;
 	return 0;
+}
+
+static int take_resume(enum oxi_resume how, struct oxi_durable_options *o)
+{
+	o->resume = how;
+	return 0;
+}
+
+static int take_durable(const char *value, struct oxi_durable_options *o)
+{
+	static const char *const names[] = { "group", "job", "off" };
+	int i = one_of(value, names, 3);
+	if (i >= 0)
+		o->durable = (enum oxi_durable)i;
+	return i;
 }
 
 static int take_how(int id, const char *value, struct oxi_batch_options *o)
@@ -136,6 +174,8 @@ static int take_how(int id, const char *value, struct oxi_batch_options *o)
 	case OXI_SET_UMASK: return oxi_child_umask_parse(value, &o->child);
 	case OXI_SET_IONICE: return oxi_child_ionice_parse(value, &o->child);
 	case OXI_SET_PIN: return take_pin(o);
+	case OXI_SET_NEED: return take_need(value, o);
+	case OXI_SET_POOL: return take_pool(value, o);
 	default: return 1;
 	}
 }
@@ -154,6 +194,12 @@ static int take_output(int id, const char *value, struct oxi_batch_options *o)
 	case OXI_SET_EVENTS: return take_text(value, &o->events);
 	case OXI_SET_CWD: return take_text(value, &o->cwd);
 	case OXI_SET_STDIN: return take_stdin(value, o);
+	case OXI_SET_RUN: return take_text(value, &o->state.dir);
+	case OXI_SET_RESUME: return take_resume(OXI_RESUME, &o->state);
+	case OXI_SET_RESUME_FAILED: return take_resume(OXI_RESUME_FAILED, &o->state);
+	case OXI_SET_RETRY_FAILED: return take_resume(OXI_RETRY_FAILED, &o->state);
+	case OXI_SET_EPHEMERAL: return take_flag(&o->state.ephemeral);
+	case OXI_SET_DURABLE: return take_durable(value, &o->state);
 	case OXI_SET_DRY_RUN: return take_flag(&o->dry_run);
 	case OXI_SET_BAR: return take_flag(&o->bar);
 	case OXI_SET_ETA: return take_flag(&o->eta);
@@ -172,6 +218,7 @@ static const char *expected(int id)
 	case OXI_SET_TIMEOUT: return "give a time, 30s for instance, or a percentage of the median";
 	case OXI_SET_TERM_SEQ: return "give signals with milliseconds between them, as in TERM,200,KILL,25";
 	case OXI_SET_HALT: return "give never, or now or soon with fail, success or done, as in soon,fail=3 or now,done=5%";
+	case OXI_SET_DURABLE: return "give group, job or off";
 	case OXI_SET_EXIT: return "give any, count or job";
 	case OXI_SET_COLOR: return "give auto, always or never";
 	case OXI_SET_DELAY: case OXI_SET_DEADLINE: return "give a time, 30s for instance";
@@ -182,6 +229,8 @@ static const char *expected(int id)
 	case OXI_SET_NICE: return "give a number from -39 to 39";
 	case OXI_SET_LIMIT: return "give limits as in as=2G,nofile=512 (as core cpu data fsize memlock nofile nproc rss stack)";
 	case OXI_SET_ENV: return "give NAME=VALUE";
+	case OXI_SET_NEED: return "give a list as in cpu=2,mem=1G,gpu=1";
+	case OXI_SET_POOL: return "give NAME=TOKEN,TOKEN... or NAME:NUMBER, as in gpu=0,1 or db:4";
 	case OXI_SET_UMASK: return "give an octal number, 027 for instance";
 	case OXI_SET_IONICE: return "give idle, or best-effort or realtime and a level from 0 to 7, as in best-effort:7";
 	case OXI_SET_RETRIES: return "give a number from 0";
@@ -229,5 +278,6 @@ int oxi_settings_check(const struct oxi_batch_options *o)
 void oxi_settings_free(struct oxi_batch_options *o)
 {
 	free(o->child.env);
+	free(o->pool);
 	free((char *)o->results);
 }

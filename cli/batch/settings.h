@@ -11,7 +11,8 @@ enum oxi_setting {
 	OXI_SET_LB = OXI_MORE, OXI_SET_TAG, OXI_SET_RESULTS, OXI_SET_QUIET, OXI_SET_COLOR, OXI_SET_BACKOFF, OXI_SET_RETRY_ON,
 	OXI_SET_DEADLINE, OXI_SET_TERM_SEQ, OXI_SET_EXIT, OXI_SET_EVENTS, OXI_SET_DELAY, OXI_SET_RATE, OXI_SET_LOAD, OXI_SET_MEMFREE, OXI_SET_PSI,
 	OXI_SET_NICE, OXI_SET_LIMIT, OXI_SET_ENV, OXI_SET_CLEAN_ENV, OXI_SET_CWD, OXI_SET_STDIN, OXI_SET_ETA,
-	OXI_SET_UMASK, OXI_SET_IONICE, OXI_SET_PIN, OXI_SET_GNU_ENV,
+	OXI_SET_RUN, OXI_SET_RESUME, OXI_SET_RESUME_FAILED, OXI_SET_RETRY_FAILED, OXI_SET_EPHEMERAL, OXI_SET_DURABLE,
+	OXI_SET_UMASK, OXI_SET_IONICE, OXI_SET_PIN, OXI_SET_GNU_ENV, OXI_SET_NEED, OXI_SET_POOL,
 };
 
 /* The rows, one after the other, for a table. */
@@ -48,6 +49,12 @@ enum oxi_setting {
 	{ OXI_SET_UMASK, "umask", "MODE", "run jobs with that file mode creation mask, 027 say" }, \
 	{ OXI_SET_CWD, "cwd", "DIR", "run each job in DIR, which may have places" }, \
 	{ OXI_SET_STDIN, "stdin", "FILE", "jobs read FILE, which may have places; =TEXT: text; none (default)" }, \
+	{ OXI_SET_RUN, "run", "DIR", "record the run in DIR, so that it can be resumed and looked at" }, \
+	{ OXI_SET_RESUME, "resume", NULL, "go on with the run in DIR, or in the job log: what has ended is not run again" }, \
+	{ OXI_SET_RESUME_FAILED, "resume-failed", NULL, "the same, but what failed is run again" }, \
+	{ OXI_SET_RETRY_FAILED, "retry-failed", NULL, "run again what failed, and nothing else" }, \
+	{ OXI_SET_EPHEMERAL, "ephemeral", NULL, "leave no record, also where that is the default" }, \
+	{ OXI_SET_DURABLE, "durable", "HOW", "when a job counts as recorded: group (default), job by job, or off" }, \
 	{ OXI_SET_DRY_RUN, "dry-run", NULL, "print the command lines instead of running them" }, \
 	{ OXI_SET_BAR, "bar", NULL, "show a progress bar, on a terminal" }, \
 	{ OXI_SET_ETA, "eta", NULL, "show how far the run is, on a terminal" }, \

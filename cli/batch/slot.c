@@ -228,56 +228,6 @@ static void leave_gate(struct lane *l)
 	ox_event_set(l->room);
 }
 
-/* ---- what becomes of a job ---- */
-
-static void learn_mean(struct batch *b, ox_time wall)
-{
-	uint64_t n = b->ledger.tally.done;
-	b->mean += (wall - b->mean) / (ox_time)(n < 1 ? 1 : n < 32 ? n : 32);
-}
-
-/* Written down, looked at for a halt, and shown. Takes j over. */
-static int settle(struct slot *s, struct oxi_job *j)
-{
-	struct batch *b = s->b;
-	struct oxi_buffer words = oxi_slot_command(s);
-	int r = oxi_ledger_commit(&b->ledger, j, s->index, &words);
-	if (r < 0)
-		oxi_run_fail(b, OXI_EXIT_OUTPUT, b->ledger.failed ? b->ledger.failed : "job", r);
-	if (r >= 0) {
-		learn_mean(b, j->wall);
-		r = oxi_halt_check(b, j);
-	}
-	int e = oxi_job_settled(b, j);
-	r = r < 0 ? r : e;
-	if (r >= 0)
-		r = ox_queue_put(b->printer.done, j);
-	if (r < 0)
-		oxi_job_free(j);
-	return r;
-}
-
-static int try_again(struct slot *s, struct oxi_job *j)
-{
-	struct batch *b = s->b;
-	ox_time wait = oxi_backoff_wait(j->task->retry->backoff, j->attempt, oxi_run_random(b));
-	int r = oxi_events_finish(&b->ledger.events, j);
-	if (r >= 0)
-		r = oxi_events_retry(&b->ledger.events, j, wait);
-	if (r < 0) {
-		oxi_job_free(j);
-		return oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot write the events", r);
-	}
-	oxi_job_again(j);
-	j->due = oxi_run_now(b) + wait;
-	if (ox_queue_try_put(b->retries, j) < 0) {
-		oxi_job_free(j);                /* shut meanwhile */
-		return 0;
-	}
-	ox_event_set(b->retry_sooner);
-	return 0;
-}
-
 static int run_job(struct slot *s, struct oxi_job *j)
 {
 	struct batch *b = s->b;
@@ -288,6 +238,7 @@ static int run_job(struct slot *s, struct oxi_job *j)
 	}
 	if (r >= 0) {
 		s->job = j;
+		j->slot = s->index;
 		r = run_attempt(s);
 		s->live = false;
 		s->job = NULL;
@@ -297,9 +248,9 @@ static int run_job(struct slot *s, struct oxi_job *j)
 		oxi_job_free(j);
 		return r;
 	}
-	if (b->stage == RUNNING && oxi_retry_wanted(j->task->retry, j->attempt, j->outcome))
-		return try_again(s, j);
-	return settle(s, j);
+	struct oxi_buffer words = oxi_slot_command(s);
+	oxi_buffer_add(&j->words, words.data, words.len);
+	return oxi_job_ended(b, j);
 }
 
 int oxi_slot_run(void *arg)
@@ -311,7 +262,7 @@ int oxi_slot_run(void *arg)
 	while ((r = ox_queue_get(s->lane->jobs, &job)) == 0 && (r = run_job(s, job)) >= 0)
 		;
 	if (--b->slots_left == 0)
-		ox_queue_shut(b->printer.done, NULL);
+		oxi_slots_ended(b);
 	return r == OX_ECLOSED ? 0 : r;
 }
 

@@ -6,6 +6,7 @@
 #include <oxbow/job.h>
 
 #include "cli/batch/child.h"
+#include "cli/batch/identity.h"
 #include "cli/batch/input.h"
 #include "cli/batch/jobfile.h"
 #include "cli/batch/retry.h"
@@ -24,6 +25,7 @@ struct oxi_edge {
 
 struct oxi_task {
 	const char *name;               /* of the entry in the job file; NULL: it has none */
+	struct oxi_identity identity;   /* of what it says, for those of its jobs */
 	enum oxi_kind kind;
 	int priority;                   /* the highest goes first */
 
@@ -39,6 +41,7 @@ struct oxi_task {
 	const ox_job *job;              /* of a call */
 	bool reads_file;                /* a call's argument is the name of a file, and it gets what is in it */
 	size_t max;                     /* bytes of a page; 0: as the library has it */
+	bool gathered;                  /* what its jobs have given is read as one list */
 	bool body;                      /* somebody wants what its jobs have written, or fetched, as a file */
 
 	const struct oxi_retry *retry;

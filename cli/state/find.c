@@ -8,7 +8,7 @@
 
 #include "cli/state/parts.h"
 
-int oxi_state_done(struct oxi_state *s, const struct oxi_key *key, enum oxi_status *ret)
+int oxi_state_done(struct oxi_state *s, const struct oxi_identity *key, enum oxi_status *ret)
 {
 	uint64_t value = oxi_keys_get(&s->keys, key->byte);
 	enum oxi_status status = (enum oxi_status)(value & 7);
@@ -120,7 +120,7 @@ static int select_row(struct oxi_state *s, uint64_t id, struct oxi_found *ret)
 	return r;
 }
 
-int oxi_state_find(struct oxi_state *s, const struct oxi_key *key, struct oxi_found *ret)
+int oxi_state_find(struct oxi_state *s, const struct oxi_identity *key, struct oxi_found *ret)
 {
 	uint64_t value = oxi_keys_get(&s->keys, key->byte);
 	return value ? select_row(s, value >> 3, ret) : 0;

@@ -47,7 +47,7 @@ int oxi_state_shown(struct oxi_state *s, uint64_t seq)
 	return -ENOTSUP;
 }
 
-int oxi_state_done(struct oxi_state *s, const struct oxi_key *key, enum oxi_status *ret)
+int oxi_state_done(struct oxi_state *s, const struct oxi_identity *key, enum oxi_status *ret)
 {
 	(void)s, (void)key, (void)ret;
 	return -ENOTSUP;
@@ -65,7 +65,7 @@ int64_t oxi_state_occurrence(struct oxi_state *s, uint64_t hash)
 	return -ENOTSUP;
 }
 
-int oxi_state_find(struct oxi_state *s, const struct oxi_key *key, struct oxi_found *ret)
+int oxi_state_find(struct oxi_state *s, const struct oxi_identity *key, struct oxi_found *ret)
 {
 	(void)s, (void)key, (void)ret;
 	return -ENOTSUP;

@@ -160,7 +160,7 @@ static int take_keys(struct oxi_keys *k, const ox_sqlite_result *res)
 	enum { VALUE, KEY };
 	for (size_t i = 0; i < ox_sqlite_rows(res); i++) {
 		ox_bytes key = ox_sqlite_value(res, i, KEY);
-		if (key.len != sizeof(struct oxi_key))
+		if (key.len != sizeof(struct oxi_identity))
 			return OX_EPROTO;
 		oxi_keys_expect(k, key.data);
 	}

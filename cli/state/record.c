@@ -113,9 +113,28 @@ static int write_task(ox_sqlite *db, void *arg)
 	return r;
 }
 
+struct tasks {
+	const struct oxi_state_task *t;
+	size_t n;
+};
+
+static int write_tasks(ox_sqlite *db, void *arg)
+{
+	const struct tasks *all = arg;
+	int r = 0;
+	for (size_t i = 0; i < all->n && r == 0; i++)
+		r = write_task(db, (void *)&all->t[i]);
+	return r;
+}
+
+int oxi_state_tasks(struct oxi_state *s, const struct oxi_state_task *t, size_t n)
+{
+	return locked(s, write_tasks, &(struct tasks){ t, n });
+}
+
 int oxi_state_task(struct oxi_state *s, const struct oxi_state_task *t)
 {
-	return locked(s, write_task, (void *)t);
+	return oxi_state_tasks(s, t, 1);
 }
 
 struct end {

@@ -15,15 +15,11 @@
 #define OXBOW_CLI_STATE_H
 
 #include "cli/batch/capture.h"
+#include "cli/batch/identity.h"
 #include "cli/batch/outcome.h"
 #include "cli/state/found.h"
 
 struct oxi_state;
-
-/* Identity of a job: what it is, and which of its equals. */
-struct oxi_key {
-	unsigned char byte[16];
-};
 
 /* When a record counts as written. */
 enum oxi_durable {
@@ -42,7 +38,7 @@ struct oxi_run_info {
 
 /* The end of a job, or of an attempt of it. All is borrowed. */
 struct oxi_record {
-	struct oxi_key key;
+	struct oxi_identity key;
 	uint64_t seq;                   /* from 1, below 2^40 */
 	uint32_t task;
 	const char *name;               /* "thumb[3]"; NULL: none */
@@ -60,6 +56,8 @@ struct oxi_record {
 	const char *why;                /* of one that was skipped: which dependency; NULL */
 };
 
+#define OXI_EDGE_FOREACH 3
+
 /* A task of a job file: several jobs, or one. */
 struct oxi_state_task {
 	uint32_t n;
@@ -67,7 +65,7 @@ struct oxi_state_task {
 	int kind;                       /* enum oxi_kind */
 	const struct oxi_state_edge {
 		uint32_t from;          /* n of the task that it comes after */
-		int when;               /* enum oxi_condition */
+		int when;               /* enum oxi_condition; OXI_EDGE_FOREACH: each job of it makes one */
 	} *edge;
 	size_t edges;
 	uint64_t jobs;                  /* 0: unknown yet. It may be told again when it is known */
@@ -95,6 +93,7 @@ int oxi_state_commit_run(void *state);
  * OX_ENOMEM. oxi_state_error() says it in words.
  */
 OX_YIELDS int oxi_state_task(struct oxi_state *s, const struct oxi_state_task *t);
+OX_YIELDS int oxi_state_tasks(struct oxi_state *s, const struct oxi_state_task *t, size_t n);   /* several at once */
 
 /* An attempt that is followed by another one: written with the next group, not waited for. Its output is not kept. */
 int oxi_state_attempt(struct oxi_state *s, const struct oxi_record *r);
@@ -106,7 +105,7 @@ OX_YIELDS int oxi_state_record(struct oxi_state *s, const struct oxi_record *r);
 int oxi_state_shown(struct oxi_state *s, uint64_t seq);
 
 /* 1: an earlier session of this run recorded the job's end, interruptions aside. 0: it did not. */
-int oxi_state_done(struct oxi_state *s, const struct oxi_key *key, enum oxi_status *ret);
+int oxi_state_done(struct oxi_state *s, const struct oxi_identity *key, enum oxi_status *ret);
 
 /* How many jobs an earlier session has recorded. */
 uint64_t oxi_state_done_count(const struct oxi_state *s);
@@ -115,7 +114,7 @@ uint64_t oxi_state_done_count(const struct oxi_state *s);
 int64_t oxi_state_occurrence(struct oxi_state *s, uint64_t hash);
 
 /* What an earlier session recorded. Returns: 1: oxi_found_free() what is found; 0: nothing. */
-OX_YIELDS int oxi_state_find(struct oxi_state *s, const struct oxi_key *key, struct oxi_found *ret);
+OX_YIELDS int oxi_state_find(struct oxi_state *s, const struct oxi_identity *key, struct oxi_found *ret);
 
 /*
  * Gives fn each job of earlier sessions that was recorded and never shown, in the order of their records. One for which fn

@@ -70,7 +70,7 @@ pids="$pids $flat"
 under_way() {
 	[ "$(cat "$work/ran" 2>/dev/null | wc -l)" -gt 200 ]
 }
-until_ 20 under_way || fail 'a million lines: 200 jobs'
+until_ 60 under_way || fail 'a million lines: 200 jobs'
 rss=$(awk '/VmRSS/ { print $2 }' /proc/$flat/status)
 holds "a million lines are not held ($rss KiB)" test "${rss:-99999999}" -lt 32768
 kill -TERM $flat

@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -429,6 +431,16 @@ struct traits {
 	pid_t pid;
 };
 
+/* Waits until so many jobs have come here: what two that met say of themselves was true at one time. */
+static atomic_int *present;
+
+static void meet(int expected)
+{
+	atomic_fetch_add(present, 1);
+	for (int i = 0; atomic_load(present) < expected && i < 20000; i++)
+		usleep(1000);
+}
+
 static int show_traits(const void *in, size_t len, ox_reply *out)
 {
 	struct traits t = { .nice = getpriority(PRIO_PROCESS, 0), .pid = getpid() };
@@ -439,7 +451,7 @@ static int show_traits(const void *in, size_t len, ox_reply *out)
 	getrlimit(RLIMIT_FSIZE, &t.file_size);
 	sched_getaffinity(0, sizeof t.cpus, &t.cpus);
 	if (len > 0)
-		usleep(*(const useconds_t *)in);
+		meet(*(const int *)in);
 	return ox_reply_write(out, &t, sizeof t);
 }
 static OX_JOB(traits_job, show_traits);
@@ -515,7 +527,6 @@ END_TEST
 
 static int look_at_cpus(void *arg)
 {
-	useconds_t pause = 20000;
 	cpu_set_t may;
 	ox_future *fs[2];
 	(void)arg;
@@ -526,8 +537,8 @@ static int look_at_cpus(void *arg)
 	for (int turn = 0; turn < 4; turn++) {          /* also when workers have been replaced */
 		while (stats_of(pool).workers < 2)
 			ox_sleep(OX_MS(1));
-		for (int i = 0; i < 2; i++)
-			fs[i] = ox_submit(g, pool, &traits_job, &pause, sizeof pause);
+		for (int i = 0, both = 2 * turn + 2; i < 2; i++)
+			fs[i] = ox_submit(g, pool, &traits_job, &both, sizeof both);
 		struct traits a = traits_of(fs[0]), b = traits_of(fs[1]);
 		EXPECT_EQ(CPU_COUNT(&a.cpus), 1);
 		EXPECT_EQ(CPU_COUNT(&b.cpus), 1);
@@ -540,6 +551,8 @@ static int look_at_cpus(void *arg)
 
 START_TEST(pinned_workers_share_no_cpu_also_when_they_are_replaced)
 {
+	present = mmap(NULL, sizeof *present, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(present, MAP_FAILED);
 	with_pool(look_at_cpus, POOL_OPTIONS(.jobs = OX_JOBS(&traits_job), .workers = 2, .pin = true, .max_jobs = 2));
 }
 END_TEST
