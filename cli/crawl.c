@@ -13,7 +13,7 @@ enum {
 	OPT_CRUNCH, OPT_CRUNCH_TIMEOUT, OPT_TOP, OPT_QUIET, OPT_BAR, OPT_CACERT, OPT_INSECURE, OPT_MAX_PAGES_HOST,
 	OPT_MAX_BYTES, OPT_MAX_BYTES_HOST, OPT_MAX_TIME, OPT_MAX_QUERIES, OPT_DELAY, OPT_PER_HOST, OPT_ROBOTS, OPT_RETRIES,
 	OPT_RETRY_DELAY, OPT_CONNECT_TIMEOUT, OPT_CONTACT, OPT_USER_AGENT, OPT_HEADER, OPT_PROXY, OPT_COOKIES, OPT_RUN,
-	OPT_RESUME, OPT_HOST_REPORT, OPT_SITEMAPS, OPT_INCLUDE, OPT_EXCLUDE,
+	OPT_RESUME, OPT_HOST_REPORT, OPT_SITEMAPS, OPT_INCLUDE, OPT_EXCLUDE, OPT_CRUNCH_MEMORY, OPT_EXPLAIN,
 };
 
 static const struct oxi_option OPTIONS[] = {
@@ -45,11 +45,13 @@ static const struct oxi_option OPTIONS[] = {
 	{ OPT_TIMEOUT, "timeout", "TIME", "give a request that long (default: 60s)" },
 	{ OPT_CONNECT_TIMEOUT, "connect-timeout", "TIME", "give connecting that long (default: 10s)" },
 	{ OPT_MAX_BODY, "max-body", "SIZE", "give up on larger bodies (default: 8MiB)" },
-	{ OPT_CRUNCH, "crunch", "FN", "run words, digest, or PLUGIN.so:FUNCTION over each page" },
+	{ OPT_CRUNCH, "crunch", "FN", "run words, digest, links, title, or PLUGIN.so:FUNCTION over each page" },
 	{ OPT_CRUNCH_TIMEOUT, "crunch-timeout", "TIME", "kill a crunch that takes longer (default: 10s)" },
+	{ OPT_CRUNCH_MEMORY, "crunch-memory", "SIZE", "kill a worker that grows larger (default: 1GiB)" },
 	{ 'o', "out", "FILE", "write the results to FILE (default: standard output)" },
 	{ OPT_RUN, "run", "DIR", "keep the state of the crawl, and its results, in DIR" },
 	{ OPT_RESUME, "resume", NULL, "go on with the crawl in DIR" },
+	{ OPT_EXPLAIN, "explain", NULL, "fetch the URL alone, and say what would be done with it and its links" },
 	{ OPT_HOST_REPORT, "host-report", "FILE", "write a line of JSON about each host to FILE" },
 	{ OPT_TOP, "top", "N", "show the N most frequent words in the summary (default: 10)" },
 	{ OPT_QUIET, "quiet", NULL, "no progress line and no summary" },
@@ -212,6 +214,10 @@ static int take(struct oxi_crawl_options *o, int id, const char *value)
 		r = take_count("top", value, 1000000, &n);
 		o->top = n;
 		return r;
+	case OPT_CRUNCH_MEMORY:
+		r = oxi_value_size(value, &o->crunch_memory);
+		return r < 0 || o->crunch_memory < OX_MIB(64) ? bad_value("crunch-memory", value, "a size from 64MiB") : 0;
+	case OPT_EXPLAIN: o->explain = true; return 0;
 	case OPT_CRUNCH: o->crunch = value; return 0;
 	case OPT_CACERT: o->ca_file = value; return 0;
 	case OPT_CONTACT: o->contact = value; return 0;
@@ -236,7 +242,7 @@ static int run(int argc, char **argv)
 		.depth = UINT64_MAX, .max_pages = UINT64_MAX, .connections = 16, .timeout = OX_SEC(60),
 		.max_pages_host = UINT64_MAX, .max_bytes = UINT64_MAX, .max_bytes_host = UINT64_MAX, .max_queries = 1000,
 		.max_time = OX_NEVER, .delay = OX_SEC(1), .per_host = 1, .retries = 2, .retry_delay = OX_SEC(1),
-		.connect_timeout = OX_SEC(10), .crunch_timeout = OX_SEC(10), .max_body = OX_MIB(8), .top = 10,
+		.connect_timeout = OX_SEC(10), .crunch_timeout = OX_SEC(10), .crunch_memory = OX_GIB(1), .max_body = OX_MIB(8), .top = 10,
 	};
 	const char *value;
 	int id;
@@ -254,6 +260,10 @@ static int run(int argc, char **argv)
 	}
 	if (o.run && o.out && strcmp(o.out, "-") == 0) {
 		oxi_say("crawl", "--run: what comes after a crash must know what was written before: give --out a file");
+		return OXI_EXIT_USAGE;
+	}
+	if (o.explain && (o.run || o.sitemaps)) {
+		oxi_say("crawl", "--explain looks at URLs alone: leave out --run and --sitemaps");
 		return OXI_EXIT_USAGE;
 	}
 	if (o.n == 0 && !o.resume) {

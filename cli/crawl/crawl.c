@@ -311,7 +311,7 @@ static int open_workers(struct oxi_crawl *c)
 	oxi_page_setup(&c->crunch, o->crunch_timeout);
 	size_t bodies = 2 * (size_t)o->connections * (o->max_body + OX_MIB(1));
 	int r = ox_pool_open(OX_POOL_OPTIONS(.jobs = OX_JOBS(&oxi_page_job, &oxi_page_links_job), .workers = o->workers,
-	                                     .worker_init = init_worker, .name = "crawl",
+	                                     .worker_init = init_worker, .name = "crawl", .max_rss = o->crunch_memory,
 	                                     .arena_bytes = bodies > OX_GIB(4) ? bodies : 0), &c->pool);
 	if (r < 0)
 		oxi_say("crawl", "cannot start the workers: %s", ox_strerror(r));
@@ -397,8 +397,25 @@ static int open_cookies(struct oxi_crawl *c)
 	return OXI_EXIT_OUTPUT;
 }
 
+static bool is_loopback(const char *host)
+{
+	return strncmp(host, "127.", 4) == 0 || strcmp(host, "[::1]") == 0 || strcmp(host, "localhost") == 0;
+}
+
+/* Who runs a server should be able to ask whoever crawls it. */
+static void ask_for_contact(const struct oxi_crawl *c)
+{
+	for (size_t i = 0; i < c->scope.n && !c->o->contact && !c->o->user_agent && !c->o->quiet; i++) {
+		if (is_loopback(c->scope.start[i].host))
+			continue;
+		oxi_say("crawl", "servers are not told whom to ask about this crawl: give --contact URL");
+		return;
+	}
+}
+
 static int run_locked(struct oxi_crawl *c, const struct oxi_url *starts)
 {
+	ask_for_contact(c);
 	int code = open_output(c);
 	if (code == 0)
 		code = open_cookies(c);

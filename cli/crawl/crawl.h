@@ -33,7 +33,7 @@ struct oxi_crawl_options {
 	uint64_t depth, max_pages, max_pages_host, max_bytes, max_bytes_host, max_queries;      /* UINT64_MAX: no limit */
 	unsigned workers;               /* 0: the pool's default */
 	unsigned connections, per_host;
-	bool fast, quiet, bar, insecure, resume, sitemaps;
+	bool fast, quiet, bar, insecure, resume, sitemaps, explain;
 	enum oxi_obey obey;
 	struct oxi_guard guard;
 	ox_time timeout, connect_timeout, crunch_timeout, delay, max_time, retry_delay;
@@ -92,6 +92,10 @@ OX_YIELDS int oxi_crawl_begin_next(struct oxi_crawl *c);
 /* Whether a URL of the item's host may be fetched; NONE: it may. *ret_unknown: robots.txt has to be fetched first. */
 enum oxi_error oxi_gate_check(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *url, bool *ret_unknown);
 
+/* The rules of a URL's host and scheme, as far as they are known; for --explain. */
+const struct oxi_gate *oxi_gate_of(const struct oxi_host *h, const struct oxi_url *url);
+ox_time oxi_gate_delay(const struct oxi_crawl *c, const struct oxi_host *h);
+
 /* Fetches the robots.txt for the URL's scheme. Returns: 0, however that ends; OX_ECANCELED, OX_ENOMEM. */
 OX_YIELDS int oxi_gate_ask(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *url);
 
@@ -131,15 +135,20 @@ OX_YIELDS int oxi_crawl_get(struct oxi_crawl *c, const struct oxi_url *url, size
 OX_YIELDS int oxi_crawl_crunch(struct oxi_crawl *c, ox_response *answer, const struct oxi_item *item,
                                struct oxi_record *record, struct oxi_change *change);
 
-/* What a URL is, before it is followed. */
-enum oxi_verdict { OXI_VERDICT_NEW, OXI_VERDICT_SCOPE, OXI_VERDICT_TRAP, OXI_VERDICT_BUDGET, OXI_VERDICT_KNOWN };
-
 /*
  * Takes a URL into the crawl, as an item of the change, if it is new and within all limits. via: NULL for a
  * start. Returns: 0; OX_ENOMEM.
  */
 int oxi_crawl_take(struct oxi_crawl *c, struct oxi_change *change, const struct oxi_url *url, unsigned depth,
                    struct oxi_origin *via, bool sitemap);
+
+/* ---- explain.c: what --explain says, as lines of JSON ---- */
+
+/* What decides about the item itself. */
+void oxi_explain_item(struct oxi_crawl *c, const struct oxi_item *item, struct oxi_buffer *out);
+
+/* What a link is taken for. Returns: 0; OX_ENOMEM. */
+int oxi_explain_link(struct oxi_crawl *c, const struct oxi_url *url, unsigned depth, struct oxi_buffer *out);
 
 /* ---- keeper.c: the store and the output ---- */
 

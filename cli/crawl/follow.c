@@ -44,8 +44,8 @@ static ox_blob *pack(struct oxi_crawl *c, const ox_response *answer, const struc
 
 /* ---- links ---- */
 
-/* What keeps a URL out, but for its being known. */
-static int judge(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *url)
+/* Whether a URL is to be taken, known ones apart: 1, 0, OX_ENOMEM. */
+static int may_take(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *url)
 {
 	enum oxi_trap trap = oxi_trap_of(url);
 	uint64_t queries = 0;
@@ -55,13 +55,13 @@ static int judge(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *
 		trap = OXI_TRAP_QUERIES;
 	if (trap != OXI_TRAP_NONE) {
 		h->traps[trap]++;
-		return OXI_VERDICT_TRAP;
+		return 0;
 	}
 	if (h->accepted >= c->o->max_pages_host) {
 		h->over_budget++;
-		return OXI_VERDICT_BUDGET;
+		return 0;
 	}
-	return OXI_VERDICT_NEW;
+	return 1;
 }
 
 static void append(struct oxi_change *change, struct oxi_item *item)
@@ -80,9 +80,9 @@ static int take_new(struct oxi_crawl *c, struct oxi_change *change, const struct
 	struct oxi_host *h = oxi_frontier_host(&c->frontier, url);
 	if (!h)
 		return OX_ENOMEM;
-	int verdict = via ? judge(c, h, url) : OXI_VERDICT_NEW;
-	if (verdict != OXI_VERDICT_NEW)
-		return verdict < 0 ? verdict : 0;
+	int r = via ? may_take(c, h, url) : 1;
+	if (r <= 0)
+		return r;
 	struct oxi_item *item = oxi_item_new(url->text, c->last_id + 1, depth, via);
 	if (!item)
 		return OX_ENOMEM;
@@ -129,7 +129,9 @@ static int take_links(struct oxi_crawl *c, const struct oxi_item *item, const st
 			continue;
 		int bad = oxi_url_resolve(has_base ? base.text : r->final.data, link.data, link.len, is_base ? &base : &url);
 		has_base |= is_base && !bad;
-		if (!bad && !is_base && (item->sitemap || r->depth < c->o->depth))
+		if (!bad && !is_base && c->o->explain)
+			n = oxi_explain_link(c, &url, depth, &change->links) < 0 ? OX_ENOMEM : 1;
+		else if (!bad && !is_base && (item->sitemap || r->depth < c->o->depth))
 			n = oxi_crawl_take(c, change, &url, depth, via, kind == OXI_LINK_SITEMAP) < 0 ? OX_ENOMEM : 1;
 	}
 	oxi_origin_unref(via);

@@ -16,7 +16,6 @@
  * delay is the greatest of --delay, Crawl-delay (up to 30 s, or one line could hold a crawl for ever) and twice
  * what the host takes to answer, so that a server in trouble is asked less. 429 and 503 freeze the whole host.
  */
-#include <curl/curl.h>
 #include <oxbow/http.h>
 #include <oxbow/run.h>
 #include <stdio.h>
@@ -33,9 +32,14 @@
 #define FREEZE_MAX      OX_SEC(3600)
 #define FREEZES_MAX     10              /* in a row, before they use up attempts */
 
-static struct oxi_gate *gate_of(struct oxi_host *h, const struct oxi_url *url)
+const struct oxi_gate *oxi_gate_of(const struct oxi_host *h, const struct oxi_url *url)
 {
 	return &h->gate[strncmp(url->text, "https:", 6) == 0];
+}
+
+static struct oxi_gate *gate_of(struct oxi_host *h, const struct oxi_url *url)
+{
+	return (struct oxi_gate *)oxi_gate_of(h, url);
 }
 
 enum oxi_error oxi_gate_check(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *url, bool *ret_unknown)
@@ -176,7 +180,7 @@ int oxi_gate_ask(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *
 
 /* ---- pace ---- */
 
-static ox_time delay_of(const struct oxi_crawl *c, const struct oxi_host *h)
+ox_time oxi_gate_delay(const struct oxi_crawl *c, const struct oxi_host *h)
 {
 	ox_time delay = c->o->delay;
 	if (c->o->fast)
@@ -197,7 +201,7 @@ static void not_before(struct oxi_host *h, ox_time at)
 void oxi_gate_begin(struct oxi_crawl *c, struct oxi_host *h)
 {
 	h->running++;
-	not_before(h, ox_now() + delay_of(c, h));
+	not_before(h, ox_now() + oxi_gate_delay(c, h));
 }
 
 /* The host has begun to answer by then, so it has seen the request: requests come to it no nearer to each other. */
@@ -206,9 +210,21 @@ void oxi_gate_end(struct oxi_crawl *c, struct oxi_host *h, const ox_http_times *
 	h->running--;
 	if (answer) {
 		h->response = h->response ? (3 * h->response + answer->first_byte) / 4 : answer->first_byte;
-		not_before(h, ox_now() - (answer->total - answer->first_byte) + delay_of(c, h));
+		not_before(h, ox_now() - (answer->total - answer->first_byte) + oxi_gate_delay(c, h));
 	}
 	oxi_frontier_update(&c->frontier, h);
+}
+
+/* A date in one of the three forms of RFC 9110 section 5.6.7. 0: none. */
+static time_t date_of(const char *value)
+{
+	static const char *const forms[] = { "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y" };
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct tm tm = { 0 };
+		if (strptime(value, forms[i], &tm))
+			return timegm(&tm);
+	}
+	return 0;
 }
 
 /* Seconds or a date (RFC 9110 section 10.2.3). 0: neither. */
@@ -218,7 +234,7 @@ static ox_time retry_after(const char *value)
 		unsigned long seconds = strtoul(value, NULL, 10);
 		return OX_SEC(seconds < 100000 ? (ox_time)seconds : 100000);
 	}
-	time_t at = curl_getdate(value, NULL), now = time(NULL);
+	time_t at = date_of(value), now = time(NULL);
 	return at > now ? OX_SEC(at - now < 100000 ? at - now : 100000) : 0;
 }
 

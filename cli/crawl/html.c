@@ -22,6 +22,7 @@
 
 struct parse {
 	const struct oxi_html_sink *sink;
+	bool in_title;
 	unsigned hidden;                /* depth of elements whose text nobody sees */
 };
 
@@ -142,6 +143,7 @@ static void start_element(void *arg, const xmlChar *name_, const xmlChar **attri
 	struct parse *p = arg;
 	const char *name = (const char *)name_;
 	p->hidden += IS_AMONG(name, HIDDEN);
+	p->in_title |= strcmp(name, "title") == 0;
 	break_line(p, name);
 	if (strcmp(name, "meta") == 0)
 		start_meta(p, attributes);
@@ -161,12 +163,15 @@ static void end_element(void *arg, const xmlChar *name_)
 	const char *name = (const char *)name_;
 	if (p->hidden && IS_AMONG(name, HIDDEN))
 		p->hidden--;
+	p->in_title &= strcmp(name, "title") != 0;
 	break_line(p, name);
 }
 
 static void characters(void *arg, const xmlChar *text, int len)
 {
 	struct parse *p = arg;
+	if (p->in_title && len > 0)
+		p->sink->title(p->sink->arg, (const char *)text, (size_t)len);
 	if (!p->hidden && len > 0)
 		p->sink->text(p->sink->arg, (const char *)text, (size_t)len);
 }

@@ -15,6 +15,7 @@ enum oxi_link {
 struct oxi_html_sink {
 	void (*link)(void *arg, enum oxi_link kind, const char *url, size_t len);
 	void (*text)(void *arg, const char *text, size_t len);
+	void (*title)(void *arg, const char *text, size_t len);        /* pieces of <title>; they are text too */
 	void (*robots)(void *arg, unsigned directives);         /* <meta name=robots>: directive.h */
 	void *arg;
 };

@@ -10,13 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/crawl/crawl.h"
 #include "cli/say.h"
+#include "cli/state/lock.h"
 
 #define BATCH_MAX 256
 
@@ -134,7 +134,6 @@ int oxi_keeper_run(void *arg)
 
 int oxi_keeper_lock(struct oxi_crawl *c)
 {
-	char path[4096];
 	c->lock = -1;
 	if (!c->o->run)
 		return 0;
@@ -142,16 +141,14 @@ int oxi_keeper_lock(struct oxi_crawl *c)
 		oxi_say("crawl", "%s: %s", c->o->run, strerror(errno));
 		return OXI_EXIT_OUTPUT;
 	}
-	if ((size_t)snprintf(path, sizeof(path), "%s/lock", c->o->run) >= sizeof(path)) {
-		oxi_say("crawl", "--run: the path is too long");
-		return OXI_EXIT_USAGE;
-	}
-	c->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-	if (c->lock >= 0 && flock(c->lock, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	bool busy = c->lock >= 0 && errno == EWOULDBLOCK;
-	oxi_say("crawl", "%s: %s", path, busy ? "another crawl uses this folder" : strerror(errno));
-	return busy ? OXI_EXIT_LOCKED : OXI_EXIT_OUTPUT;
+	struct oxi_buffer why = { 0 };
+	int r = oxi_lock_take(c->o->run, &c->lock, &why);
+	if (r == OX_EBUSY)
+		oxi_say("crawl", "%.*s", (int)why.len, why.len ? why.data : "");
+	else if (r < 0)
+		oxi_say("crawl", "%s: %s", c->o->run, ox_strerror(r));
+	oxi_buffer_free(&why);
+	return r == 0 ? 0 : r == OX_EBUSY ? OXI_EXIT_LOCKED : OXI_EXIT_OUTPUT;
 }
 
 static int add_start(void *arg, const char *text)

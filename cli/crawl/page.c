@@ -11,6 +11,7 @@
  */
 #include "cli/crawl/page.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -23,6 +24,7 @@
 #include "cli/crawl/words.h"
 
 #define LINK_BYTES_MAX OX_MIB(4)
+#define TITLE_MAX      OX_KIB(16)
 
 struct head {
 	uint64_t body_len;
@@ -79,7 +81,7 @@ void oxi_page_input_write(const struct oxi_page_input *in, void *to)
 static struct oxi_crunch chosen;        /* as it was when the workers were forked */
 
 struct parsed {
-	struct oxi_buffer links, text, utf8, link;
+	struct oxi_buffer links, text, title, utf8, link;
 	struct oxi_seen seen;
 	size_t n, links_max;
 	unsigned directives;
@@ -134,6 +136,13 @@ bool oxi_page_is_html(const char *type)
 	return false;
 }
 
+static void take_title(void *arg, const char *text, size_t len)
+{
+	struct parsed *p = arg;
+	if (p->title.len + len <= TITLE_MAX)
+		oxi_buffer_add(&p->title, text, len);
+}
+
 static void take_robots(void *arg, unsigned directives)
 {
 	struct parsed *p = arg;
@@ -146,17 +155,18 @@ static int parse(const ox_page *page, struct parsed *p)
 	oxi_charset_find(page->body.data, page->body.len, page->type, p->charset, &skip);
 	const char *data = (const char *)page->body.data + skip;
 	size_t len = page->body.len - skip;
-	struct oxi_html_sink sink = { take_link, take_text, take_robots, p };
+	struct oxi_html_sink sink = { take_link, take_text, take_title, take_robots, p };
 	int r = oxi_charset_decode(p->charset, data, len, &p->utf8);
 	if (r == 0)
 		r = oxi_html_parse(p->utf8.data, p->utf8.len, &sink);
 	oxi_buffer_add_char(&p->text, '\0');
-	return r < 0 ? r : p->links.failed || p->text.failed ? OX_ENOMEM : 0;
+	oxi_buffer_add_char(&p->title, '\0');
+	return r < 0 ? r : p->links.failed || p->text.failed || p->title.failed ? OX_ENOMEM : 0;
 }
 
 static int read_sitemap(const ox_page *page, struct parsed *p)
 {
-	struct oxi_html_sink sink = { take_link, take_text, take_robots, p };
+	struct oxi_html_sink sink = { take_link, take_text, take_title, take_robots, p };
 	int r = oxi_sitemap_read(page->body.data, page->body.len, &sink);
 	return p->links.failed ? OX_ENOMEM : r;
 }
@@ -175,11 +185,31 @@ static int reply_with(ox_reply *out, struct tail *t, const struct parsed *p, con
 	return r < 0 ? r : ox_reply_write(out, words->data, words->len);
 }
 
+/* The links as a plugin sees them. Returns how many; *ret is the caller's to free. */
+static size_t list_links(const struct parsed *p, ox_bytes **ret)
+{
+	ox_bytes *list = malloc((p->n + 1) * sizeof(*list)), left = { p->links.data, p->links.len }, link;
+	enum oxi_link kind;
+	size_t n = 0;
+	while (list && oxi_page_link_next(&left, &kind, &link) > 0) {
+		if (kind != OXI_LINK_BASE)
+			list[n++] = link;
+	}
+	*ret = list;
+	return n;
+}
+
 static void crunch_page(ox_page *page, const struct parsed *p, struct tail *t, struct oxi_buffer *value,
                         struct oxi_buffer *words)
 {
+	ox_bytes *links;
 	page->text = (ox_bytes){ p->text.data, p->text.len - 1 };
-	t->crunch = oxi_crunch_call(&chosen, page, value);
+	page->title = (ox_bytes){ p->title.data, p->title.len - 1 };
+	page->charset = p->charset;
+	page->links_n = list_links(p, &links);
+	page->links = links;
+	t->crunch = links ? oxi_crunch_call(&chosen, page, value) : OX_ENOMEM;
+	free(links);
 	if (t->crunch < 0)
 		value->len = 0;
 	else if (chosen.words)
@@ -197,10 +227,10 @@ static void look_at(const struct head *h, ox_page *page, struct parsed *p, bool 
 	bool html = oxi_page_is_html(page->type);
 	t->parse = html ? parse(page, p) : 0;
 	t->directives = h->directives | (h->obeys ? p->directives : 0);
-	if (t->directives & OXI_NOFOLLOW)
-		p->links.len = 0;
 	if (html && with_crunch && chosen.fn && t->parse == 0 && !(t->directives & OXI_NOINDEX))
 		crunch_page(page, p, t, value, words);
+	if (t->directives & OXI_NOFOLLOW)
+		p->links.len = 0;
 	memcpy(t->charset, p->charset, sizeof(t->charset));
 }
 
@@ -223,6 +253,7 @@ static int work(const void *in, ox_reply *out, bool with_crunch)
 	oxi_buffer_free(&p.links);
 	oxi_buffer_free(&p.link);
 	oxi_buffer_free(&p.text);
+	oxi_buffer_free(&p.title);
 	oxi_buffer_free(&p.utf8);
 	oxi_seen_free(&p.seen);
 	oxi_buffer_free(&value);

@@ -68,6 +68,7 @@ void oxi_change_free(struct oxi_change *c)
 		oxi_item_free(item);
 	}
 	oxi_buffer_free(&c->line);
+	oxi_buffer_free(&c->links);
 	oxi_buffer_free(&c->urls);
 	oxi_buffer_free(&c->hosts);
 	free(c);

@@ -18,6 +18,7 @@ struct oxi_change {
 	bool load;                      /* the host wants items: nothing else is in it then */
 	uint64_t done;                  /* the item that has its result; 0: none */
 	struct oxi_buffer line;         /* the result */
+	struct oxi_buffer links;        /* of --explain: lines about links, to follow the result */
 	struct oxi_buffer urls;         /* rows of oxi_change_add_url(), with a comma after each */
 	struct oxi_buffer hosts;        /* rows of new hosts, likewise */
 	struct oxi_item *first, *last;  /* new items, to go into the frontier once the change is on its way */

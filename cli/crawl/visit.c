@@ -71,7 +71,10 @@ static void count(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_reco
 static int give_result(struct oxi_crawl *c, struct oxi_item *item, const struct oxi_record *record, struct oxi_change *change)
 {
 	count(c, item->host, record);
+	if (c->o->explain)
+		oxi_explain_item(c, item, &change->line);
 	oxi_record_json(record, &change->line);
+	oxi_buffer_add(&change->line, change->links.data, change->links.len);
 	if (item->trail && item->trail->alias)
 		oxi_change_add_url(change, item->trail->alias, item->host, item->depth, item->id, OXI_URL_ALIAS, false,
 		                   item->trail->target);

@@ -224,6 +224,51 @@ is '--max-time' "$code" 4
 crawl --fast --contact https://a.test/bot "$url/p/1"
 has '--contact' "$(cat "$log")" '*user-agent=oxbow/*_(+https://a.test/bot)*'
 
+# ---- what would be done ----
+h=http://127.0.0.31:$port
+crawl --fast --explain "$h/links?x/page.html,x/,a/a/a/a" --depth 1
+has '--explain' "$(cat "$work/out")" "{\"explain\":\"$h/links?x/page.html,x/,a/a/a/a\",*\"robots_txt\":\"has rules\",\"rule\":null,*
+{\"url\":*
+{\"link\":\"$h/x/page.html\",\"verdict\":\"robots\"}
+{\"link\":\"$h/x/\",\"verdict\":\"follow\"}
+{\"link\":\"$h/a/a/a/a\",\"verdict\":\"repeated-segment\"}*"
+is '--explain fetches nothing else' "$(paths 127.0.0.31)" '/links?x/page.html,x/,a/a/a/a /robots.txt '
+crawl --fast --explain "$h/x/page.html"
+has '--explain names the rule' "$(cat "$work/out")" '*"rule":"Disallow: /x/page.html"*'
+exec 9>&-
+wait "$server"
+
+# ---- TLS ----
+# certificate NAME DAYS SUBJECT-ALT-NAME
+certificate() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$work/$1.key" -out "$work/$1.pem" -days "$2" \
+		-subj "/CN=$1" -addext "subjectAltName=$3" 2>/dev/null
+}
+certificate good 30 IP:127.0.0.1
+certificate other 30 DNS:other.test
+certificate old -1 IP:127.0.0.1
+hostile "$work/good.pem" "$work/good.key" "$work/other.pem" "$work/other.key" "$work/old.pem" "$work/old.key"
+good=$(sed -n 2p "$work/url") other=$(sed -n 3p "$work/url") old=$(sed -n 4p "$work/url")
+tls_error() {
+	sed -n 's/.*"error":\("[^"]*"\|null\),"reason":\("[^"]*"\|null\).*/\1 \2/p' "$work/out"
+}
+crawl --fast --robots off "$good/p/x"
+has 'case 10: self-signed' "$(tls_error)" '"tls-error" "*self?signed*"'
+is 'case 10: nothing was asked' "$(wc -l <"$log")" 0
+crawl --fast "$good/p/x"
+has 'case 2: TLS that fails is a robots.txt that cannot be had' "$(tls_error)" '"robots-unreachable" *'
+crawl --fast --robots off --cacert "$work/other.pem" "$other/p/x"
+has 'case 10: for another host' "$(tls_error)" '"tls-error" "*127.0.0.1*"'
+crawl --fast --robots off --cacert "$work/old.pem" "$old/p/x"
+has 'case 10: expired' "$(tls_error)" '"tls-error" "*expired*"'
+for options in "--cacert $work/good.pem" --insecure; do
+	# shellcheck disable=SC2086 # words
+	crawl --fast $options "$good/p/x"
+	is "case 10: $options opens it" "$(tls_error)" 'null null'
+done
+crawl --fast "$url/p/x"
+is 'case 10: plain HTTP is not concerned' "$(tls_error)" 'null null'
+
 exec 9>&-
 wait "$server"
 finish

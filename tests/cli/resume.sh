@@ -11,7 +11,7 @@ pids=$server
 exec 9>"$work/life"
 until_ 20 grep -q ready "$work/url" || { fail 'the server starts'; exit 1; }
 url=$(sed -n 1p "$work/url")
-pages=2000
+pages=3000
 site=$url/site/7/$pages/0
 
 # crawl DIR ARG...
@@ -52,7 +52,7 @@ for round in 1 2 3; do
 	crawl=$!
 	pids="$pids $crawl"
 	# As many requests as the round and the clock say: nobody knows what the keeper is doing then.
-	least=$((150 * round + $(date +%N | cut -c7-9 | sed 's/^0*//;s/^$/0/') % 300))
+	least=$((100 * round + $(date +%N | cut -c7-9 | sed "s/^0*//;s/^$/0/") % 200))
 	until_ 60 sh -c "[ \$(wc -l <'$log') -ge $least ]" || fail "case 15: round $round gets going"
 	kill -9 $crawl
 	wait $crawl 2>/dev/null
@@ -80,7 +80,7 @@ crawl=$!
 until_ 60 test -s "$work/stopped/pages.jsonl"
 crawl "$work/stopped" "$url/n/20"
 is 'two crawls of one folder' $code 75
-has 'the second one says why' "$err" '*another crawl uses this folder*'
+has 'the second one says why' "$err" '*stopped is locked by process*'
 kill -TERM $crawl
 wait $crawl
 is 'SIGTERM: exit' $? 143

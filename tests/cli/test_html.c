@@ -11,7 +11,7 @@
 #include "tests/support/support.h"
 
 struct found {
-	struct oxi_buffer links, text;  /* links separated by |; a base has ! before it, an unvouched link ~ */
+	struct oxi_buffer links, text, title;  /* links separated by |; a base has ! before it, an unvouched link ~ */
 	size_t n;
 	unsigned directives;
 };
@@ -35,6 +35,12 @@ static void take_text(void *arg, const char *text, size_t len)
 	}
 }
 
+static void take_title(void *arg, const char *text, size_t len)
+{
+	struct found *f = arg;
+	oxi_buffer_add(&f->title, text, len);
+}
+
 static void take_robots(void *arg, unsigned directives)
 {
 	struct found *f = arg;
@@ -44,7 +50,7 @@ static void take_robots(void *arg, unsigned directives)
 static int parse(const char *html, size_t len, struct found *f)
 {
 	*f = (struct found){ 0 };
-	struct oxi_html_sink sink = { take_link, take_text, take_robots, f };
+	struct oxi_html_sink sink = { take_link, take_text, take_title, take_robots, f };
 	/* A copy of its own, so that a sanitizer sees a read too far. */
 	char *copy = malloc(len ? len : 1);
 	memcpy(copy, html, len);
@@ -59,6 +65,7 @@ static void done(struct found *f)
 {
 	oxi_buffer_free(&f->links);
 	oxi_buffer_free(&f->text);
+	oxi_buffer_free(&f->title);
 }
 
 static void assert_links(const char *html, const char *expected)
@@ -121,6 +128,17 @@ END_TEST
 START_TEST(a_document_is_UTF_8_whatever_it_says)
 {
 	TEXT("<meta charset=windows-1251><p>\303\251</p>", "\303\251\n");
+}
+END_TEST
+
+START_TEST(the_title_is_told_apart_and_text_too)
+{
+	struct found f;
+	static const char html[] = "<title>a &amp; b</title><p>c</p>";
+	ck_assert_int_eq(parse(html, strlen(html), &f), 0);
+	oxi_buffer_add_char(&f.title, '\0');
+	ck_assert_str_eq(f.title.data, "a & b");
+	done(&f);
 }
 END_TEST
 
@@ -231,7 +249,7 @@ END_TEST
 static int read_sitemap(const char *text, size_t len, struct found *f)
 {
 	*f = (struct found){ 0 };
-	struct oxi_html_sink sink = { take_link, take_text, take_robots, f };
+	struct oxi_html_sink sink = { take_link, take_text, take_title, take_robots, f };
 	char *copy = malloc(len ? len : 1);
 	memcpy(copy, text, len);
 	int r = oxi_sitemap_read(copy, len, &sink);
@@ -346,6 +364,7 @@ int main(void)
 	tcase_add_test(c, refresh_gives_its_address);
 	tcase_add_test(c, text_leaves_out_scripts_and_keeps_words_apart);
 	tcase_add_test(c, a_document_is_UTF_8_whatever_it_says);
+	tcase_add_test(c, the_title_is_told_apart_and_text_too);
 	tcase_add_test(c, links_that_nobody_vouches_for_are_told_apart);
 	tcase_add_test(c, pages_say_what_robots_may_do);
 	tcase_add_test(c, headers_say_it_too_and_may_mean_one_robot);
