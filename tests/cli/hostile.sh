@@ -120,7 +120,7 @@ for i in 51 60 70; do
 	is "case 4: host $i has one request under way" "$2" 1
 done
 holds "case 4: hosts do not wait for each other ($took ms)" test $took -lt 20000
-crawl "http://127.0.0.41:$port/n/3" --delay 10ms
+crawl --delay 10ms "http://127.0.0.41:$port/n/3"
 set -- $(gap 127.0.0.41)
 holds "Crawl-delay ($1)" test "$1" -ge 498
 for after in 2 d3; do
@@ -226,7 +226,7 @@ has '--contact' "$(cat "$log")" '*user-agent=oxbow/*_(+https://a.test/bot)*'
 
 # ---- what would be done ----
 h=http://127.0.0.31:$port
-crawl --fast --explain "$h/links?x/page.html,x/,a/a/a/a" --depth 1
+crawl --fast --depth 1 --explain "$h/links?x/page.html,x/,a/a/a/a"
 has '--explain' "$(cat "$work/out")" "{\"explain\":\"$h/links?x/page.html,x/,a/a/a/a\",*\"robots_txt\":\"has rules\",\"rule\":null,*
 {\"url\":*
 {\"link\":\"$h/x/page.html\",\"verdict\":\"robots\"}
@@ -241,8 +241,9 @@ wait "$server"
 # ---- TLS ----
 # certificate NAME DAYS SUBJECT-ALT-NAME
 certificate() {
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$work/$1.key" -out "$work/$1.pem" -days "$2" \
+	openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$work/$1.key" -out "$work/$1.csr" \
 		-subj "/CN=$1" -addext "subjectAltName=$3" 2>/dev/null
+	openssl x509 -req -in "$work/$1.csr" -signkey "$work/$1.key" -days "$2" -copy_extensions copyall -out "$work/$1.pem" 2>/dev/null
 }
 certificate good 30 IP:127.0.0.1
 certificate other 30 DNS:other.test
