@@ -350,10 +350,27 @@ static int exit_code(const struct oxi_crawl *c)
 	return c->tally.answers || c->tally.urls == 0 ? OXI_EXIT_OK : OXI_EXIT_FAILED;
 }
 
+static bool is_loopback(const char *host)
+{
+	return strncmp(host, "127.", 4) == 0 || strcmp(host, "[::1]") == 0 || strcmp(host, "localhost") == 0;
+}
+
+/* Who runs a server should be able to ask whoever crawls it. */
+static void ask_for_contact(const struct oxi_crawl *c)
+{
+	for (size_t i = 0; i < c->scope.n && !c->o->contact && !c->o->user_agent && !c->o->quiet; i++) {
+		if (is_loopback(c->scope.start[i].host))
+			continue;
+		oxi_say("crawl", "servers are not told whom to ask about this crawl: give --contact URL");
+		return;
+	}
+}
+
 static int run_opened(struct oxi_crawl *c, const struct oxi_url *starts)
 {
 	ox_time began = ox_now();
 	struct run run = { c, starts };
+	ask_for_contact(c);
 	int r = ox_run(crawl_main, &run, NULL);
 	if (r < 0) {
 		oxi_crawl_fail(c, OXI_EXIT_WORKERS, "cannot run the crawl", r);
@@ -397,25 +414,8 @@ static int open_cookies(struct oxi_crawl *c)
 	return OXI_EXIT_OUTPUT;
 }
 
-static bool is_loopback(const char *host)
-{
-	return strncmp(host, "127.", 4) == 0 || strcmp(host, "[::1]") == 0 || strcmp(host, "localhost") == 0;
-}
-
-/* Who runs a server should be able to ask whoever crawls it. */
-static void ask_for_contact(const struct oxi_crawl *c)
-{
-	for (size_t i = 0; i < c->scope.n && !c->o->contact && !c->o->user_agent && !c->o->quiet; i++) {
-		if (is_loopback(c->scope.start[i].host))
-			continue;
-		oxi_say("crawl", "servers are not told whom to ask about this crawl: give --contact URL");
-		return;
-	}
-}
-
 static int run_locked(struct oxi_crawl *c, const struct oxi_url *starts)
 {
-	ask_for_contact(c);
 	int code = open_output(c);
 	if (code == 0)
 		code = open_cookies(c);
