@@ -11,12 +11,21 @@
 const struct oxi_command *const oxi_commands[] = {
 	&oxi_command_run,
 	&oxi_command_batch,
+	&oxi_command_check,
 	&oxi_command_replay,
 	&oxi_command_worker,
 #ifdef OXI_CRAWL
 	&oxi_command_crawl,
 #endif
 	&oxi_command_set,
+#ifdef OXI_SQLITE
+	&oxi_command_resume,
+	&oxi_command_ls,
+	&oxi_command_status,
+	&oxi_command_log,
+	&oxi_command_why,
+	&oxi_command_report,
+#endif
 	&oxi_command_completion,
 	NULL,
 };

@@ -6,6 +6,8 @@
 #ifndef OXBOW_CLI_COMMAND_H
 #define OXBOW_CLI_COMMAND_H
 
+#include <stdbool.h>
+
 /* What the process exits with. A job's own record uses 126, 127 and 128+n as the shell does. */
 enum oxi_exit {
 	OXI_EXIT_OK = 0,
@@ -47,6 +49,7 @@ struct oxi_command {
 	const struct oxi_option *options;
 	const char *notes;              /* printed after the options; NULL: nothing */
 	int (*run)(int argc, char **argv);      /* argv[0] is the command's name; returns the exit code */
+	bool anywhere;                  /* options may stand behind words, none of which is a command to be run */
 };
 
 extern const struct oxi_command *const oxi_commands[];  /* all there are, then NULL */
@@ -54,11 +57,18 @@ const struct oxi_command *oxi_command_find(const char *name);   /* NULL: there i
 const char *oxi_command_nearest(const char *word, const char *also);    /* the nearest name, also among them; NULL: none is close */
 
 extern const struct oxi_command oxi_command_completion;
+extern const struct oxi_command oxi_command_log;
+extern const struct oxi_command oxi_command_ls;
 extern const struct oxi_command oxi_command_replay;
+extern const struct oxi_command oxi_command_report;
 extern const struct oxi_command oxi_command_run;
 extern const struct oxi_command oxi_command_set;
 extern const struct oxi_command oxi_command_batch;
+extern const struct oxi_command oxi_command_resume;
+extern const struct oxi_command oxi_command_check;
 extern const struct oxi_command oxi_command_crawl;
+extern const struct oxi_command oxi_command_status;
+extern const struct oxi_command oxi_command_why;
 extern const struct oxi_command oxi_command_worker;
 
 #endif

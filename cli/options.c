@@ -2,8 +2,8 @@
 /*
  * One static table a command, and everything else made from it: getopt_long's two tables, --help, the nearest
  * known name in an error. getopt_long is called with "+", so that options stop at the first word that is none
- * and `oxbow run grep -c x` needs no "--"; its own messages are off, because ours say which command and what
- * to do.
+ * and `oxbow run grep -c x` needs no "--", unless the command says that they may stand anywhere; its own messages
+ * are off, because ours say which command and what to do.
  *
  * The whole command line is taken first. What stands in the configuration (config.c) is then handed out before it, so
  * that a command sees one row of options and takes the last word of each.
@@ -122,16 +122,16 @@ static const struct oxi_option *option_of(const struct oxi_command *c, int id)
 static int take_line(const struct oxi_command *c, int argc, char **argv, struct oxi_givens *line, bool *print)
 {
 	struct option longs[OPTIONS_MAX + 1] = { 0 };
-	char shorts[3 * OPTIONS_MAX + 3] = "+:";
+	char letters[3 * OPTIONS_MAX + 3] = "+:", *shorts = letters + c->anywhere;
 	size_t n = table_len(c->options), s = 2;
 	for (size_t i = 0; i < n && i < OPTIONS_MAX; i++) {
 		const struct oxi_option *o = &c->options[i];
 		int has_arg = !o->arg ? no_argument : *o->arg == '[' ? optional_argument : required_argument;
 		longs[i] = (struct option){ o->name, has_arg, NULL, o->id };
 		if (o->id < OXI_LONG) {
-			shorts[s++] = (char)o->id;
+			letters[s++] = (char)o->id;
 			for (int k = 0; k < has_arg; k++)       /* ":": an argument, "::": perhaps one */
-				shorts[s++] = ':';
+				letters[s++] = ':';
 		}
 	}
 	opterr = 0;

@@ -77,3 +77,15 @@ void oxi_buffer_add_quoted_words(struct oxi_buffer *b, const char *words, size_t
 		add_word(b, p, strlen(p), raw);
 	}
 }
+
+void oxi_buffer_add_printable(struct oxi_buffer *b, const char *text, size_t len)
+{
+	for (size_t i = 0, n; i < len; i += n) {
+		n = text[i] == '\t' ? 1 : text[i] == '\n' ? 0 : shown(text + i, len - i);
+		if (n)
+			oxi_buffer_add(b, text + i, n);
+		else
+			oxi_buffer_add_format(b, "\\%03o", (unsigned char)text[i]);
+		n = n ? n : 1;
+	}
+}

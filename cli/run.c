@@ -112,6 +112,13 @@ static int run_task(struct arguments *a, char **words, size_t n, struct oxi_task
 	if (r < 0)
 		return refuse(OXI_EXIT_INPUT, in, r);
 	struct oxi_plan plan = { 0 };
+	r = a->batch.need ? oxi_settings_resources(&a->batch, &plan.resources, &in->why) : 0;
+	if (r == 0 && a->batch.need)
+		r = oxi_needs_add_text(&t->needs, &plan.resources, a->batch.need, &in->why);
+	if (r < 0) {
+		oxi_resources_free(&plan.resources);
+		return refuse(OXI_EXIT_INPUT, in, r);
+	}
 	t->identity = identity(a, words, n);
 	r = oxi_task_limit(t, &a->batch.timeout);
 	if (r == 0)

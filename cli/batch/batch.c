@@ -148,6 +148,8 @@ static int run_groups(struct batch *b)
 	ox_spawn(watch, watch_reader, b);
 	if (b->ended)
 		ox_spawn(watch, oxi_state_commit_run, b->ledger.durability.state);
+	if (b->control.listener)
+		ox_spawn(watch, oxi_control_run, &b->control);
 	if ((b->o->bar || b->o->eta) && isatty(STDERR_FILENO))
 		ox_spawn(watch, draw_bar, b);
 	int r = run_work(b);
@@ -232,6 +234,7 @@ static void close_lane(struct lane *l)
 
 static void close_all(struct batch *b)
 {
+	oxi_control_close(&b->control);
 	oxi_events_close(&b->ledger.events);
 	for (int i = 0; i < OXI_LANES; i++)
 		close_lane(&b->lane[i]);
@@ -277,6 +280,17 @@ static int open_signals(struct batch *b)
 	return ox_signals_open(signals, n, &b->signals);
 }
 
+/* Who has no socket is not steered, but runs: the folder may be on a file system that has none. */
+static void open_control(struct batch *b)
+{
+	const struct oxi_state *state = b->ledger.durability.state;
+	if (!state)
+		return;
+	int r = oxi_control_open(oxi_state_dir(state), &oxi_steer_ops, b, &b->control);
+	if (r < 0)
+		oxi_say(b->o->command, "oxbow set will not reach this run: no socket can be made in its folder: %s", ox_strerror(r));
+}
+
 static int begin_record(struct batch *b)
 {
 	char cwd[4096];
@@ -293,6 +307,7 @@ static int run_recorded(struct batch *b)
 		b->exit = OXI_EXIT_OUTPUT;
 		return r;
 	}
+	open_control(b);
 	r = oxi_durable_catch_up(&b->ledger.durability, &b->printer);
 	if (r < 0)
 		return oxi_output_fail(b, r);
@@ -455,6 +470,9 @@ int oxi_batch_run(const struct oxi_batch_options *o, struct oxi_plan *plan)
 	oxi_spill_close(&b->spill);
 	if (b->ledger.joblog >= 0)
 		close(b->ledger.joblog);
+	for (size_t i = 0; i < b->cancels; i++)
+		free(b->cancelled[i]);
+	free(b->cancelled);
 	free(b);
 	return code;
 }

@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/batch/gather.h"
+#include "cli/batch/rows.h"
+#include "cli/batch/settings.h"
 #include "cli/mix.h"
 #include "cli/options.h"
-#include "cli/batch/rows.h"
 
 struct oxi_built {
 	struct oxi_task task;           /* first: a task is found by its address */
@@ -23,6 +25,7 @@ struct oxi_built {
 	struct oxi_names names;         /* without rows */
 	struct oxi_rows *rows;          /* NULL: none, or not yet */
 	char *body;                     /* the text of a call's argument when none was given; NULL */
+	struct oxi_task *gathers;       /* whose list its jobs read; NULL: nobody's */
 	bool linked;
 };
 
@@ -148,6 +151,25 @@ static int keep(struct oxi_build *b, struct oxi_built *t)
 	return r;
 }
 
+/* What an entry needs, or the command line says for all. Most need nothing but their turn. */
+static int take_needs(struct oxi_build *b, struct oxi_built *t, struct oxi_buffer *why)
+{
+	const struct oxi_entry *e = &t->entry;
+	struct oxi_resources *all = &b->plan->resources;
+	struct oxi_buffer what = { 0 };
+	int r = e->needs || b->o->need ? 0 : 1;
+	if (r == 0 && all->n == 0)
+		r = oxi_settings_resources(b->o, all, &what);
+	if (r == 0 && e->needs == 0)
+		r = oxi_needs_add_text(&t->task.needs, all, b->o->need, &what);
+	for (size_t i = 0; i < e->needs && r == 0; i++)
+		r = oxi_needs_add(&t->task.needs, all, e->need[i].name.data, e->need[i].amount, &what);
+	if (r == OX_EINVAL)
+		oxi_jobfile_fault(b->file, e->needs ? e->need[0].name.spot : e->spot, why, "need: %.*s", (int)what.len, what.data);
+	oxi_buffer_free(&what);
+	return r < 0 ? r : 0;
+}
+
 int oxi_build_add(struct oxi_build *b, struct oxi_entry *e, struct oxi_buffer *why)
 {
 	struct oxi_built *t = calloc(1, sizeof(*t));
@@ -175,10 +197,22 @@ int oxi_build_add(struct oxi_build *b, struct oxi_entry *e, struct oxi_buffer *w
 		return r;
 	}
 	r = take_name(b, t->task.number, why);
+	if (r == 0)
+		r = take_needs(b, t, why);
 	return r < 0 ? r : take_job(b, t, why);
 }
 
 /* ---- templates ---- */
+
+static int make_input(struct oxi_built *t, struct oxi_buffer *why)
+{
+	if (!t->gathers)
+		return t->entry.input.data ? oxi_task_extra(&t->task, OXI_INPUT, t->entry.input.data, why) : 0;
+	int r = oxi_gather_open(&t->task, t->gathers);
+	if (r < 0 && r != OX_ENOMEM)
+		oxi_buffer_add_format(why, "stdin: no file can be made: %s", ox_strerror(r));
+	return r;
+}
 
 static int make_extra(struct oxi_built *t, enum oxi_extra which, const struct oxi_text *text, const char *otherwise,
                       struct oxi_buffer *why)
@@ -242,7 +276,7 @@ static int make_templates(struct oxi_built *t, struct oxi_buffer *why)
 	if (r == 0)
 		r = make_extra(t, OXI_CWD, &t->entry.cwd, o->cwd, why);
 	if (r == 0)
-		r = make_extra(t, OXI_INPUT, &t->entry.input, NULL, why);
+		r = make_input(t, why);
 	if (r == 0)
 		r = make_extra(t, OXI_TAG, &none, o->tag, why);
 	if (r == 0)
@@ -369,6 +403,29 @@ static int make_at_place(struct oxi_task *task, struct oxi_buffer *why)
 
 /* ---- the second step ---- */
 
+/* A list is of a task that it comes after, so that it is whole. */
+static int link_list(struct oxi_build *b, struct oxi_built *t, struct oxi_buffer *why)
+{
+	const struct oxi_text *input = &t->entry.input;
+	ox_bytes name;
+	enum oxi_gather what = input->data && t->entry.input_kind == OXI_STDIN_FILE ? oxi_gather_parse(input->data, &name) : OXI_GATHER_NOTHING;
+	if (what == OXI_GATHER_NOTHING)
+		return 0;
+	for (size_t i = 0; i < t->entry.afters; i++) {
+		const struct oxi_text *after = &t->entry.after[i].name;
+		if (after->len != name.len || memcmp(after->data, name.data, name.len) != 0)
+			continue;
+		int r = find(b, after, "stdin", &t->gathers, why);
+		if (r < 0)
+			return r;
+		t->gathers->gathered = what;
+		t->gathers->body |= what == OXI_GATHER_BODIES;
+		return 0;
+	}
+	return oxi_jobfile_fault(b->file, input->spot, why, "stdin: %.200s: the list is whole only when '%.*s' is over: add it to after",
+	                         input->data, (int)name.len, (const char *)name.data);
+}
+
 static int link_one(struct oxi_build *b, struct oxi_built *t, struct oxi_buffer *why)
 {
 	const struct oxi_entry *e = &t->entry;
@@ -380,6 +437,8 @@ static int link_one(struct oxi_build *b, struct oxi_built *t, struct oxi_buffer 
 		if (r == 0)
 			r = oxi_plan_after(other, &t->task, e->after[i].when);
 	}
+	if (r == 0)
+		r = link_list(b, t, why);
 	if (r == 0 && e->foreach.data && oxi_jobfile_is_stream(b->file))
 		r = oxi_jobfile_fault(b->file, e->foreach.spot, why, "foreach: jobs come as they are written here, and some of "
 		                      "'%.100s' may be over; give them as a file", e->foreach.data);
@@ -412,7 +471,7 @@ static int look_for_circle(struct oxi_build *b, struct oxi_buffer *why)
 static bool is_late(const struct oxi_built *t)
 {
 	const struct oxi_task *source = t->task.source;
-	return (t->entry.axes && t->entry.afters) || (source && source->prepare);
+	return (t->entry.axes && t->entry.afters) || t->gathers || (source && source->prepare);
 }
 
 /* The sources above come first: what their places are called goes down the row. */

@@ -72,7 +72,7 @@ static int take_outcome(struct slot *s, ox_future *f, int r)
 	const ox_crash *crash = f ? ox_future_crash(f) : NULL;
 	j->outcome = (struct oxi_outcome){ .status = r < 0 ? OXI_FAILED : OXI_OK, .exit = r < 0 };
 	if (s->killed)
-		j->outcome.status = s->killed == BY_TIMEOUT ? OXI_TIMEOUT : OXI_INTERRUPTED;
+		j->outcome.status = oxi_killed_status(s->killed);
 	else if (crash && crash->signal)
 		j->outcome = (struct oxi_outcome){ .status = OXI_FAILED, .signal = crash->signal };
 	if (s->killed)

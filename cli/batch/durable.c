@@ -48,11 +48,12 @@ static int identify(struct oxi_durability *d, struct oxi_job *j)
 	return 0;
 }
 
-/* What it had made, for jobs that are made from it. */
-static int find_product(struct oxi_durability *d, struct oxi_job *j)
+/* How it failed; and what it had made, for jobs that are made from it. Of most jobs nobody wants to know. */
+static int find(struct oxi_durability *d, struct oxi_job *j)
 {
 	struct oxi_found f;
-	int r = j->task->sinks || j->task->gathered ? oxi_state_find(d->state, &j->identity, &f) : 0;
+	bool wanted = j->task->sinks || j->task->gathered || j->outcome.status == OXI_FAILED;
+	int r = wanted ? oxi_state_find(d->state, &j->identity, &f) : 0;
 	if (r <= 0)
 		return r;
 	j->outcome = f.outcome;
@@ -76,10 +77,10 @@ static int is_known(void *arg, struct oxi_job *j)
 	if (d->o->resume == OXI_RETRY_FAILED ? failed : !recorded || (failed && d->o->resume == OXI_RESUME_FAILED))
 		return 0;
 	j->outcome.status = recorded ? status : OXI_INTERRUPTED;
+	r = recorded ? find(d, j) : 0;
 	d->known += recorded;
 	if (recorded)
 		oxi_tally_add(d->tally, j->outcome);
-	r = recorded ? find_product(d, j) : 0;
 	return r < 0 ? r : 1;
 }
 

@@ -37,8 +37,8 @@ static int fetch(struct slot *s, const char *url)
 		return r;
 	if (r >= 0)
 		return take_page(s, url, page);
-	bool late = s->killed == BY_TIMEOUT || r == OX_ETIMEDOUT;
-	s->job->outcome = (struct oxi_outcome){ .status = late ? OXI_TIMEOUT : s->killed ? OXI_INTERRUPTED : OXI_FAILED, .exit = 1 };
+	enum oxi_status status = s->killed ? oxi_killed_status(s->killed) : r == OX_ETIMEDOUT ? OXI_TIMEOUT : OXI_FAILED;
+	s->job->outcome = (struct oxi_outcome){ .status = status, .exit = 1 };
 	return s->killed ? 0 : oxi_slot_note(s, url, *why ? why : ox_strerror(r));
 }
 

@@ -35,6 +35,7 @@ struct oxi_job {
 	struct oxi_buffer tag;          /* stands before each line of its output */
 	struct oxi_jsonl *row;          /* what it is made from, by names; NULL: nobody wants to know */
 	struct oxi_product product;
+	bool given_up;                  /* somebody has asked that it ends */
 	char *fault;                    /* why it cannot be run, whatever its command; NULL */
 	size_t n;
 	ox_bytes value[];               /* n, and their bytes behind them */

@@ -17,6 +17,8 @@
 
 #include <stdlib.h>
 
+#include "cli/batch/gather.h"
+
 enum oxi_lane oxi_task_lane(const struct oxi_task *t)
 {
 	return t->kind == OXI_CALL ? OXI_LANE_CALL : t->kind == OXI_FETCH ? OXI_LANE_FETCH : OXI_LANE_RUN;
@@ -278,6 +280,8 @@ int oxi_plan_settle(struct oxi_plan *p, const struct oxi_job *j)
 	int r = 0;
 	t->settled++;
 	t->failed += j->outcome.status == OXI_FAILED || j->outcome.status == OXI_TIMEOUT;
+	if (ok && t->gathered)
+		oxi_gather_add(t, j);
 	for (size_t i = 0; i < t->sinks && ok && r == 0; i++)
 		r = add_element(p, t->sink[i], j);
 	if (r == 0 && t->sinks && !is_ahead(p, t))
@@ -315,6 +319,7 @@ void oxi_plan_free(struct oxi_plan *p)
 	}
 	for (int i = 0; i < OXI_LANES; i++)
 		free(p->ready[i].task);
+	oxi_resources_free(&p->resources);
 	free(p->task);
 	oxi_buffer_free(&p->why);
 	*p = (struct oxi_plan){ 0 };

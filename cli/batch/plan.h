@@ -30,6 +30,8 @@ struct oxi_plan {
 	unsigned ahead;                 /* elements that may wait for each task */
 	ox_event *news;                 /* set when there may be a job where there was none; NULL: nobody waits */
 
+	struct oxi_resources resources; /* that needs are counted against; none: nothing is needed */
+
 	/* Adds tasks as they come, while open; it has closed the plan when it returns. NULL: all are there. As oxi_plan_next. */
 	int (*read)(void *arg, struct oxi_plan *p);
 	void *read_arg;

@@ -22,7 +22,8 @@ static int start(struct slot *s, size_t n, int out, int err)
 	struct oxi_job *j = s->job;
 	int r = oxi_reaper_start(&b->reaper, &(struct oxi_start){
 		.slot = s->index, .serial = s->serial, .seq = j->seq, .attempt = j->attempt,
-		.words = s->words.data, .len = s->words.len, .env = j->task->envs, .n = n, .nice = j->task->nice,
+		.words = s->words.data, .len = s->words.len, .env = s->envs, .n = n,
+		.nice = j->task->nice + b->nice,
 		.cwd = j->task->extra[OXI_CWD] != NULL,
 		.input = j->task->extra[OXI_INPUT] ? j->task->input_kind : OXI_STDIN_NULL,
 		.report = b->ledger.events.on, .out = out, .err = err,
@@ -87,6 +88,8 @@ static int take_report(struct slot *s)
 	j->wall = wall > 0 ? wall : 0;
 	if (s->killed == BY_TIMEOUT)
 		j->outcome.status = OXI_TIMEOUT;
+	else if (s->killed == BY_CANCEL)
+		j->outcome.status = OXI_FAILED;
 	else if (s->cause == BY_STOP)
 		j->outcome.status = OXI_INTERRUPTED;
 	if (!s->report.error)

@@ -12,6 +12,7 @@
 #include <oxbow/sync.h>
 
 #include "cli/batch/batch.h"
+#include "cli/batch/control.h"
 #include "cli/batch/ledger.h"
 #include "cli/batch/plan.h"
 #include "cli/batch/print.h"
@@ -44,6 +45,7 @@ struct batch {
 	struct oxi_printer printer;
 	struct oxi_ledger ledger;
 	struct oxi_throttle throttle;
+	struct oxi_control control;
 	ox_pool *workers;               /* of the calls; NULL: there are none */
 	int events;                     /* descriptor; -1: none */
 
@@ -68,6 +70,10 @@ struct batch {
 	ox_time keeper_wakes;           /* in active time */
 	ox_time deadline, kill_all;     /* in active time; OX_NEVER */
 	bool halted;
+	bool held;                      /* somebody has asked that nothing starts for a while */
+	int nice;                       /* added for what starts: as somebody has asked */
+	char **cancelled;               /* names and numbers of jobs that are not to start */
+	size_t cancels;
 	int exit;                       /* 0: as the jobs say */
 	int job_code;                   /* of the job that halted the run */
 
@@ -77,7 +83,12 @@ struct batch {
 	char piece[OXI_PIECE];          /* what was read last: used before the next wait */
 };
 
-enum killed { ALIVE, BY_TIMEOUT, BY_STOP };
+enum killed { ALIVE, BY_TIMEOUT, BY_CANCEL, BY_STOP };
+
+static inline enum oxi_status oxi_killed_status(enum killed why)
+{
+	return why == BY_TIMEOUT ? OXI_TIMEOUT : why == BY_STOP ? OXI_INTERRUPTED : OXI_FAILED;
+}
 
 struct slot {
 	struct batch *b;
@@ -87,7 +98,9 @@ struct slot {
 	ox_event *over;                 /* nothing of the job is left */
 	struct oxi_report report;
 	struct oxi_job *job;            /* that runs; NULL: none */
+	struct oxi_lease lease;         /* of what its job needs */
 	struct oxi_buffer words;        /* of its command, and what stands before them for the reaper */
+	size_t envs;                    /* variables among them */
 	size_t words_from;              /* where the command begins */
 	ox_scope reading;               /* cancelled when nothing of the job is left to write */
 	bool in_reading;
@@ -135,10 +148,12 @@ OX_YIELDS int oxi_slot_note(struct slot *s, const char *word, const char *what);
 OX_YIELDS int oxi_slot_try(struct slot *s, int (*fn)(struct slot *s, const char *word));        /* what has no process: fn of the command's word */
 struct slot *oxi_slot_first(struct batch *b);  /* of all lanes' slots, one after the other */
 struct slot *oxi_slot_next(struct slot *s);     /* NULL: it was the last */
+void oxi_slots_look(struct batch *b);           /* who waits in a gate looks again */
 bool oxi_slot_open(struct lane *l);             /* one more; false: there can be no more, or no memory */
 void oxi_slots_free(struct lane *l);
 
 /* settle.c */
+void oxi_job_name(struct oxi_job *j);           /* makes its name, if it has one */
 OX_YIELDS int oxi_job_ended(struct batch *b, struct oxi_job *j);       /* takes j over, which has its outcome */
 OX_YIELDS int oxi_settle_run(void *batch);      /* a coroutine's function, of a run that leaves a record */
 void oxi_slots_ended(struct batch *b);          /* nothing will come any more */
@@ -148,6 +163,10 @@ OX_YIELDS int oxi_program_run(struct slot *s, size_t n);        /* program.c: n 
 OX_YIELDS int oxi_call_run(struct slot *s, size_t n);           /* call.c */
 OX_YIELDS int oxi_fetch_run(struct slot *s, size_t n);          /* fetch.c */
 OX_YIELDS int oxi_reaper_hear(void *batch);     /* a coroutine's function */
+
+/* steer.c */
+extern const struct oxi_control_ops oxi_steer_ops;      /* of a struct batch */
+bool oxi_job_cancelled(const struct batch *b, struct oxi_job *j);       /* somebody has asked that it does not start */
 
 /* feed.c */
 OX_YIELDS int oxi_feed(void *lane);             /* a coroutine's function: what the plan has for this lane becomes its jobs */
@@ -160,6 +179,7 @@ OX_YIELDS int oxi_signals_hear(void *batch);    /* a coroutine's function */
 OX_YIELDS int oxi_time_keep(void *batch);       /* a coroutine's function: limits of time, and ends by force */
 void oxi_slot_kill(struct slot *s, enum killed why);
 OX_YIELDS int oxi_halt_check(struct batch *b, const struct oxi_job *j);  /* after a job's end, and the input's (NULL) */
+int oxi_jobs_set(struct batch *b, unsigned jobs);        /* at a time. 0; OX_EINVAL: there can be no more than wanted is now */
 void oxi_time_sooner(struct batch *b, ox_time at);
 
 #endif

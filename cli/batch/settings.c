@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/batch/resources.h"
+#include "cli/batch/memory.h"
 #include "cli/options.h"
 #include "cli/say.h"
 
@@ -262,6 +263,14 @@ int oxi_settings_take(int id, const char *value, struct oxi_batch_options *o)
 		oxi_say(o->command, "%s%s %s: %s", is_letter ? "-" : "--", is_letter ? letter : name_of(id), value ? value : "",
 		        r == OX_EINVAL ? expected(id) : ox_strerror(r));
 	return OX_EINVAL;
+}
+
+int oxi_settings_resources(const struct oxi_batch_options *o, struct oxi_resources *ret, struct oxi_buffer *why)
+{
+	int r = oxi_resources_init(ret, o->jobs, oxi_memory_total());
+	for (size_t i = 0; i < o->pools && r == 0; i++)
+		r = oxi_resources_add_text(ret, o->pool[i], why);
+	return r;
 }
 
 int oxi_settings_check(const struct oxi_batch_options *o)

@@ -39,6 +39,8 @@ enum oxi_setting {
 	{ OXI_SET_LOAD, "load", "L", "start nothing while the load is above L, or L% of the CPUs" }, \
 	{ OXI_SET_MEMFREE, "memfree", "SIZE", "start nothing while less memory is available" }, \
 	{ OXI_SET_PSI, "psi", "LIST...", "start nothing under pressure: 'cpu<60,io<20,memory<10' (percent)" }, \
+	{ OXI_SET_NEED, "need", "LIST", "what a job needs to itself: cpu=2,mem=1G,gpu=1 (default: cpu=1)" }, \
+	{ OXI_SET_POOL, "pool", "NAME:N|NAME=LIST...", "what there is to need: db:4, gpu=0,1 (then OXBOW_POOL_gpu says which)" }, \
 	{ OXI_SET_NICE, "nice", "N", "run jobs with niceness N more" }, \
 	{ OXI_SET_IONICE, "ionice", "CLASS[:LEVEL]", "give jobs an I/O class: idle, best-effort[:0-7], realtime[:0-7]" }, \
 	{ OXI_SET_PIN, "pin", NULL, "give the jobs of each slot CPUs of their own" }, \
@@ -66,6 +68,12 @@ enum oxi_setting {
  * with it.
  */
 int oxi_settings_take(int id, const char *value, struct oxi_batch_options *o);
+
+/*
+ * The resources of the run, if there are any: pools of the command line; more are added to them. Returns: 0; OX_EINVAL, and *why
+ * says what is wrong; OX_ENOMEM.
+ */
+int oxi_settings_resources(const struct oxi_batch_options *o, struct oxi_resources *ret, struct oxi_buffer *why);
 
 /* Looks at them together. Returns: 0; OX_EINVAL: said what does not go together. */
 int oxi_settings_check(const struct oxi_batch_options *o);

@@ -14,7 +14,7 @@ static void learn_mean(struct batch *b, ox_time wall)
 }
 
 /* "thumb[3]" of several, else "thumb". */
-static void name_job(struct oxi_job *j)
+void oxi_job_name(struct oxi_job *j)
 {
 	const struct oxi_task *t = j->task;
 	if (!t->name || j->name.len)
@@ -27,7 +27,7 @@ static void name_job(struct oxi_job *j)
 
 static int settle(struct batch *b, struct oxi_job *j)
 {
-	name_job(j);
+	oxi_job_name(j);
 	int r = oxi_ledger_commit(&b->ledger, j);
 	if (r < 0)
 		oxi_run_fail(b, OXI_EXIT_OUTPUT, b->ledger.failed ? b->ledger.failed : "job", r);
@@ -68,7 +68,7 @@ static int try_again(struct batch *b, struct oxi_job *j)
 
 int oxi_job_ended(struct batch *b, struct oxi_job *j)
 {
-	if (b->stage == RUNNING && oxi_retry_wanted(j->task->retry, j->attempt, j->outcome))
+	if (b->stage == RUNNING && !j->given_up && oxi_retry_wanted(j->task->retry, j->attempt, j->outcome))
 		return try_again(b, j);
 	if (!b->ended)
 		return settle(b, j);

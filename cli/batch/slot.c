@@ -45,6 +45,7 @@ static int make_all_words(struct slot *s, struct oxi_job *j)
 		r = s->words.failed ? OX_ENOMEM : OX_EINVAL;
 	if (r < 0)
 		return r;
+	s->envs = t->envs + oxi_lease_env(&s->b->plan->resources, &s->lease, &s->words);
 	s->words_from = s->words.len;
 	size_t n = oxi_job_expand(j, &t->command, s->index, &s->words);
 	if (t->extra[OXI_TAG]) {
@@ -159,7 +160,8 @@ static int (*const CARRY_OUT[OXI_LANES])(struct slot *s, size_t n) = {
 static int run_attempt(struct slot *s)
 {
 	const struct oxi_batch_options *o = s->b->o;
-	if (s->job->outcome.status == OXI_SKIPPED) {
+	if (s->job->outcome.status == OXI_SKIPPED || oxi_job_cancelled(s->b, s->job)) {
+		s->job->outcome.status = OXI_SKIPPED;
 		s->job->ended.began = s->job->ended.ended = ox_now();
 		return make_words(s, s->job) == OX_ENOMEM ? oxi_run_fail(s->b, OXI_EXIT_OUTPUT, "job", OX_ENOMEM) : 0;
 	}
@@ -189,7 +191,7 @@ static ox_time held_back(struct lane *l)
 {
 	struct batch *b = l->b;
 	b->busy = NULL;
-	if (l->running >= l->wanted)
+	if (l->running >= l->wanted || b->held)
 		return OX_NEVER;
 	if (b->o->dry_run || !oxi_throttle_any(&b->o->throttle))
 		return 0;
@@ -201,17 +203,37 @@ static ox_time held_back(struct lane *l)
 	return wait ? now + wait : 0;
 }
 
-/* Waits for the turn to start a job, and takes it. Returns: 0; OX_ECLOSED: nothing starts any more. */
-static int pass_gate(struct lane *l)
+/* What s's job needs, which may be with others until one of them ends. Returns: 1; 0; OX_ENOMEM. */
+static int take_needs(struct slot *s, const struct oxi_needs *needs)
 {
+	struct oxi_resources *all = &s->b->plan->resources;
+	if (all->n == 0)
+		return 1;
+	int r = oxi_resources_take(all, needs, &s->lease);
+	if (r == 0)
+		s->b->busy = oxi_resources_lack(all, needs);
+	return r;
+}
+
+/* Waits for the turn to start a job, and takes it. Returns: 0; OX_ECLOSED: nothing starts any more. */
+static int pass_gate(struct slot *s, const struct oxi_needs *needs)
+{
+	struct lane *l = s->lane;
 	struct batch *b = l->b;
 	ox_time until = 0;
+	int taken = 0;
 	int r = ox_lock_acquire(l->gate);
 	if (r < 0)
 		return r;
-	while (r == 0 && b->stage == RUNNING && (until = held_back(l)) != 0)
-		r = oxi_run_wait(b, l->room, until);
+	while (r == 0 && b->stage == RUNNING) {
+		until = held_back(l);
+		if (until == 0 && (taken = take_needs(s, needs)) != 0)
+			break;
+		r = oxi_run_wait(b, l->room, until == 0 ? OX_NEVER : until);
+	}
 	ox_lock_release(l->gate);
+	if (taken < 0)
+		return oxi_run_fail(b, OXI_EXIT_OUTPUT, "job", taken);
 	if (r == 0 && b->stage != RUNNING)
 		r = OX_ECLOSED;
 	if (r == 0) {
@@ -221,17 +243,28 @@ static int pass_gate(struct lane *l)
 	return r;
 }
 
-static void leave_gate(struct lane *l)
+static void leave_gate(struct slot *s)
 {
-	l->running--;
-	l->b->running--;
-	ox_event_set(l->room);
+	struct batch *b = s->b;
+	s->lane->running--;
+	b->running--;
+	if (b->plan->resources.n)
+		oxi_resources_give(&b->plan->resources, &s->lease);
+	oxi_slots_look(b);
+}
+
+void oxi_slots_look(struct batch *b)
+{
+	for (int i = 0; i < OXI_LANES; i++) {
+		if (b->lane[i].room)
+			ox_event_set(b->lane[i].room);
+	}
 }
 
 static int run_job(struct slot *s, struct oxi_job *j)
 {
 	struct batch *b = s->b;
-	int r = pass_gate(s->lane);
+	int r = pass_gate(s, &j->task->needs);
 	if (r == OX_ECLOSED) {
 		oxi_job_free(j);
 		return 0;
@@ -242,7 +275,7 @@ static int run_job(struct slot *s, struct oxi_job *j)
 		r = run_attempt(s);
 		s->live = false;
 		s->job = NULL;
-		leave_gate(s->lane);
+		leave_gate(s);
 	}
 	if (r < 0) {
 		oxi_job_free(j);

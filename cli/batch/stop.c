@@ -201,31 +201,44 @@ static void stop_ourselves(struct batch *b)
 	oxi_reaper_signal(&b->reaper, OXI_ALL_SLOTS, SIGCONT);
 }
 
-static void one_slot_more(struct lane *l)
+/* False: there can be no more. */
+static bool one_slot_more(struct lane *l)
 {
 	struct batch *b = l->b;
-	if (b->stage != RUNNING || b->slots_left == 0)
-		return;
 	if (l->wanted == l->slots_open) {
-		if (!oxi_slot_open(l)) {
-			oxi_say(b->o->command, "SIGUSR1: there can be no more than %u jobs at a time", l->wanted);
-			return;
-		}
+		if (!oxi_slot_open(l))
+			return false;
 		b->slots_left++;
 		ox_spawn(b->work, oxi_slot_run, &l->slot[l->slots_open - 1]);
 	}
 	l->wanted++;
+	return true;
 }
 
-static void change_slots(struct lane *l, int signal)
+int oxi_jobs_set(struct batch *b, unsigned jobs)
 {
-	if (signal == SIGUSR1)
-		one_slot_more(l);
-	else if (l->wanted > 1)
-		l->wanted--;
-	ox_event_set(l->room);
-	if (!l->b->o->quiet)
-		oxi_say(l->b->o->command, "%u %s at a time", l->wanted, jobs_text(l->wanted));
+	struct lane *l = &b->lane[OXI_LANE_RUN];
+	bool enough = true;
+	while (enough && l->wanted < jobs && b->stage == RUNNING && b->slots_left > 0)
+		enough = one_slot_more(l);
+	if (jobs < l->wanted)
+		l->wanted = jobs;
+	if (b->plan->resources.n)
+		oxi_resources_set_jobs(&b->plan->resources, l->wanted);
+	oxi_slots_look(b);
+	return enough ? 0 : OX_EINVAL;
+}
+
+static void change_slots(struct batch *b, int signal)
+{
+	unsigned now = b->lane[OXI_LANE_RUN].wanted;
+	if (signal == SIGUSR1 && oxi_jobs_set(b, now + 1) < 0)
+		oxi_say(b->o->command, "SIGUSR1: there can be no more than %u jobs at a time", now);
+	else if (signal == SIGUSR2 && now > 1)
+		oxi_jobs_set(b, now - 1);
+	now = b->lane[OXI_LANE_RUN].wanted;
+	if (!b->o->quiet)
+		oxi_say(b->o->command, "%u %s at a time", now, jobs_text(now));
 }
 
 static void take_signal(struct batch *b, int signal)
@@ -252,7 +265,7 @@ static void take_signal(struct batch *b, int signal)
 		stop_ourselves(b);
 		break;
 	default:
-		change_slots(&b->lane[OXI_LANE_RUN], signal);
+		change_slots(b, signal);
 	}
 }
 

@@ -2,6 +2,7 @@
 #include "cli/batch/task.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 int oxi_task_extra(struct oxi_task *t, enum oxi_extra which, const char *text, struct oxi_buffer *why)
 {
@@ -48,6 +49,11 @@ void oxi_task_free(struct oxi_task *t)
 	if (t->env)
 		oxi_template_free(t->env);
 	free(t->env);
+	oxi_needs_free(&t->needs);
+	oxi_buffer_free(&t->list);
+	if (t->list_path)
+		close(t->list_fd);
+	free(t->list_path);
 	free(t->times);
 	free(t->edge);
 	free(t->sink);

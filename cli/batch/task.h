@@ -9,6 +9,7 @@
 #include "cli/batch/identity.h"
 #include "cli/batch/input.h"
 #include "cli/batch/jobfile.h"
+#include "cli/batch/resources.h"
 #include "cli/batch/retry.h"
 #include "cli/batch/timing.h"
 
@@ -38,10 +39,15 @@ struct oxi_task {
 	struct oxi_template *env;       /* "K=V" words, envs of them; NULL: none */
 	size_t envs;
 	int nice;
+	struct oxi_needs needs;         /* at the same time, for each job */
 	const ox_job *job;              /* of a call */
 	bool reads_file;                /* a call's argument is the name of a file, and it gets what is in it */
 	size_t max;                     /* bytes of a page; 0: as the library has it */
-	bool gathered;                  /* what its jobs have given is read as one list */
+	unsigned gathered;              /* enum oxi_gather: what its jobs have given is one list, for another task */
+	struct oxi_buffer list;
+	uint64_t list_sum;              /* of its lines, in whatever order */
+	int list_fd;                    /* the list that its jobs read: if list_path is not NULL */
+	char *list_path;
 	bool body;                      /* somebody wants what its jobs have written, or fetched, as a file */
 
 	const struct oxi_retry *retry;

@@ -40,7 +40,7 @@ static int read_stored(const char *dir, ox_bytes data, ox_bytes file, struct oxi
 	return asprintf(&ret->path, "%s/blobs/%s", dir, (const char *)file.data) < 0 ? OX_ENOMEM : 0;
 }
 
-static enum oxi_status status_of(int64_t n)
+enum oxi_status oxi_status_of(int64_t n)
 {
 	return n >= 0 && n < OXI_STATUSES ? (enum oxi_status)n : OXI_INTERRUPTED;
 }
@@ -56,7 +56,9 @@ int oxi_found_read(const char *dir, ox_sqlite_result *res, size_t row, struct ox
 		.task = (uint32_t)ox_sqlite_int(res, row, TASK),
 		.name = ox_sqlite_value(res, row, NAME).data,
 		.words = ox_sqlite_value(res, row, WORDS),
-		.outcome = { status_of(ox_sqlite_int(res, row, STATUS)), (int)ox_sqlite_int(res, row, EXIT), (int)ox_sqlite_int(res, row, SIGNAL) },
+		.outcome.status = oxi_status_of(ox_sqlite_int(res, row, STATUS)),
+		.outcome.exit = (int)ox_sqlite_int(res, row, EXIT),
+		.outcome.signal = (int)ox_sqlite_int(res, row, SIGNAL),
 		.attempt = (unsigned)ox_sqlite_int(res, row, ATTEMPT),
 		.slot = (unsigned)ox_sqlite_int(res, row, SLOT),
 		.began = ox_sqlite_real(res, row, BEGAN),

@@ -89,6 +89,12 @@ int oxi_state_end(struct oxi_state *s, const struct oxi_tally *t, uint64_t skipp
 	return -ENOTSUP;
 }
 
+const char *oxi_state_dir(const struct oxi_state *s)
+{
+	(void)s;
+	return "";
+}
+
 const char *oxi_state_error(const struct oxi_state *s)
 {
 	(void)s;

@@ -107,6 +107,7 @@ OX_YIELDS int oxi_blobs_clean(struct oxi_state *s);             /* those of the 
 	"select j.id, j.task, j.name, j.words, j.status, j.exit, j.signal, j.attempt, j.slot, j.began, j.wall, j.user, j.system, " \
 	"j.rss, j.out, j.err, j.shown, j.why, o.out, o.out_file, o.err, o.err_file, o.value " \
 	"from job j left join output o on o.job = j.id "
+enum oxi_status oxi_status_of(int64_t n);        /* as it is in the database; interrupted, if it is none that is known */
 /* Takes the result over, also when it fails. */
 int oxi_found_read(const char *dir, ox_sqlite_result *res, size_t row, struct oxi_found *ret);
 

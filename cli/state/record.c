@@ -171,6 +171,11 @@ int oxi_state_failed(struct oxi_state *s, int r)
 	return r;
 }
 
+const char *oxi_state_dir(const struct oxi_state *s)
+{
+	return s->dir;
+}
+
 const char *oxi_state_error(const struct oxi_state *s)
 {
 	return s->error.data && !s->error.failed ? s->error.data : "";

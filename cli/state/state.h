@@ -128,6 +128,9 @@ int oxi_state_body(const struct oxi_state *s, uint64_t seq, struct oxi_buffer *p
 /* Writes what still waits, and that the session has ended. */
 OX_YIELDS int oxi_state_end(struct oxi_state *s, const struct oxi_tally *t, uint64_t skipped, int exit);
 
+/* Its folder. Borrowed. */
+const char *oxi_state_dir(const struct oxi_state *s);
+
 /* What was wrong in the last call that failed; "" if nothing was. */
 const char *oxi_state_error(const struct oxi_state *s);
 

@@ -90,6 +90,29 @@ is 'case 13: it is recorded as interrupted' "$(recorded "$work/D" 'select status
 BEGUN=$work/begun QUICK=$work/quick run run --run "$work/D" --resume "$work/job" ::: 1
 is 'case 13: and runs again' "$code:$out" '0:done'
 
+# oxbow resume: the command line that began it, again.
+cd "$work" || exit 1
+cat >again.yaml <<'EOF'
+jobs:
+  a: {each: {values: [1, 2, 3]}, sh: 'echo {} >>did; echo "{\"n\": {}}"; test ! -e "stop{}"'}
+  b: {foreach: a, sh: 'echo b {a.exit} >>did; cat {a.body}'}
+  c: {after: {a: any}, run: [cat], stdin: "{a[*].body}"}
+EOF
+: >stop2
+run batch again.yaml
+is 'batch: one fails' "$code:$(sort did | tr '\n' ' ')" '1:1 2 3 b 0 b 0 '
+first=$(echo .oxbow/*)
+run resume
+is 'resume: nothing is left to do' "$code:$out:$(ls .oxbow | wc -l)" '1::1'
+rm stop2
+(cd / && "$oxbow" resume --failed "$work/$first") >out 2>err
+is 'resume --failed: exit' $? 0
+is 'only what failed, what is made from it, and whose input has changed' "$(sort did | tr '\n' ' ')" '1 2 2 3 b 0 b 0 b 0 '
+is 'resume --failed: output' "$(grep -c '"n": 2' out):$(grep -c blobs out)" 2:3
+run resume nothing-such
+is 'resume: no such run' "$code" 3
+cd "$build" || exit 1
+
 # Output that is long lies in a file, and comes whole.
 run run --run "$work/L" -c 'head -c 3000000 /dev/zero | tr "\0" x' ::: 1
 is 'long output' "$code:$(wc -c <"$work/out"):$(ls "$work/L/blobs" | wc -l)" 0:3000000:1
