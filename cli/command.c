@@ -14,7 +14,7 @@ const struct oxi_command *const oxi_commands[] = {
 	&oxi_command_check,
 	&oxi_command_replay,
 	&oxi_command_worker,
-#ifdef OXI_HTTP
+#ifdef OXI_CRAWL
 	&oxi_command_crawl,
 #endif
 	&oxi_command_set,

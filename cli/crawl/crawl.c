@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The crawl. A lane is a queue of URLs with a number of coroutines that serve it: one a host, with a pause
- * after each page, in a polite crawl; one lane with as many coroutines as connections in a fast one. A
- * coroutine takes a URL, fetches it, has it crunched, takes its links, hands its record to the writer, and
- * ends when its lane is empty; a URL put into a lane starts one if fewer than the lane's limit run. So the
- * crawl ends when the group of lanes has ended, and nothing needs to know when "all is done".
+ * The crawl, from start to end.
  *
- * Memory: a body lives from its fetch to the end of its crunch inside one coroutine, and at most
- * `connections` coroutines hold a place to do that in. The writer's queue is short, so a slow output slows
- * the fetching.
+ *	frontier --item--> dispatcher --visit--> host: fetch --answer--> worker: parse, crunch --links, value--> change
+ *	    ^ (alarms, fair over hosts)           gate.c, fetch.c         follow.c, page.c                          |
+ *	    +--------- new items, once their change is in the queue ---------- keeper: results, store <-------------+
  *
- *	group watch: writer, signals, the reader of our output, the progress line
- *	  group work: lanes                         (fail-fast: who fails has said why by oxi_crawl_fail())
+ * The dispatcher begins what may be begun, and sleeps until something has changed or an alarm is due: a visit
+ * ended, items came, a host may be asked again. It ends the crawl when nothing is under way and nothing waits,
+ * or, after a budget, when nothing is under way.
+ *
+ * Memory: a body lives from its fetch to the end of its crunch inside one visit, and there are at most
+ * `connections` of these. The keeper's queue is short, so a slow output slows the fetching.
+ *
+ *	group watch: keeper, signals, the reader of our output, the progress line
+ *	  group work: visits                        (fail-fast: who fails has said why by oxi_crawl_fail())
  */
 #include "cli/crawl/crawl.h"
 
@@ -19,6 +22,7 @@
 #include <fcntl.h>
 #include <oxbow/http.h>
 #include <oxbow/run.h>
+#include <oxbow/scope.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +32,7 @@
 #include "cli/crawl/page.h"
 #include "cli/say.h"
 
-#define POLITE_DELAY OX_SEC(1)
-#define LINES_MAX    64
+#define CHANGES_MAX 64
 
 int oxi_crawl_fail(struct oxi_crawl *c, int code, const char *what, int r)
 {
@@ -42,149 +45,89 @@ int oxi_crawl_fail(struct oxi_crawl *c, int code, const char *what, int r)
 	return r;
 }
 
-/* Ends the fetching at once, from outside of the lanes. */
-static void cancel_lanes(struct oxi_crawl *c)
+/* Ends the fetching at once, from outside of the visits. */
+static void cancel_visits(struct oxi_crawl *c)
 {
 	if (c->work)
 		ox_group_cancel(c->work);
 }
 
-/* ---- one page ---- */
+/* ---- the dispatcher ---- */
 
-/* Hands the record to the writer. */
-static int give_record(struct oxi_crawl *c, const struct oxi_record *record)
+/* Nothing more is begun; what is under way ends. */
+static void stop(struct oxi_crawl *c, const char *why)
 {
-	oxi_crawl_tally_add(&c->tally, record);
-	struct oxi_buffer *line = calloc(1, sizeof(*line));
-	if (!line)
-		return OX_ENOMEM;
-	oxi_record_json(record, line);
-	int r = line->failed ? OX_ENOMEM : ox_queue_put(c->lines, line);
-	if (r < 0) {
-		oxi_buffer_free(line);
-		free(line);
+	if (c->stopping)
+		return;
+	c->stopping = c->full = true;
+	if (!c->o->quiet) {
+		oxi_bar_clear(&c->bar);
+		oxi_say("crawl", "%s is reached: %llu URLs wait", why, (unsigned long long)c->frontier.waiting);
 	}
-	return r;
 }
 
-static int visit_held(struct oxi_crawl *c, const struct oxi_item *item, struct oxi_record *record)
+static ox_time ends_at(const struct oxi_crawl *c)
 {
-	OX_AUTO_RESPONSE *answer = NULL;
-	int r = oxi_crawl_fetch(c, item->url, record, &answer);
-	if (r < 0 || !answer || record->status < 200 || record->status > 299)
-		return r;
-	r = oxi_crawl_crunch(c, answer, record);
-	return r < 0 && r != OX_ENOMEM ? oxi_crawl_fail(c, OXI_EXIT_WORKERS, "workers", r) : r;
+	return c->o->max_time == OX_NEVER ? OX_NEVER : c->tally.began + c->o->max_time;
 }
 
-static int visit(struct oxi_crawl *c, const struct oxi_item *item)
+static void look_at_budgets(struct oxi_crawl *c)
 {
-	struct oxi_record record = {
-		.url = item->url, .depth = item->depth, .via = item->via ? item->via->url : NULL,
-	};
-	c->running++;
-	int r = visit_held(c, item, &record);
-	c->running--;
-	if (r >= 0)
-		r = give_record(c, &record);
-	oxi_record_free(&record);
-	return r == OX_ENOMEM ? oxi_crawl_fail(c, OXI_EXIT_OUTPUT, item->url, r) : r;
+	if (c->tally.body_bytes >= c->o->max_bytes)
+		stop(c, "--max-bytes");
+	if (ox_now() >= ends_at(c))
+		stop(c, "--max-time");
 }
 
-/* ---- lanes ---- */
-
-struct lane_task {
-	struct oxi_crawl *c;
-	struct oxi_lane *lane;
-};
-
-/* Visits an item while it holds one of the connections. */
-static int visit_connected(struct oxi_crawl *c, const struct oxi_item *item)
+/* Hosts whose items only the store has. */
+static int feed(struct oxi_crawl *c)
 {
-	void *place;
-	int r = ox_queue_get(c->connections, &place);
-	if (r < 0)
-		return r;
-	r = visit(c, item);
-	ox_queue_try_put(c->connections, place);
-	return r;
-}
-
-static int serve_lane(void *arg)
-{
-	struct lane_task t = *(struct lane_task *)arg;
-	free(arg);
-	struct oxi_item *item;
-	int r = 0;
-	while (r >= 0 && (item = oxi_frontier_take(&t.c->frontier, t.lane))) {
-		r = t.c->o->fast ? 0 : ox_sleep_until(t.lane->not_before);
-		if (r >= 0)
-			r = visit_connected(t.c, item);
-		t.lane->not_before = ox_now() + POLITE_DELAY;
-		oxi_item_free(item);
+	struct oxi_host *h;
+	while ((h = oxi_frontier_hungry(&c->frontier))) {
+		struct oxi_change *change = calloc(1, sizeof(*change));
+		if (!change)
+			return oxi_crawl_fail(c, OXI_EXIT_OUTPUT, "crawl", OX_ENOMEM);
+		change->host = h;
+		change->load = true;
+		int r = oxi_keeper_give(c, change);
+		if (r < 0)
+			return r;
 	}
-	t.lane->running--;
-	return r;
-}
-
-static int start_lane(struct oxi_crawl *c, struct oxi_lane *l)
-{
-	if (l->running >= (c->o->fast ? c->o->connections : 1))
-		return 0;
-	struct lane_task *t = malloc(sizeof(*t));
-	if (!t)
-		return OX_ENOMEM;
-	*t = (struct lane_task){ c, l };
-	l->running++;
-	ox_spawn(c->work, serve_lane, t);
 	return 0;
 }
 
-int oxi_crawl_take(struct oxi_crawl *c, const struct oxi_url *url, unsigned depth, struct oxi_origin *via)
+static int wait_for_change(struct oxi_crawl *c)
 {
-	if (c->accepted >= c->o->max_pages || !oxi_scope_holds(&c->scope, url))
-		return 0;
-	int r = oxi_seen_add(&c->seen, oxi_key_of(url->text, strlen(url->text)));
-	if (r <= 0)
-		return r;
-	c->accepted++;
-	struct oxi_lane *l = oxi_frontier_lane(&c->frontier, c->o->fast ? "" : url->host);
-	if (!l)
-		return OX_ENOMEM;
-	r = oxi_frontier_put(&c->frontier, l, url->text, depth, via);
-	return r < 0 ? r : start_lane(c, l);
+	bool may_begin = !c->stopping && c->running < c->o->connections;
+	ox_time at = may_begin ? oxi_frontier_wake_at(&c->frontier) : OX_NEVER;
+	at = !c->stopping && ends_at(c) < at ? ends_at(c) : at;
+	ox_scope s;
+	ox_time now = ox_now();
+	ox_scope_enter(&s, at == OX_NEVER ? OX_NEVER : at > now ? at - now : 1);
+	int r = ox_scope_leave(&s, ox_event_wait(c->changed));
+	return r == OX_ETIMEDOUT ? 0 : r;
+}
+
+static int dispatch(struct oxi_crawl *c)
+{
+	int r = 0;
+	while (r >= 0) {
+		ox_event_clear(c->changed);
+		look_at_budgets(c);
+		r = c->stopping ? 0 : feed(c);
+		bool may_begin = !c->stopping && c->running < c->o->connections;
+		if (r >= 0)
+			r = may_begin ? oxi_crawl_begin_next(c) : 0;
+		if (r != 0)
+			continue;
+		if (c->running == 0 && (c->stopping || (c->frontier.waiting == 0 && ox_queue_len(c->changes) == 0 && !c->frontier.hungry)))
+			return 0;
+		r = wait_for_change(c);
+	}
+	return r;
 }
 
 /* ---- those that look on ---- */
-
-static void drop_line(void *item)
-{
-	struct oxi_buffer *line = item;
-	oxi_buffer_free(line);
-	free(line);
-}
-
-static int write_lines(void *arg)
-{
-	struct oxi_crawl *c = arg;
-	void *item;
-	int r;
-	while ((r = ox_queue_get(c->lines, &item)) == 0) {
-		struct oxi_buffer *line = item;
-		if (c->sink.fd == STDOUT_FILENO)
-			oxi_bar_clear(&c->bar);
-		r = oxi_sink_write(&c->sink, line->data, line->len);
-		drop_line(line);
-		if (r < 0)
-			break;
-	}
-	if (r == OX_ECLOSED)
-		return 0;
-	oxi_crawl_fail(c, r == -EPIPE ? OXI_EXIT_PIPE : OXI_EXIT_OUTPUT, "cannot write the results", r);
-	ox_queue_shut(c->lines, drop_line);
-	cancel_lanes(c);
-	return r;
-}
 
 static int hear_signals(void *arg)
 {
@@ -194,9 +137,9 @@ static int hear_signals(void *arg)
 		return signal;
 	c->exit = signal == SIGTERM ? OXI_EXIT_TERM : OXI_EXIT_INT;
 	oxi_bar_clear(&c->bar);
-	oxi_say("crawl", "stopped: %u pages in work are dropped, %zu URLs were not fetched", c->running,
-	        c->frontier.waiting);
-	cancel_lanes(c);
+	oxi_say("crawl", "stopped: %u pages in work are dropped, %llu URLs were not fetched%s", c->running,
+	        (unsigned long long)c->frontier.waiting, c->o->run ? "; --resume goes on" : "");
+	cancel_visits(c);
 	return 0;
 }
 
@@ -206,7 +149,7 @@ static int watch_reader(void *arg)
 	int r = oxi_sink_wait_closed(&c->sink);
 	if (r == -EPIPE) {
 		c->exit = OXI_EXIT_PIPE;
-		cancel_lanes(c);
+		cancel_visits(c);
 	}
 	return r;
 }
@@ -215,10 +158,10 @@ static void bar_text(void *arg, char *line, size_t cap)
 {
 	struct oxi_crawl *c = arg;
 	double seconds = (double)(ox_now() - c->tally.began) / 1e9;
-	snprintf(line, cap, "%llu pages, %.1f MB, %llu errors, %u in work, %zu waiting, %.0f pages/s",
+	snprintf(line, cap, "%llu pages, %.1f MB, %llu errors, %u in work, %llu waiting at %zu hosts, %.0f pages/s",
 	         (unsigned long long)c->tally.pages, (double)c->tally.body_bytes / 1e6,
 	         (unsigned long long)(c->tally.urls - c->tally.errors[OXI_ERROR_NONE]), c->running,
-	         c->frontier.waiting, (double)c->tally.pages / (seconds > 0 ? seconds : 1));
+	         (unsigned long long)c->frontier.waiting, c->frontier.hosts, (double)c->tally.pages / (seconds > 0 ? seconds : 1));
 }
 
 static int draw_bar(void *arg)
@@ -229,13 +172,27 @@ static int draw_bar(void *arg)
 
 /* ---- the whole ---- */
 
-static int run_lanes(struct oxi_crawl *c, const struct oxi_url *starts)
+static int take_starts(struct oxi_crawl *c, const struct oxi_url *starts)
 {
-	c->work = ox_group_open_with(OX_GROUP_OPTIONS(.name = "lanes", .reap = true));
-	int r = c->work ? 0 : OX_ENOMEM;
+	struct oxi_change *change = calloc(1, sizeof(*change));
+	int r = change ? 0 : OX_ENOMEM;
 	for (size_t i = 0; r >= 0 && i < c->o->n; i++)
-		r = oxi_crawl_take(c, &starts[i], 0, NULL);
-	r = r < 0 ? oxi_crawl_fail(c, OXI_EXIT_OUTPUT, "crawl", r) : ox_group_join(c->work);
+		r = oxi_crawl_take(c, change, &starts[i], 0, NULL, false);
+	if (r < 0 && change)
+		oxi_change_free(change);
+	return r < 0 ? oxi_crawl_fail(c, OXI_EXIT_OUTPUT, "crawl", r) : oxi_keeper_give(c, change);
+}
+
+static int run_visits(struct oxi_crawl *c, const struct oxi_url *starts)
+{
+	c->work = ox_group_open_with(OX_GROUP_OPTIONS(.name = "visits", .reap = true));
+	int r = c->work ? take_starts(c, starts) : OX_ENOMEM;
+	if (r >= 0)
+		r = dispatch(c);
+	if (r >= 0)
+		r = ox_group_join(c->work);
+	else
+		ox_group_cancel(c->work);
 	ox_group_close(c->work);
 	c->work = NULL;
 	return r;
@@ -244,41 +201,21 @@ static int run_lanes(struct oxi_crawl *c, const struct oxi_url *starts)
 static int run_groups(struct oxi_crawl *c, const struct oxi_url *starts)
 {
 	OX_AUTO_GROUP *watch = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT, .name = "watch"));
-	ox_future *writer = ox_spawn(watch, write_lines, c);
+	ox_future *keeper = ox_spawn(watch, oxi_keeper_run, c);
 	ox_spawn(watch, hear_signals, c);
 	ox_spawn(watch, watch_reader, c);
 	if (c->o->bar || (!c->o->quiet && isatty(STDERR_FILENO)))
 		ox_spawn(watch, draw_bar, c);
-	int r = run_lanes(c, starts);
-	ox_queue_shut(c->lines, NULL);
-	int written = ox_await(writer);
-	return r < 0 ? r : written;
+	int r = run_visits(c, starts);
+	ox_queue_shut(c->changes, NULL);
+	int kept = ox_await(keeper);
+	return r < 0 ? r : kept;
 }
 
-static bool open_queues(struct oxi_crawl *c)
+static int save_cookies(struct oxi_crawl *c)
 {
-	c->lines = ox_queue_new(LINES_MAX);
-	c->connections = ox_queue_new(c->o->connections);
-	for (unsigned i = 0; c->connections && i < c->o->connections; i++) {
-		if (ox_queue_try_put(c->connections, c) < 0)
-			return false;
-	}
-	return c->lines && c->connections;
-}
-
-static void drop_nothing(void *item)
-{
-	(void)item;
-}
-
-static void close_queues(struct oxi_crawl *c)
-{
-	if (c->lines)
-		ox_queue_shut(c->lines, drop_line);
-	if (c->connections)
-		ox_queue_shut(c->connections, drop_nothing);
-	ox_queue_free(c->lines);
-	ox_queue_free(c->connections);
+	int r = c->cookies ? ox_cookies_save(c->cookies, c->o->cookies) : 0;
+	return r < 0 ? oxi_crawl_fail(c, OXI_EXIT_OUTPUT, c->o->cookies, r) : 0;
 }
 
 struct run {
@@ -291,13 +228,23 @@ static int crawl_main(void *arg)
 	struct run *run = arg;
 	struct oxi_crawl *c = run->c;
 	c->tally.began = ox_now();
-	int r = OX_SIGNALS_OPEN(&c->signals, SIGINT, SIGTERM);
+	c->changes = ox_queue_new(CHANGES_MAX);
+	c->changed = ox_event_new();
+	int r = c->changes && c->changed ? OX_SIGNALS_OPEN(&c->signals, SIGINT, SIGTERM) : OX_ENOMEM;
 	if (r == 0)
-		r = open_queues(c) ? run_groups(c, run->starts) : OX_ENOMEM;
+		c->exit = oxi_keeper_open(c);
+	if (r == 0 && c->exit == 0) {
+		r = run_groups(c, run->starts);
+		save_cookies(c);
+	}
 	if (r < 0)
 		oxi_crawl_fail(c, OXI_EXIT_WORKERS, "the crawl ended early", r);
-	close_queues(c);
+	if (c->changes)
+		ox_queue_shut(c->changes, oxi_keeper_drop);
+	ox_queue_free(c->changes);
+	ox_event_free(c->changed);
 	oxi_bar_clear(&c->bar);
+	oxi_store_close(c->store);
 	ox_pool_close(c->pool);
 	ox_signals_close(c->signals);
 	return 0;
@@ -316,6 +263,20 @@ static void summarise(const struct oxi_crawl *c, ox_time took)
 
 /* ---- before the loop ---- */
 
+static int add_patterns(struct oxi_crawl *c, bool excludes, const char *const *patterns, size_t n)
+{
+	struct oxi_buffer why = { 0 };
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = oxi_scope_add_pattern(&c->scope, excludes, patterns[i], &why);
+		if (r < 0)
+			oxi_say("crawl", "--%s %s: %.*s", excludes ? "exclude" : "include", patterns[i], (int)why.len,
+			        why.len ? why.data : "");
+	}
+	oxi_buffer_free(&why);
+	return r < 0 ? OXI_EXIT_USAGE : 0;
+}
+
 static int read_starts(struct oxi_crawl *c, struct oxi_url *starts)
 {
 	c->scope.kind = c->o->scope;
@@ -330,7 +291,8 @@ static int read_starts(struct oxi_crawl *c, struct oxi_url *starts)
 			return OXI_EXIT_OUTPUT;
 		}
 	}
-	return 0;
+	int code = add_patterns(c, false, c->o->include, c->o->include_n);
+	return code ? code : add_patterns(c, true, c->o->exclude, c->o->exclude_n);
 }
 
 /* What a plugin prints must not get among the results. */
@@ -347,9 +309,9 @@ static int open_workers(struct oxi_crawl *c)
 	if (o->crunch && oxi_crunch_find(o->crunch, &c->crunch) < 0)
 		return OXI_EXIT_USAGE;
 	oxi_page_setup(&c->crunch, o->crunch_timeout);
-	size_t bodies = 2 * o->connections * (o->max_body + OX_MIB(1));
+	size_t bodies = 2 * (size_t)o->connections * (o->max_body + OX_MIB(1));
 	int r = ox_pool_open(OX_POOL_OPTIONS(.jobs = OX_JOBS(&oxi_page_job, &oxi_page_links_job), .workers = o->workers,
-	                                     .worker_init = init_worker, .name = "crawl",
+	                                     .worker_init = init_worker, .name = "crawl", .max_rss = o->crunch_memory,
 	                                     .arena_bytes = bodies > OX_GIB(4) ? bodies : 0), &c->pool);
 	if (r < 0)
 		oxi_say("crawl", "cannot start the workers: %s", ox_strerror(r));
@@ -359,6 +321,8 @@ static int open_workers(struct oxi_crawl *c)
 static int open_output(struct oxi_crawl *c)
 {
 	c->sink = oxi_sink_of(STDOUT_FILENO);
+	if (c->o->run)
+		return 0;               /* the keeper opens it, once it knows how much of it counts */
 	if (!c->o->out || strcmp(c->o->out, "-") == 0)
 		return 0;
 	int fd = open(c->o->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -377,40 +341,113 @@ static int close_output(struct oxi_crawl *c)
 	return oxi_crawl_fail(c, OXI_EXIT_OUTPUT, c->o->out, -errno);
 }
 
+static int exit_code(const struct oxi_crawl *c)
+{
+	if (c->exit)
+		return c->exit;
+	if (c->full || c->over_budget)
+		return OXI_EXIT_HALTED;
+	return c->tally.answers || c->tally.urls == 0 ? OXI_EXIT_OK : OXI_EXIT_FAILED;
+}
+
+static bool is_loopback(const char *host)
+{
+	return strncmp(host, "127.", 4) == 0 || strcmp(host, "[::1]") == 0 || strcmp(host, "localhost") == 0;
+}
+
+/* Who runs a server should be able to ask whoever crawls it. */
+static void ask_for_contact(const struct oxi_crawl *c)
+{
+	for (size_t i = 0; i < c->scope.n && !c->o->contact && !c->o->user_agent && !c->o->quiet; i++) {
+		if (is_loopback(c->scope.start[i].host))
+			continue;
+		oxi_say("crawl", "servers are not told whom to ask about this crawl: give --contact URL");
+		return;
+	}
+}
+
 static int run_opened(struct oxi_crawl *c, const struct oxi_url *starts)
 {
 	ox_time began = ox_now();
 	struct run run = { c, starts };
+	ask_for_contact(c);
 	int r = ox_run(crawl_main, &run, NULL);
 	if (r < 0) {
 		oxi_crawl_fail(c, OXI_EXIT_WORKERS, "cannot run the crawl", r);
 		ox_pool_close(c->pool);
 	}
 	close_output(c);
-	summarise(c, ox_now() - began);
-	return c->exit ? c->exit : c->tally.answers ? OXI_EXIT_OK : OXI_EXIT_FAILED;
+	r = c->o->host_report && c->exit != OXI_EXIT_USAGE ? oxi_report_write(c, c->o->host_report) : 0;
+	if (r < 0)
+		oxi_crawl_fail(c, OXI_EXIT_OUTPUT, c->o->host_report, r);
+	if (c->exit != OXI_EXIT_USAGE)
+		summarise(c, ox_now() - began);
+	return exit_code(c);
+}
+
+/* The name that servers see, with somebody to write to. */
+static int name_agent(struct oxi_crawl *c)
+{
+	const struct oxi_crawl_options *o = c->o;
+	int n = o->user_agent ? snprintf(c->agent, sizeof(c->agent), "%s", o->user_agent)
+	      : o->contact    ? snprintf(c->agent, sizeof(c->agent), OXI_AGENT "/" OX_VERSION " (+%s)", o->contact)
+	                      : snprintf(c->agent, sizeof(c->agent), OXI_AGENT "/" OX_VERSION);
+	for (const char *p = c->agent; *p; p++) {
+		if ((unsigned char)*p < ' ')
+			n = -1;
+	}
+	if (n > 0 && (size_t)n < sizeof(c->agent))
+		return 0;
+	oxi_say("crawl", "--contact and --user-agent: give one line of less than 200 characters");
+	return OXI_EXIT_USAGE;
+}
+
+static int open_cookies(struct oxi_crawl *c)
+{
+	if (!c->o->cookies)
+		return 0;
+	c->cookies = ox_cookies_new();
+	int r = c->cookies ? ox_cookies_load(c->cookies, c->o->cookies) : OX_ENOMEM;
+	if (r == 0 || r == -ENOENT)
+		return 0;
+	oxi_say("crawl", "%s: %s", c->o->cookies, ox_strerror(r));
+	return OXI_EXIT_OUTPUT;
+}
+
+static int run_locked(struct oxi_crawl *c, const struct oxi_url *starts)
+{
+	int code = open_output(c);
+	if (code == 0)
+		code = open_cookies(c);
+	if (code == 0)
+		code = open_workers(c);
+	return code == 0 ? run_opened(c, starts) : code;
 }
 
 int oxi_crawl_run(const struct oxi_crawl_options *o)
 {
 	struct oxi_crawl *c = calloc(1, sizeof(*c));
-	struct oxi_url *starts = calloc(o->n, sizeof(*starts));
+	struct oxi_url *starts = calloc(o->n + 1, sizeof(*starts));
 	int code = OXI_EXIT_OUTPUT;
-	if (!c || !starts) {
+	if (!c || !starts || oxi_frontier_init(&c->frontier, o->fast ? o->connections : o->per_host) < 0) {
 		oxi_say("crawl", "%s", ox_strerror(OX_ENOMEM));
 	} else {
 		c->o = o;
 		code = read_starts(c, starts);
 		if (code == 0)
-			code = open_output(c);
+			code = name_agent(c);
 		if (code == 0)
-			code = open_workers(c);
+			code = oxi_keeper_lock(c);
 		if (code == 0)
-			code = run_opened(c, starts);
+			code = run_locked(c, starts);
+		if (o->run && c->lock >= 0)
+			close(c->lock);
 		oxi_scope_free(&c->scope);
 		oxi_seen_free(&c->seen);
+		oxi_queries_free(&c->queries);
 		oxi_frontier_free(&c->frontier);
 		oxi_words_free(&c->tally.words);
+		ox_cookies_free(c->cookies);
 	}
 	free(starts);
 	free(c);

@@ -7,45 +7,67 @@
 #include <oxbow/pool.h>
 #include <oxbow/queue.h>
 #include <oxbow/signal.h>
+#include <oxbow/sync.h>
 
 #include "cli/bar.h"
 #include "cli/crawl/crunch.h"
+#include "cli/crawl/directive.h"
 #include "cli/crawl/frontier.h"
 #include "cli/crawl/guard.h"
 #include "cli/crawl/record.h"
 #include "cli/crawl/scope.h"
 #include "cli/crawl/seen.h"
+#include "cli/crawl/store.h"
 #include "cli/sink.h"
+
+enum oxi_obey { OXI_OBEY_ALL, OXI_OBEY_META, OXI_OBEY_NONE };  /* robots.txt and what pages say; that only; nothing */
+
+#define OXI_HEADERS_MAX 64
 
 struct oxi_crawl_options {
 	char **urls;                    /* the starts */
 	size_t n;
 	enum oxi_scope_kind scope;
-	uint64_t depth, max_pages;      /* UINT64_MAX: no limit */
+	const char *include[OXI_SCOPE_PATTERNS], *exclude[OXI_SCOPE_PATTERNS];
+	size_t include_n, exclude_n;
+	uint64_t depth, max_pages, max_pages_host, max_bytes, max_bytes_host, max_queries;      /* UINT64_MAX: no limit */
 	unsigned workers;               /* 0: the pool's default */
-	unsigned connections;
-	bool fast, quiet, bar, insecure;
+	unsigned connections, per_host;
+	bool fast, quiet, bar, insecure, resume, sitemaps, explain;
+	enum oxi_obey obey;
 	struct oxi_guard guard;
-	ox_time timeout, crunch_timeout;
-	size_t max_body;
-	const char *crunch, *out, *ca_file;
+	ox_time timeout, connect_timeout, crunch_timeout, delay, max_time, retry_delay;
+	unsigned retries;
+	size_t max_body, crunch_memory;
+	const char *crunch, *out, *ca_file, *run, *contact, *user_agent, *proxy, *cookies, *host_report;
+	const char *headers[OXI_HEADERS_MAX + 1];       /* for the hosts of the starts */
+	size_t headers_n;
 	size_t top;
 };
 
 struct oxi_crawl {
 	const struct oxi_crawl_options *o;
+	char agent[256];                /* the User-Agent */
 	struct oxi_crunch crunch;
 	ox_pool *pool;
 	struct oxi_scope scope;
 	struct oxi_seen seen;
+	struct oxi_queries queries;
 	struct oxi_frontier frontier;
-	uint64_t accepted;              /* URLs taken into the crawl */
-	ox_queue *connections;          /* one entry for each that may still be opened */
-	ox_queue *lines;                /* of struct oxi_buffer: records on their way to the output */
-	ox_group *work;                 /* of lanes; NULL once they have ended */
-	unsigned running;               /* pages being fetched or crunched */
+	struct oxi_store *store;
+	ox_cookies *cookies;            /* NULL: none are kept */
+	uint64_t last_id, accepted;     /* URLs taken into the crawl */
+	uint64_t over_budget;           /* URLs that a budget kept out */
+	ox_event *changed;              /* something that the dispatcher waits for may have happened */
+	ox_queue *changes;              /* of struct oxi_change, on their way to the store and the output */
+	ox_group *work;                 /* the visits; NULL once they have ended */
+	unsigned running;               /* visits */
+	bool stopping;                  /* nothing more is begun */
+	bool full;                      /* because a budget was reached */
 	struct oxi_crawl_tally tally;
 	struct oxi_sink sink;
+	uint64_t results_len;           /* bytes of results, of a run that stays */
+	int lock;                       /* on the folder of a run; -1: none */
 	struct oxi_bar bar;
 	ox_signals *signals;            /* SIGINT, SIGTERM */
 	int exit;                       /* 0: as the pages say */
@@ -57,21 +79,94 @@ int oxi_crawl_run(const struct oxi_crawl_options *o);
 /* Says why the crawl cannot go on, once, and settles its exit code. Returns r. */
 int oxi_crawl_fail(struct oxi_crawl *c, int code, const char *what, int r);
 
-/*
- * Fetches an item's URL, follows its redirects, and fills in the record.
- * @ret: the answer; NULL if there was none, or if it is of a URL that another item stands for.
- * Returns: 0, also when the page failed: record->error; OX_ECANCELED, OX_ENOMEM.
- */
-OX_YIELDS int oxi_crawl_fetch(struct oxi_crawl *c, const char *url, struct oxi_record *record, ox_response **ret);
+/* ---- visit.c: an item on its way from the frontier to its result ---- */
 
 /*
- * Has an answer parsed and crunched in a worker, takes its links, and fills in the record.
+ * Begins the next item that may be begun: its visit, the fetch of its host's robots.txt, or its result at once.
+ * Returns: 1; 0: there is none now; negative: the crawl cannot go on.
+ */
+OX_YIELDS int oxi_crawl_begin_next(struct oxi_crawl *c);
+
+/* ---- gate.c: what a host allows, and when ---- */
+
+/* Whether a URL of the item's host may be fetched; NONE: it may. *ret_unknown: robots.txt has to be fetched first. */
+enum oxi_error oxi_gate_check(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *url, bool *ret_unknown);
+
+/* The rules of a URL's host and scheme, as far as they are known; for --explain. */
+const struct oxi_gate *oxi_gate_of(const struct oxi_host *h, const struct oxi_url *url);
+ox_time oxi_gate_delay(const struct oxi_crawl *c, const struct oxi_host *h);
+
+/* Fetches the robots.txt for the URL's scheme. Returns: 0, however that ends; OX_ECANCELED, OX_ENOMEM. */
+OX_YIELDS int oxi_gate_ask(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *url);
+
+/* A request to the host begins; one ended, with an answer or with NULL. */
+void oxi_gate_begin(struct oxi_crawl *c, struct oxi_host *h);
+void oxi_gate_end(struct oxi_crawl *c, struct oxi_host *h, const ox_http_times *answer);
+
+/*
+ * The host asked for silence, by 429 or 503. after: its Retry-After; NULL: it did not say.
+ * Returns: whether the URL is to be tried again without using up an attempt.
+ */
+bool oxi_gate_freeze(struct oxi_crawl *c, struct oxi_host *h, const char *after);
+
+/* ---- fetch.c ---- */
+
+/* What has to happen with an item once it was asked for. */
+enum oxi_next { OXI_NEXT_RESULT, OXI_NEXT_AGAIN, OXI_NEXT_LATER, OXI_NEXT_HOP };
+
+/*
+ * Makes one request, and fills in the record.
+ * @ret: the answer; NULL if there was none. @hop: where a redirect leads.
+ * Returns: an oxi_next; OX_ECANCELED, OX_ENOMEM.
+ */
+OX_YIELDS int oxi_crawl_fetch(struct oxi_crawl *c, struct oxi_item *item, const struct oxi_url *target,
+                              struct oxi_record *record, ox_response **ret, struct oxi_url *hop);
+
+/* The plain request behind that, for robots.txt too. @error_text: 256 bytes. */
+OX_YIELDS int oxi_crawl_get(struct oxi_crawl *c, const struct oxi_url *url, size_t max_body, char *error_text, ox_response **ret);
+
+/* ---- follow.c ---- */
+
+/*
+ * Has an answer parsed and crunched in a worker, takes its links into the change, and fills in the record.
  * Returns: 0, also when the crunch failed; OX_ECANCELED, OX_ENOMEM, or a code that says that there are no
  * workers.
  */
-OX_YIELDS int oxi_crawl_crunch(struct oxi_crawl *c, ox_response *answer, struct oxi_record *record);
+OX_YIELDS int oxi_crawl_crunch(struct oxi_crawl *c, ox_response *answer, const struct oxi_item *item,
+                               struct oxi_record *record, struct oxi_change *change);
 
-/* Takes a URL into the crawl if it is new and within all limits. via: NULL for a start. Returns: 0; OX_ENOMEM. */
-int oxi_crawl_take(struct oxi_crawl *c, const struct oxi_url *url, unsigned depth, struct oxi_origin *via);
+/*
+ * Takes a URL into the crawl, as an item of the change, if it is new and within all limits. via: NULL for a
+ * start. Returns: 0; OX_ENOMEM.
+ */
+int oxi_crawl_take(struct oxi_crawl *c, struct oxi_change *change, const struct oxi_url *url, unsigned depth,
+                   struct oxi_origin *via, bool sitemap);
+
+/* ---- explain.c: what --explain says, as lines of JSON ---- */
+
+/* What decides about the item itself. */
+void oxi_explain_item(struct oxi_crawl *c, const struct oxi_item *item, struct oxi_buffer *out);
+
+/* What a link is taken for. Returns: 0; OX_ENOMEM. */
+int oxi_explain_link(struct oxi_crawl *c, const struct oxi_url *url, unsigned depth, struct oxi_buffer *out);
+
+/* ---- keeper.c: the store and the output ---- */
+
+/* Hands a change over; it is given in any case. When it is on its way, its items go into the frontier. */
+OX_YIELDS int oxi_keeper_give(struct oxi_crawl *c, struct oxi_change *change);
+
+/* A coroutine: takes changes until the queue is shut. arg: the crawl. */
+int oxi_keeper_run(void *arg);
+
+void oxi_keeper_drop(void *change);
+
+/* Opens the store and the results, resumed or new. Returns: 0, or an exit code after saying why. */
+OX_YIELDS int oxi_keeper_open(struct oxi_crawl *c);
+int oxi_keeper_lock(struct oxi_crawl *c);       /* before the loop: the folder of the run; likewise */
+
+/* ---- report.c ---- */
+
+/* A line of JSON for each host. Returns: 0; -errno, OX_ENOMEM. */
+int oxi_report_write(const struct oxi_crawl *c, const char *path);
 
 #endif

@@ -119,6 +119,36 @@ static int digest(const ox_page *page, ox_page_reply *out)
 	return 0;
 }
 
+static int title(const ox_page *page, ox_page_reply *out)
+{
+	const char *p = page->title.data;
+	char *line = malloc(page->title.len + 1);
+	size_t n = 0;
+	if (!line)
+		return OX_ENOMEM;
+	for (size_t i = 0; i < page->title.len; i++) {
+		bool blank = (unsigned char)p[i] <= ' ';
+		if (!blank || (n > 0 && line[n - 1] != ' '))
+			line[n++] = blank ? ' ' : p[i];
+	}
+	n -= n > 0 && line[n - 1] == ' ';
+	ox_page_put_string(out, "title", line, n);
+	free(line);
+	return 0;
+}
+
+/* As many as a value has room for, and how many there are. */
+static int links(const ox_page *page, ox_page_reply *out)
+{
+	size_t bytes = 0;
+	ox_page_put_int(out, "links", (int64_t)page->links_n);
+	ox_page_begin_array(out, "urls");
+	for (size_t i = 0; i < page->links_n && (bytes += page->links[i].len + 8) < OXI_VALUE_MAX / 2; i++)
+		ox_page_put_string(out, NULL, page->links[i].data, page->links[i].len);
+	ox_page_end(out);
+	return 0;
+}
+
 /* ---- plugins ---- */
 
 static int load(const char *name, const char *symbol, struct oxi_crunch *ret)
@@ -154,10 +184,14 @@ int oxi_crunch_find(const char *name, struct oxi_crunch *ret)
 		*ret = (struct oxi_crunch){ words, true };
 	else if (strcmp(name, "digest") == 0)
 		ret->fn = digest;
+	else if (strcmp(name, "links") == 0)
+		ret->fn = links;
+	else if (strcmp(name, "title") == 0)
+		ret->fn = title;
 	else if (colon && colon > name && colon[1])
 		return load(name, colon + 1, ret);
 	else {
-		oxi_say("crawl", "--crunch %s: give words, digest, or PLUGIN.so:FUNCTION", name);
+		oxi_say("crawl", "--crunch %s: give words, digest, links, title, or PLUGIN.so:FUNCTION", name);
 		return OX_EINVAL;
 	}
 	return 0;

@@ -17,7 +17,7 @@ struct oxi_crunch {
 };
 
 /*
- * Finds "words", "digest" or "./plugin.so:fn" (loading the plugin). On failure it has said why.
+ * Finds "words", "digest", "links", "title" or "./plugin.so:fn" (loading the plugin). On failure it has said why.
  * Returns: 0; OX_EINVAL.
  */
 int oxi_crunch_find(const char *name, struct oxi_crunch *ret);

@@ -1,31 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Redirects are followed here, hop by hop, and not by libcurl, because each target is a URL like any other:
- * it must be in scope, it may be known already, and it is the last one that the page is known by. The address
- * of each hop is asked of the guard by the HTTP client, when it connects.
+ * One request for one item. Redirects are not followed by libcurl, because each target is a URL like any
+ * other: it must be in scope, its host has rules and a pace of its own, and it is the last one that the page is
+ * known by. So a hop is the item's next request, and waits in its new host's queue. The address is asked of
+ * the guard by the HTTP client, when it connects.
  */
 #include <oxbow/http.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/crawl/crawl.h"
 #include "cli/crawl/page.h"
 
-#define HOPS_MAX 10
-
-struct trail {
-	struct oxi_key hop[HOPS_MAX + 1];
-	size_t n;
-};
-
-static bool is_on_trail(const struct trail *t, struct oxi_key key)
-{
-	for (size_t i = 0; i < t->n; i++) {
-		if (t->hop[i].a == key.a && t->hop[i].b == key.b)
-			return true;
-	}
-	return false;
-}
+#define SPEED_MIN 100                   /* bytes a second, over 20 s */
 
 static bool is_redirect(const ox_response *answer)
 {
@@ -45,6 +33,38 @@ static void set_final(struct oxi_record *r, const char *url)
 	oxi_buffer_add(&r->final, url, strlen(url) + 1);
 }
 
+/* ---- the request ---- */
+
+/* A proxy that was asked for connects in our stead, so what can be judged is the URL: an address in it. */
+static int judge_for_proxy(const struct oxi_crawl *c, const struct oxi_url *url)
+{
+	return oxi_guard_check_host(&c->o->guard, url->host);
+}
+
+int oxi_crawl_get(struct oxi_crawl *c, const struct oxi_url *url, size_t max_body, char *error_text, ox_response **ret)
+{
+	const struct oxi_crawl_options *o = c->o;
+	bool by_proxy = o->proxy && *o->proxy;
+	error_text[0] = '\0';
+	if (by_proxy && judge_for_proxy(c, url) < 0)
+		return -EACCES;
+	const ox_http_options options = {
+		.size = sizeof(options), .timeout = o->timeout, .connect_timeout = o->connect_timeout, .min_speed = SPEED_MIN,
+		.max_body = max_body, .max_redirects = -1, .headers = oxi_scope_is_start(&c->scope, url) ? o->headers : NULL,
+		.user_agent = c->agent, .cookies = c->cookies, .proxy = o->proxy, .ca_file = o->ca_file,
+		.insecure = o->insecure, .error_text = error_text, .allow_address = by_proxy ? NULL : oxi_guard_check,
+		.allow_arg = (void *)&o->guard,
+	};
+	int r = ox_http_get(url->text, &options, ret);
+	if (r != OX_ENOMEM)
+		return r;
+	/* libcurl says so too when a header is longer than it takes, which any server can do: the crawl goes on. */
+	snprintf(error_text, 256, "headers larger than the HTTP library takes, or no memory");
+	return OX_ETOOBIG;
+}
+
+/* ---- the answer ---- */
+
 /* What every answer says about itself. */
 static void describe(struct oxi_record *r, const ox_response *answer)
 {
@@ -58,62 +78,109 @@ static void describe(struct oxi_record *r, const ox_response *answer)
 	r->page = r->status >= 200 && r->status < 300 && oxi_page_is_html(r->type);
 }
 
-/*
- * Judges the target of a redirect.
- * Returns: 1: go there, *ret; 0: the redirect is the result; OX_ENOMEM.
- */
-static int next_hop(struct oxi_crawl *c, struct trail *t, const ox_response *answer, struct oxi_record *r,
-                    struct oxi_url *ret)
+static bool is_on_trail(const struct oxi_trail *t, struct oxi_key key)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->hop[i].a == key.a && t->hop[i].b == key.b)
+			return true;
+	}
+	return false;
+}
+
+static struct oxi_trail *trail_of(struct oxi_item *item)
+{
+	if (!item->trail && (item->trail = malloc(sizeof(*item->trail)))) {
+		item->trail->hop[0] = oxi_key_of(item->url, strlen(item->url));
+		item->trail->n = 1;
+		item->trail->alias = 0;
+		copy(item->trail->target, sizeof(item->trail->target), item->url);
+	}
+	return item->trail;
+}
+
+/* Judges the target of a redirect. Returns: an oxi_next; OX_ENOMEM. */
+static int next_hop(struct oxi_crawl *c, struct oxi_item *item, const ox_response *answer, struct oxi_record *r,
+                    struct oxi_url *hop)
 {
 	const char *location = ox_response_header(answer, "Location");
-	int bad = oxi_url_resolve(r->final.data, location, strlen(location), ret);
+	struct oxi_trail *t = trail_of(item);
+	if (!t)
+		return OX_ENOMEM;
+	int bad = oxi_url_resolve(t->target, location, strlen(location), hop);
 	if (bad) {
 		r->error = bad == OXI_URL_SCHEME ? OXI_ERROR_REDIRECT_SCHEME : OXI_ERROR_PROTOCOL;
-		return 0;
+		return OXI_NEXT_RESULT;
 	}
-	struct oxi_key key = oxi_key_of(ret->text, strlen(ret->text));
-	if (is_on_trail(t, key) || t->n > HOPS_MAX) {
+	struct oxi_key key = oxi_key_of(hop->text, strlen(hop->text));
+	if (is_on_trail(t, key) || t->n > OXI_HOPS_MAX) {
 		r->error = OXI_ERROR_REDIRECT_LOOP;
-		return 0;
+		return OXI_NEXT_RESULT;
 	}
-	set_final(r, ret->text);
-	if (!oxi_scope_holds(&c->scope, ret))
-		return 0;
+	set_final(r, hop->text);
+	if (!oxi_scope_holds(&c->scope, hop))
+		return OXI_NEXT_RESULT;
+	if (oxi_trap_of(hop)) {
+		r->error = OXI_ERROR_TRAP;
+		copy(r->reason, sizeof(r->reason), oxi_trap_name(oxi_trap_of(hop)));
+		return OXI_NEXT_RESULT;
+	}
+	int r2 = oxi_seen_add(&c->seen, key);
+	if (r2 <= 0)
+		return r2 < 0 ? r2 : OXI_NEXT_RESULT;
 	t->hop[t->n++] = key;
-	return oxi_seen_add(&c->seen, key);
+	copy(t->target, sizeof(t->target), hop->text);
+	return OXI_NEXT_HOP;
 }
 
-static int get(struct oxi_crawl *c, const char *url, ox_response **ret)
-{
-	const struct oxi_crawl_options *o = c->o;
-	return ox_http_get(url, OX_HTTP_OPTIONS(.timeout = o->timeout, .max_body = o->max_body, .max_redirects = -1,
-	                                        .ca_file = o->ca_file, .insecure = o->insecure,
-	                                        .allow_address = oxi_guard_check, .allow_arg = (void *)&o->guard), ret);
-}
+/* ---- what comes next ---- */
 
-int oxi_crawl_fetch(struct oxi_crawl *c, const char *url, struct oxi_record *record, ox_response **ret)
+/* What may pass by itself. */
+static bool is_passing(const struct oxi_record *r)
 {
-	struct trail trail = { .hop = { oxi_key_of(url, strlen(url)) }, .n = 1 };
-	*ret = NULL;
-	set_final(record, url);
-	for (;;) {
-		ox_response *answer = NULL;
-		int r = record->final.failed ? OX_ENOMEM : get(c, record->final.data, &answer);
-		if (r == OX_ECANCELED || r == OX_ENOMEM)
-			return r;
-		if (r < 0) {
-			record->error = oxi_error_of_fetch(r);
-			return 0;
-		}
-		describe(record, answer);
-		if (!is_redirect(answer)) {
-			*ret = answer;
-			return 0;
-		}
-		struct oxi_url hop;
-		r = next_hop(c, &trail, answer, record, &hop);
-		ox_response_free(answer);
-		if (r <= 0)
-			return r;
+	switch (r->error) {
+	case OXI_ERROR_DNS:
+	case OXI_ERROR_REFUSED:
+	case OXI_ERROR_RESET:
+	case OXI_ERROR_TIMEOUT:
+		return true;
+	case OXI_ERROR_HTTP_4XX:
+	case OXI_ERROR_HTTP_5XX:
+		return r->status == 429 || r->status == 502 || r->status == 503 || r->status == 504;
+	default:
+		return false;
 	}
+}
+
+static int next_of(struct oxi_crawl *c, struct oxi_item *item, const struct oxi_record *r, const ox_response *answer)
+{
+	if (r->status == 429 || r->status == 503) {
+		if (oxi_gate_freeze(c, item->host, ox_response_header(answer, "Retry-After")))
+			return OXI_NEXT_AGAIN;
+	} else if (r->status) {
+		item->host->freezes = 0;
+	}
+	return is_passing(r) && item->attempt < c->o->retries ? OXI_NEXT_LATER : OXI_NEXT_RESULT;
+}
+
+int oxi_crawl_fetch(struct oxi_crawl *c, struct oxi_item *item, const struct oxi_url *target,
+                    struct oxi_record *record, ox_response **ret, struct oxi_url *hop)
+{
+	ox_response *answer = NULL;
+	*ret = NULL;
+	set_final(record, target->text);
+	int r = record->final.failed ? OX_ENOMEM : oxi_crawl_get(c, target, c->o->max_body, record->reason, &answer);
+	if (r == OX_ECANCELED || r == OX_ENOMEM)
+		return r;
+	if (r < 0) {
+		record->error = oxi_error_of_fetch(r);
+		return next_of(c, item, record, NULL);
+	}
+	describe(record, answer);
+	if (is_redirect(answer)) {
+		r = next_hop(c, item, answer, record, hop);
+		ox_response_free(answer);
+		return r;
+	}
+	*ret = answer;
+	return next_of(c, item, record, answer);
 }

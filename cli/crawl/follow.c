@@ -9,14 +9,31 @@
 #include <oxbow/http.h>
 #include <oxbow/scope.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli/crawl/crawl.h"
 #include "cli/crawl/page.h"
 
-static ox_blob *pack(struct oxi_crawl *c, const ox_response *answer, const struct oxi_record *r, size_t *ret_size)
+/* What X-Robots-Tag says, in all of its headers. */
+static unsigned directives_of(const ox_response *answer)
+{
+	const void *at = NULL;
+	const char *name, *value;
+	unsigned found = 0;
+	while (ox_response_header_next(answer, &at, &name, &value)) {
+		if (strcasecmp(name, "X-Robots-Tag") == 0)
+			found |= oxi_directives_of_header(value);
+	}
+	return found;
+}
+
+static ox_blob *pack(struct oxi_crawl *c, const ox_response *answer, const struct oxi_item *item, const struct oxi_record *r,
+                     size_t *ret_size)
 {
 	struct oxi_page_input in = {
 		.url = r->final.data, .type = r->type, .status = r->status, .body = ox_response_body(answer),
+		.sitemap = item->sitemap, .directives = c->o->obey == OXI_OBEY_NONE ? 0 : directives_of(answer),
+		.obeys = c->o->obey != OXI_OBEY_NONE,
 	};
 	*ret_size = oxi_page_input_size(&in);
 	ox_blob *b = ox_blob_new(c->pool, *ret_size);
@@ -25,14 +42,86 @@ static ox_blob *pack(struct oxi_crawl *c, const ox_response *answer, const struc
 	return b;
 }
 
-/* Resolves the links of a page and takes them into the crawl. */
-static int take_links(struct oxi_crawl *c, const struct oxi_record *r, ox_bytes links)
+/* ---- links ---- */
+
+/* Whether a URL is to be taken, known ones apart: 1, 0, OX_ENOMEM. */
+static int may_take(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *url)
 {
-	struct oxi_origin *via = oxi_origin_new(r->final.data);
+	enum oxi_trap trap = oxi_trap_of(url);
+	uint64_t queries = 0;
+	if (trap == OXI_TRAP_NONE && oxi_queries_add(&c->queries, url, &queries) < 0)
+		return OX_ENOMEM;
+	if (queries > c->o->max_queries)
+		trap = OXI_TRAP_QUERIES;
+	if (trap != OXI_TRAP_NONE) {
+		h->traps[trap]++;
+		return 0;
+	}
+	if (h->accepted >= c->o->max_pages_host) {
+		h->over_budget++;
+		return 0;
+	}
+	return 1;
+}
+
+static void append(struct oxi_change *change, struct oxi_item *item)
+{
+	if (change->first)
+		change->last->next = item;
+	else
+		change->first = item;
+	change->last = item;
+}
+
+/* A URL that is new: it becomes known, whatever happens to it. */
+static int take_new(struct oxi_crawl *c, struct oxi_change *change, const struct oxi_url *url, unsigned depth,
+                    struct oxi_origin *via, bool sitemap)
+{
+	struct oxi_host *h = oxi_frontier_host(&c->frontier, url);
+	if (!h)
+		return OX_ENOMEM;
+	int r = via ? may_take(c, h, url) : 1;
+	if (r <= 0)
+		return r;
+	struct oxi_item *item = oxi_item_new(url->text, c->last_id + 1, depth, via);
+	if (!item)
+		return OX_ENOMEM;
+	item->host = h;
+	item->sitemap = sitemap;
+	c->last_id++;
+	c->accepted++;
+	h->accepted++;
+	append(change, item);
+	oxi_change_add_url(change, item->id, h, depth, via ? via->id : 0, OXI_URL_WAITING, sitemap, url->text);
+	return 0;
+}
+
+int oxi_crawl_take(struct oxi_crawl *c, struct oxi_change *change, const struct oxi_url *url, unsigned depth,
+                   struct oxi_origin *via, bool sitemap)
+{
+	if (!oxi_scope_holds(&c->scope, url))
+		return 0;
+	struct oxi_key key = oxi_key_of(url->text, strlen(url->text));
+	if (c->accepted >= c->o->max_pages) {
+		c->over_budget += !oxi_seen_has(&c->seen, key);
+		return 0;
+	}
+	int r = oxi_seen_add(&c->seen, key);
+	return r <= 0 ? r : take_new(c, change, url, depth, via, sitemap);
+}
+
+/* Resolves the links of a page and takes them into the crawl. */
+static int take_links(struct oxi_crawl *c, const struct oxi_item *item, const struct oxi_record *r, ox_bytes links,
+                      struct oxi_change *change)
+{
+	uint64_t id = item->trail && item->trail->alias ? item->trail->alias : item->id;
+	struct oxi_origin *via = oxi_origin_new(r->final.data, id);
 	struct oxi_url base, url;
 	bool has_base = false;
 	enum oxi_link kind;
 	ox_bytes link;
+	/* What a sitemap lists is as near as its site: robots.txt led there, not a page. */
+	unsigned depth = item->sitemap ? r->depth : r->depth + 1;
 	int n = via ? 1 : OX_ENOMEM;
 	while (n > 0 && (n = oxi_page_link_next(&links, &kind, &link)) > 0) {
 		bool is_base = kind == OXI_LINK_BASE;
@@ -40,19 +129,31 @@ static int take_links(struct oxi_crawl *c, const struct oxi_record *r, ox_bytes 
 			continue;
 		int bad = oxi_url_resolve(has_base ? base.text : r->final.data, link.data, link.len, is_base ? &base : &url);
 		has_base |= is_base && !bad;
-		if (!bad && !is_base && r->depth < c->o->depth)
-			n = oxi_crawl_take(c, &url, r->depth + 1, via) < 0 ? OX_ENOMEM : 1;
+		if (!bad && !is_base && c->o->explain)
+			n = oxi_explain_link(c, &url, depth, &change->links) < 0 ? OX_ENOMEM : 1;
+		else if (!bad && !is_base && (item->sitemap || r->depth < c->o->depth))
+			n = oxi_crawl_take(c, change, &url, depth, via, kind == OXI_LINK_SITEMAP) < 0 ? OX_ENOMEM : 1;
 	}
 	oxi_origin_unref(via);
 	return n;
 }
 
-static int take_result(struct oxi_crawl *c, struct oxi_record *r, ox_bytes reply)
+/* Where what comes of a page goes. */
+struct target {
+	const struct oxi_item *item;
+	struct oxi_record *record;
+	struct oxi_change *change;
+};
+
+static int take_result(struct oxi_crawl *c, const struct target *t, ox_bytes reply)
 {
+	struct oxi_record *r = t->record;
 	struct oxi_page_result result;
 	int code = oxi_page_result_read(reply, &result);
 	if (code < 0)
 		return code;
+	memcpy(r->charset, result.charset, sizeof(r->charset));
+	r->directives = result.directives;
 	memcpy(r->digest, result.digest, sizeof(r->digest));
 	oxi_buffer_add(&r->value, result.value.data, result.value.len);
 	if (r->error == OXI_ERROR_NONE && result.parse < 0)
@@ -60,12 +161,13 @@ static int take_result(struct oxi_crawl *c, struct oxi_record *r, ox_bytes reply
 	else if (r->error == OXI_ERROR_NONE && result.crunch < 0)
 		r->error = OXI_ERROR_CRUNCH_FAILED;
 	code = oxi_words_unpack(&c->tally.words, result.words.data, result.words.len);
-	return code < 0 ? code : take_links(c, r, result.links);
+	return code < 0 ? code : take_links(c, t->item, r, result.links, t->change);
 }
 
 /* Runs a job over a page. Returns: its status, after it has taken the result. */
-static int run_job(struct oxi_crawl *c, struct oxi_record *r, const ox_job *job, const void *data, size_t size)
+static int run_job(struct oxi_crawl *c, const struct target *t, const ox_job *job, const void *data, size_t size)
 {
+	struct oxi_record *r = t->record;
 	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
 	ox_future *f = ox_submit(g, c->pool, job, data, size);
 	int status = ox_await(f);
@@ -77,7 +179,7 @@ static int run_job(struct oxi_crawl *c, struct oxi_record *r, const ox_job *job,
 		return ox_cancelled() ? OX_ECANCELED : status;
 	ox_bytes reply = { 0 };
 	reply.data = ox_future_value(f, &reply.len);
-	status = take_result(c, r, reply);
+	status = take_result(c, t, reply);
 	if (status == OX_EPROTO) {
 		r->error = OXI_ERROR_CRUNCH_FAILED;
 		status = 0;
@@ -105,17 +207,19 @@ static enum oxi_error error_of_job(int code, const struct oxi_record *r)
 	}
 }
 
-int oxi_crawl_crunch(struct oxi_crawl *c, ox_response *answer, struct oxi_record *record)
+int oxi_crawl_crunch(struct oxi_crawl *c, ox_response *answer, const struct oxi_item *item, struct oxi_record *record,
+                     struct oxi_change *change)
 {
+	struct target t = { item, record, change };
 	size_t size;
-	ox_blob *b = pack(c, answer, record, &size);
+	ox_blob *b = pack(c, answer, item, record, &size);
 	if (!b)
 		return OX_ENOMEM;
-	int r = run_job(c, record, &oxi_page_job, ox_blob_data(b), size);
+	int r = run_job(c, &t, &oxi_page_job, ox_blob_data(b), size);
 	enum oxi_error error = r < 0 && r != OX_ECANCELED ? error_of_job(r, record) : OXI_ERROR_NONE;
 	if (error != OXI_ERROR_NONE) {
 		record->error = error;
-		r = run_job(c, record, &oxi_page_links_job, ox_blob_data(b), size);
+		r = run_job(c, &t, &oxi_page_links_job, ox_blob_data(b), size);
 		if (r < 0 && r != OX_ECANCELED && error_of_job(r, record) != OXI_ERROR_NONE)
 			r = 0;          /* the parser itself cannot take it */
 	}

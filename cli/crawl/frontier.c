@@ -1,16 +1,30 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Fair over hosts: those that may be asked stand in a queue, each gives one item when its turn comes and
+ * stands again at its end, or waits for its alarm. Who has a million URLs gets no more turns than who has one.
+ *
+ * Only so many items are held in memory. What comes beyond is known to the store alone, and since every item
+ * has been given to the store before it comes here, nothing has to be written then: the host counts it as
+ * cold, and asks for it when its own queue is empty. A host with cold items takes no others into memory, so
+ * that its order stays.
+ */
 #include "cli/crawl/frontier.h"
 
+#include <oxbow/run.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct oxi_origin *oxi_origin_new(const char *url)
+#define CONTAINER(p, type, member) ((type *)(void *)((char *)(p) - offsetof(type, member)))
+
+struct oxi_origin *oxi_origin_new(const char *url, uint64_t id)
 {
 	size_t len = strlen(url) + 1;
 	struct oxi_origin *o = malloc(sizeof(*o) + len);
 	if (!o)
 		return NULL;
 	o->refs = 1;
+	o->id = id;
 	memcpy(o->url, url, len);
 	return o;
 }
@@ -21,77 +35,228 @@ void oxi_origin_unref(struct oxi_origin *o)
 		free(o);
 }
 
-static size_t bucket_of(const char *host)
-{
-	size_t h = 5381;
-	for (; *host; host++)
-		h = h * 33 + (unsigned char)*host;
-	return h % OXI_LANE_BUCKETS;
-}
-
-struct oxi_lane *oxi_frontier_lane(struct oxi_frontier *f, const char *host)
-{
-	struct oxi_lane **bucket = &f->bucket[bucket_of(host)];
-	for (struct oxi_lane *l = *bucket; l; l = l->next) {
-		if (strcmp(l->host, host) == 0)
-			return l;
-	}
-	size_t len = strlen(host) + 1;
-	struct oxi_lane *l = calloc(1, sizeof(*l) + len);
-	if (!l)
-		return NULL;
-	memcpy(l->host, host, len);
-	l->next = *bucket;
-	*bucket = l;
-	return l;
-}
-
-int oxi_frontier_put(struct oxi_frontier *f, struct oxi_lane *l, const char *url, unsigned depth, struct oxi_origin *via)
+struct oxi_item *oxi_item_new(const char *url, uint64_t id, unsigned depth, struct oxi_origin *via)
 {
 	size_t len = strlen(url) + 1;
 	struct oxi_item *item = malloc(sizeof(*item) + len);
 	if (!item)
-		return OX_ENOMEM;
-	*item = (struct oxi_item){ .via = via, .depth = depth };
+		return NULL;
+	*item = (struct oxi_item){ .id = id, .depth = depth, .via = via };
 	memcpy(item->url, url, len);
 	if (via)
 		via->refs++;
-	if (l->first)
-		l->last->next = item;
-	else
-		l->first = item;
-	l->last = item;
-	f->waiting++;
-	return 0;
-}
-
-struct oxi_item *oxi_frontier_take(struct oxi_frontier *f, struct oxi_lane *l)
-{
-	struct oxi_item *item = l->first;
-	if (!item)
-		return NULL;
-	l->first = item->next;
-	f->waiting--;
 	return item;
 }
 
 void oxi_item_free(struct oxi_item *item)
 {
-	if (item)
+	if (item) {
 		oxi_origin_unref(item->via);
+		free(item->trail);
+	}
 	free(item);
+}
+
+const char *oxi_item_target(const struct oxi_item *item)
+{
+	return item->trail ? item->trail->target : item->url;
+}
+
+/* ---- hosts ---- */
+
+static size_t bucket_of(const char *host)
+{
+	size_t h = 5381;
+	for (; *host; host++)
+		h = h * 33 + (unsigned char)*host;
+	return h % OXI_HOST_BUCKETS;
+}
+
+int oxi_frontier_init(struct oxi_frontier *f, unsigned per_host)
+{
+	*f = (struct oxi_frontier){ .bucket = calloc(OXI_HOST_BUCKETS, sizeof(*f->bucket)), .per_host = per_host };
+	return f->bucket ? 0 : OX_ENOMEM;
+}
+
+struct oxi_host *oxi_frontier_host_named(struct oxi_frontier *f, const char *name)
+{
+	struct oxi_host **bucket = &f->bucket[bucket_of(name)];
+	for (struct oxi_host *h = *bucket; h; h = h->next) {
+		if (strcmp(h->name, name) == 0)
+			return h;
+	}
+	size_t len = strlen(name) + 1;
+	struct oxi_host *h = calloc(1, sizeof(*h) + len);
+	if (!h)
+		return NULL;
+	memcpy(h->name, name, len);
+	h->id = ++f->hosts;
+	h->next = *bucket;
+	*bucket = h;
+	return h;
+}
+
+struct oxi_host *oxi_frontier_host(struct oxi_frontier *f, const struct oxi_url *url)
+{
+	char name[sizeof(url->host) + 8];
+	snprintf(name, sizeof(name), "%s:%u", url->host, url->port == 443 ? 80 : url->port);
+	return oxi_frontier_host_named(f, name);
 }
 
 void oxi_frontier_free(struct oxi_frontier *f)
 {
-	for (size_t i = 0; i < OXI_LANE_BUCKETS; i++) {
-		struct oxi_lane *l;
-		while ((l = f->bucket[i])) {
+	struct oxi_alarm *a;
+	while ((a = oxi_alarms_due(&f->retries, OX_NEVER)))
+		oxi_item_free(CONTAINER(a, struct oxi_item, alarm));
+	for (size_t i = 0; f->bucket && i < OXI_HOST_BUCKETS; i++) {
+		struct oxi_host *h;
+		while ((h = f->bucket[i])) {
 			struct oxi_item *item;
-			while ((item = oxi_frontier_take(f, l)))
+			while ((item = h->first)) {
+				h->first = item->next;
 				oxi_item_free(item);
-			f->bucket[i] = l->next;
-			free(l);
+			}
+			oxi_robots_free(&h->gate[0].rules);
+			oxi_robots_free(&h->gate[1].rules);
+			f->bucket[i] = h->next;
+			free(h);
 		}
 	}
+	free(f->bucket);
+	oxi_alarms_free(&f->alarms);
+	oxi_alarms_free(&f->retries);
+}
+
+/* ---- queues ---- */
+
+static void append(struct oxi_frontier *f, struct oxi_item *item)
+{
+	struct oxi_host *h = item->host;
+	item->next = NULL;
+	if (h->first)
+		h->last->next = item;
+	else
+		h->first = item;
+	h->last = item;
+	f->in_memory++;
+	oxi_frontier_update(f, h);
+}
+
+void oxi_frontier_put(struct oxi_frontier *f, struct oxi_item *item)
+{
+	struct oxi_host *h = item->host;
+	f->waiting++;
+	/* What is not later than what was loaded would not be found there again. */
+	if (item->id < h->loaded_to || (h->cold == 0 && f->in_memory < OXI_IN_MEMORY)) {
+		h->loaded_to = item->id > h->loaded_to ? item->id : h->loaded_to;
+		append(f, item);
+		return;
+	}
+	h->cold++;
+	oxi_item_free(item);
+	oxi_frontier_update(f, h);
+}
+
+void oxi_frontier_put_loaded(struct oxi_frontier *f, struct oxi_item *item)
+{
+	item->host->loaded_to = item->id;
+	item->host->cold--;
+	append(f, item);
+}
+
+static void put_first(struct oxi_frontier *f, struct oxi_item *item)
+{
+	struct oxi_host *h = item->host;
+	item->next = h->first;
+	if (!h->first)
+		h->last = item;
+	h->first = item;
+	f->in_memory++;
+	oxi_frontier_update(f, h);
+}
+
+void oxi_frontier_put_back(struct oxi_frontier *f, struct oxi_item *item)
+{
+	f->waiting++;
+	put_first(f, item);
+}
+
+int oxi_frontier_put_later(struct oxi_frontier *f, struct oxi_item *item, ox_time at)
+{
+	int r = oxi_alarm_set(&f->retries, &item->alarm, at);
+	f->waiting += r == 0;
+	return r;
+}
+
+/* ---- whose turn it is ---- */
+
+static bool may_run(const struct oxi_frontier *f, const struct oxi_host *h)
+{
+	return h->running == 0 || (!h->asking && h->running < f->per_host);
+}
+
+void oxi_frontier_update(struct oxi_frontier *f, struct oxi_host *h)
+{
+	if (!h->first && h->cold && !h->hungry) {
+		h->hungry = true;
+		h->next_hungry = f->hungry;
+		f->hungry = h;
+	}
+	if (h->ready)
+		return;
+	if (!h->first || !may_run(f, h)) {
+		oxi_alarm_clear(&f->alarms, &h->alarm);
+		return;
+	}
+	/* Without memory for the alarm it is ready too early, is looked at again then, and tries once more. */
+	if (h->not_before > ox_now() && oxi_alarm_set(&f->alarms, &h->alarm, h->not_before) == 0)
+		return;
+	oxi_alarm_clear(&f->alarms, &h->alarm);
+	h->ready = true;
+	h->next_ready = NULL;
+	if (f->ready_first)
+		f->ready_last->next_ready = h;
+	else
+		f->ready_first = h;
+	f->ready_last = h;
+}
+
+struct oxi_host *oxi_frontier_hungry(struct oxi_frontier *f)
+{
+	struct oxi_host *h = f->hungry;
+	if (h)
+		f->hungry = h->next_hungry;
+	return h;
+}
+
+struct oxi_item *oxi_frontier_next(struct oxi_frontier *f, ox_time now)
+{
+	struct oxi_alarm *a;
+	while ((a = oxi_alarms_due(&f->retries, now)))
+		put_first(f, CONTAINER(a, struct oxi_item, alarm));
+	while ((a = oxi_alarms_due(&f->alarms, now)))
+		oxi_frontier_update(f, CONTAINER(a, struct oxi_host, alarm));
+	struct oxi_host *h;
+	while ((h = f->ready_first)) {
+		f->ready_first = h->next_ready;
+		h->ready = false;
+		if (!h->first || !may_run(f, h) || h->not_before > now) {
+			oxi_frontier_update(f, h);
+			if (h->ready)           /* no memory for its alarm */
+				return NULL;
+			continue;
+		}
+		struct oxi_item *item = h->first;
+		h->first = item->next;
+		f->in_memory--;
+		f->waiting--;
+		return item;
+	}
+	return NULL;
+}
+
+ox_time oxi_frontier_wake_at(const struct oxi_frontier *f)
+{
+	ox_time host = oxi_alarms_next(&f->alarms), item = oxi_alarms_next(&f->retries);
+	return host < item ? host : item;
 }

@@ -129,3 +129,16 @@ int oxi_guard_check(void *guard, const struct sockaddr *address, size_t len)
 		return -EACCES;
 	return judge(guard, a);
 }
+
+int oxi_guard_check_host(const struct oxi_guard *guard, const char *host)
+{
+	struct oxi_cidr c;
+	char text[64];
+	size_t len = strlen(host);
+	if (len >= sizeof(text))
+		return 0;
+	bool bracketed = host[0] == '[' && len > 2;
+	memcpy(text, host + bracketed, len - 2 * bracketed);
+	text[len - 2 * bracketed] = '\0';
+	return oxi_cidr_parse(text, &c) < 0 ? 0 : judge(guard, c.address);
+}

@@ -30,4 +30,10 @@ bool oxi_cidr_holds(const struct oxi_cidr *c, const uint8_t address[16]);
  */
 int oxi_guard_check(void *guard, const struct sockaddr *address, size_t len);
 
+/*
+ * The same for the host of a URL, if that is an address; a name passes, for only a resolver knows what it is.
+ * Returns: 0; -EACCES.
+ */
+int oxi_guard_check_host(const struct oxi_guard *guard, const char *host);
+
 #endif

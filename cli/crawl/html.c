@@ -2,7 +2,7 @@
 /*
  * The only file that knows libxml2. Its HTML parser is fed by the piece and calls us for elements and text
  * (SAX): no tree is built, so a page costs its text and links, not twenty times its size. It reads any
- * document, never opens a file or a connection (no DTD, no entities), and gives UTF-8.
+ * document, never opens a file or a connection (no DTD, no entities), and takes and gives UTF-8.
  *
  * Links are what wget -r follows as far as it can be a page: anchors, areas, frames, objects, <link> but for
  * style sheets and icons, and the address of a refresh. Text is what stands between tags, but for scripts,
@@ -16,10 +16,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cli/crawl/directive.h"
+
 #define PIECE OX_KIB(32)
 
 struct parse {
 	const struct oxi_html_sink *sink;
+	bool in_title;
 	unsigned hidden;                /* depth of elements whose text nobody sees */
 };
 
@@ -71,6 +74,12 @@ static bool has_word(const char *text, const char *word)
 	return false;
 }
 
+/* The author does not vouch for it. */
+static bool is_unvouched(const char *rel)
+{
+	return rel && (has_word(rel, "nofollow") || has_word(rel, "ugc") || has_word(rel, "sponsored"));
+}
+
 /* <link rel=...>: what a browser loads for the page itself is no page. */
 static bool is_resource(const char *rel)
 {
@@ -86,6 +95,14 @@ static bool is_resource(const char *rel)
 static void give_link(struct parse *p, enum oxi_link kind, const char *url, size_t len)
 {
 	p->sink->link(p->sink->arg, kind, url, len);
+}
+
+/* <meta name=robots content="noindex, nofollow">, or one that names us. */
+static void robots(struct parse *p, const xmlChar **attributes)
+{
+	const char *name = attribute(attributes, "name"), *content = attribute(attributes, "content");
+	if (name && content && (strcasecmp(name, "robots") == 0 || strcasecmp(name, OXI_AGENT) == 0))
+		p->sink->robots(p->sink->arg, oxi_directives_of_meta(content));
 }
 
 /* <meta http-equiv=refresh content="5; url='x'"> */
@@ -109,6 +126,12 @@ static void refresh(struct parse *p, const xmlChar **attributes)
 		give_link(p, OXI_LINK_PAGE, url, len);
 }
 
+static void start_meta(struct parse *p, const xmlChar **attributes)
+{
+	refresh(p, attributes);
+	robots(p, attributes);
+}
+
 static void break_line(struct parse *p, const char *name)
 {
 	if (!p->hidden && !IS_AMONG(name, INLINE))
@@ -120,15 +143,17 @@ static void start_element(void *arg, const xmlChar *name_, const xmlChar **attri
 	struct parse *p = arg;
 	const char *name = (const char *)name_;
 	p->hidden += IS_AMONG(name, HIDDEN);
+	p->in_title |= strcmp(name, "title") == 0;
 	break_line(p, name);
 	if (strcmp(name, "meta") == 0)
-		refresh(p, attributes);
+		start_meta(p, attributes);
 	for (size_t i = 0; i < sizeof(LINKS) / sizeof(LINKS[0]); i++) {
 		if (strcmp(name, LINKS[i].element) != 0)
 			continue;
 		const char *url = attribute(attributes, LINKS[i].attribute);
-		if (url && !(strcmp(name, "link") == 0 && is_resource(attribute(attributes, "rel"))))
-			give_link(p, LINKS[i].kind, url, strlen(url));
+		const char *rel = attribute(attributes, "rel");
+		if (url && !(strcmp(name, "link") == 0 && is_resource(rel)))
+			give_link(p, is_unvouched(rel) ? OXI_LINK_UNVOUCHED : LINKS[i].kind, url, strlen(url));
 	}
 }
 
@@ -138,12 +163,15 @@ static void end_element(void *arg, const xmlChar *name_)
 	const char *name = (const char *)name_;
 	if (p->hidden && IS_AMONG(name, HIDDEN))
 		p->hidden--;
+	p->in_title &= strcmp(name, "title") != 0;
 	break_line(p, name);
 }
 
 static void characters(void *arg, const xmlChar *text, int len)
 {
 	struct parse *p = arg;
+	if (p->in_title && len > 0)
+		p->sink->title(p->sink->arg, (const char *)text, (size_t)len);
 	if (!p->hidden && len > 0)
 		p->sink->text(p->sink->arg, (const char *)text, (size_t)len);
 }
@@ -162,7 +190,7 @@ static int push_all(htmlParserCtxtPtr ctx, const char *data, size_t len)
 	return ctx->errNo == XML_ERR_NO_MEMORY ? OX_ENOMEM : 0;
 }
 
-int oxi_html_parse(const void *data, size_t len, const char *charset, const struct oxi_html_sink *sink)
+int oxi_html_parse(const void *data, size_t len, const struct oxi_html_sink *sink)
 {
 	htmlSAXHandler sax = {
 		.startElement = start_element,
@@ -171,14 +199,10 @@ int oxi_html_parse(const void *data, size_t len, const char *charset, const stru
 		.ignorableWhitespace = characters,
 	};
 	struct parse p = { .sink = sink };
-	htmlParserCtxtPtr ctx = htmlCreatePushParserCtxt(&sax, &p, NULL, 0, NULL, XML_CHAR_ENCODING_NONE);
+	htmlParserCtxtPtr ctx = htmlCreatePushParserCtxt(&sax, &p, NULL, 0, NULL, XML_CHAR_ENCODING_UTF8);
 	if (!ctx)
 		return OX_ENOMEM;
-	xmlCharEncodingHandlerPtr coding = charset ? xmlFindCharEncodingHandler(charset) : NULL;
-	htmlCtxtUseOptions(ctx, HTML_PARSE_NONET | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING |
-	                                (coding ? HTML_PARSE_IGNORE_ENC : 0));
-	if (coding)
-		xmlSwitchToEncoding(ctx, coding);
+	htmlCtxtUseOptions(ctx, HTML_PARSE_NONET | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING | HTML_PARSE_IGNORE_ENC);
 	int r = push_all(ctx, data, len);
 	htmlFreeParserCtxt(ctx);
 	return r;

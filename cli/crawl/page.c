@@ -11,25 +11,33 @@
  */
 #include "cli/crawl/page.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "cli/crawl/charset.h"
 #include "cli/crawl/digest.h"
+#include "cli/crawl/directive.h"
 #include "cli/crawl/seen.h"
+#include "cli/crawl/sitemap.h"
 #include "cli/crawl/url.h"
 #include "cli/crawl/words.h"
 
 #define LINK_BYTES_MAX OX_MIB(4)
+#define TITLE_MAX      OX_KIB(16)
 
 struct head {
 	uint64_t body_len;
 	uint32_t url_len, type_len;
 	int32_t status;
+	uint8_t sitemap, obeys, directives;
 };
 
 struct tail {
 	uint32_t links, value, words;   /* bytes of each */
 	int32_t parse, crunch;
+	uint32_t directives;
+	char charset[OXI_CHARSET_MAX];  /* ends with a NUL */
 	char digest[64];
 };
 
@@ -54,7 +62,8 @@ void oxi_page_input_write(const struct oxi_page_input *in, void *to)
 {
 	struct head h = {
 		.body_len = in->body.len, .url_len = (uint32_t)strlen(in->url),
-		.type_len = (uint32_t)length_of(in->type), .status = in->status,
+		.type_len = (uint32_t)length_of(in->type), .status = in->status, .sitemap = in->sitemap,
+		.obeys = in->obeys, .directives = (uint8_t)in->directives,
 	};
 	char *p = to;
 	size_t body = body_offset(h.url_len, h.type_len);
@@ -72,18 +81,30 @@ void oxi_page_input_write(const struct oxi_page_input *in, void *to)
 static struct oxi_crunch chosen;        /* as it was when the workers were forked */
 
 struct parsed {
-	struct oxi_buffer links, text;
+	struct oxi_buffer links, text, title, utf8, link;
 	struct oxi_seen seen;
-	size_t n;
+	size_t n, links_max;
+	unsigned directives;
+	bool obeys;
+	char charset[OXI_CHARSET_MAX];
 };
 
 static void take_link(void *arg, enum oxi_link kind, const char *url, size_t len)
 {
 	struct parsed *p = arg;
+	if (kind == OXI_LINK_UNVOUCHED && p->obeys)
+		return;
 	const char *fragment = memchr(url, '#', len);
 	if (fragment)
 		len = (size_t)(fragment - url);
-	if (len == 0 || len > OXI_URL_MAX || p->n == OXI_PAGE_LINKS_MAX || p->links.len > LINK_BYTES_MAX)
+	if (p->charset[0] && memchr(url, '?', len)) {
+		p->link.len = 0;
+		if (oxi_charset_encode_query(p->charset, url, len, &p->link) < 0)
+			return;
+		url = p->link.data;
+		len = p->link.len;
+	}
+	if (len == 0 || len > OXI_URL_MAX || p->n == p->links_max || p->links.len > LINK_BYTES_MAX)
 		return;
 	struct oxi_key key = oxi_key_of(url, len);
 	key.a ^= kind == OXI_LINK_BASE;
@@ -115,30 +136,39 @@ bool oxi_page_is_html(const char *type)
 	return false;
 }
 
-/* The charset of a Content-Type. False: it names none. */
-static bool charset_of(const char *type, char *ret, size_t cap)
+static void take_title(void *arg, const char *text, size_t len)
 {
-	const char *p = type ? strcasestr(type, "charset=") : NULL;
-	if (!p)
-		return false;
-	p += strlen("charset=");
-	p += *p == '"';
-	size_t len = strcspn(p, "\"; \t");
-	if (len == 0 || len >= cap)
-		return false;
-	memcpy(ret, p, len);
-	ret[len] = '\0';
-	return true;
+	struct parsed *p = arg;
+	if (p->title.len + len <= TITLE_MAX)
+		oxi_buffer_add(&p->title, text, len);
+}
+
+static void take_robots(void *arg, unsigned directives)
+{
+	struct parsed *p = arg;
+	p->directives |= directives;
 }
 
 static int parse(const ox_page *page, struct parsed *p)
 {
-	char charset[64];
-	bool has_charset = charset_of(page->type, charset, sizeof(charset));
-	struct oxi_html_sink sink = { take_link, take_text, p };
-	int r = oxi_html_parse(page->body.data, page->body.len, has_charset ? charset : NULL, &sink);
+	size_t skip;
+	oxi_charset_find(page->body.data, page->body.len, page->type, p->charset, &skip);
+	const char *data = (const char *)page->body.data + skip;
+	size_t len = page->body.len - skip;
+	struct oxi_html_sink sink = { take_link, take_text, take_title, take_robots, p };
+	int r = oxi_charset_decode(p->charset, data, len, &p->utf8);
+	if (r == 0)
+		r = oxi_html_parse(p->utf8.data, p->utf8.len, &sink);
 	oxi_buffer_add_char(&p->text, '\0');
-	return r < 0 ? r : p->links.failed || p->text.failed ? OX_ENOMEM : 0;
+	oxi_buffer_add_char(&p->title, '\0');
+	return r < 0 ? r : p->links.failed || p->text.failed || p->title.failed ? OX_ENOMEM : 0;
+}
+
+static int read_sitemap(const ox_page *page, struct parsed *p)
+{
+	struct oxi_html_sink sink = { take_link, take_text, take_title, take_robots, p };
+	int r = oxi_sitemap_read(page->body.data, page->body.len, &sink);
+	return p->links.failed ? OX_ENOMEM : r;
 }
 
 static int reply_with(ox_reply *out, struct tail *t, const struct parsed *p, const struct oxi_buffer *value,
@@ -155,15 +185,53 @@ static int reply_with(ox_reply *out, struct tail *t, const struct parsed *p, con
 	return r < 0 ? r : ox_reply_write(out, words->data, words->len);
 }
 
+/* The links as a plugin sees them. Returns how many; *ret is the caller's to free. */
+static size_t list_links(const struct parsed *p, ox_bytes **ret)
+{
+	ox_bytes *list = malloc((p->n + 1) * sizeof(*list)), left = { p->links.data, p->links.len }, link;
+	enum oxi_link kind;
+	size_t n = 0;
+	while (list && oxi_page_link_next(&left, &kind, &link) > 0) {
+		if (kind != OXI_LINK_BASE)
+			list[n++] = link;
+	}
+	*ret = list;
+	return n;
+}
+
 static void crunch_page(ox_page *page, const struct parsed *p, struct tail *t, struct oxi_buffer *value,
                         struct oxi_buffer *words)
 {
+	ox_bytes *links;
 	page->text = (ox_bytes){ p->text.data, p->text.len - 1 };
-	t->crunch = oxi_crunch_call(&chosen, page, value);
+	page->title = (ox_bytes){ p->title.data, p->title.len - 1 };
+	page->charset = p->charset;
+	page->links_n = list_links(p, &links);
+	page->links = links;
+	t->crunch = links ? oxi_crunch_call(&chosen, page, value) : OX_ENOMEM;
+	free(links);
 	if (t->crunch < 0)
 		value->len = 0;
 	else if (chosen.words)
 		oxi_words_pack(oxi_crunch_words(), words);
+}
+
+/* Parses and crunches as far as the page and its headers allow. */
+static void look_at(const struct head *h, ox_page *page, struct parsed *p, bool with_crunch, struct tail *t,
+                    struct oxi_buffer *value, struct oxi_buffer *words)
+{
+	if (h->sitemap) {
+		t->parse = read_sitemap(page, p);
+		return;
+	}
+	bool html = oxi_page_is_html(page->type);
+	t->parse = html ? parse(page, p) : 0;
+	t->directives = h->directives | (h->obeys ? p->directives : 0);
+	if (html && with_crunch && chosen.fn && t->parse == 0 && !(t->directives & OXI_NOINDEX))
+		crunch_page(page, p, t, value, words);
+	if (t->directives & OXI_NOFOLLOW)
+		p->links.len = 0;
+	memcpy(t->charset, p->charset, sizeof(t->charset));
 }
 
 static int work(const void *in, ox_reply *out, bool with_crunch)
@@ -175,18 +243,18 @@ static int work(const void *in, ox_reply *out, bool with_crunch)
 		.body = { (const char *)in + body_offset(h->url_len, h->type_len), h->body_len },
 	};
 	struct tail t = { 0 };
-	struct parsed p = { 0 };
+	struct parsed p = { .obeys = h->obeys, .links_max = h->sitemap ? OXI_SITEMAP_URLS : OXI_PAGE_LINKS_MAX };
 	struct oxi_buffer value = { 0 }, words = { 0 };
 	char digest[65];
 	oxi_digest_hex(page.body.data, page.body.len, digest);
 	memcpy(t.digest, digest, sizeof(t.digest));
-	bool html = oxi_page_is_html(page.type);
-	t.parse = html ? parse(&page, &p) : 0;
-	if (html && with_crunch && chosen.fn && t.parse == 0)
-		crunch_page(&page, &p, &t, &value, &words);
+	look_at(h, &page, &p, with_crunch, &t, &value, &words);
 	int r = words.failed ? OX_ENOMEM : reply_with(out, &t, &p, &value, &words);
 	oxi_buffer_free(&p.links);
+	oxi_buffer_free(&p.link);
 	oxi_buffer_free(&p.text);
+	oxi_buffer_free(&p.title);
+	oxi_buffer_free(&p.utf8);
 	oxi_seen_free(&p.seen);
 	oxi_buffer_free(&value);
 	oxi_buffer_free(&words);
@@ -223,7 +291,8 @@ int oxi_page_result_read(ox_bytes reply, struct oxi_page_result *ret)
 	if (reply.len < sizeof(t))
 		return OX_EPROTO;
 	memcpy(&t, reply.data, sizeof(t));
-	if ((uint64_t)t.links + t.value + t.words != reply.len - sizeof(t) || t.value > 2 * OXI_VALUE_MAX)
+	if ((uint64_t)t.links + t.value + t.words != reply.len - sizeof(t) || t.value > 2 * OXI_VALUE_MAX ||
+	    !memchr(t.charset, '\0', sizeof(t.charset)))
 		return OX_EPROTO;
 	for (size_t i = 0; i < sizeof(t.digest); i++) {
 		if (!memchr("0123456789abcdef", t.digest[i], 16))
@@ -231,11 +300,12 @@ int oxi_page_result_read(ox_bytes reply, struct oxi_page_result *ret)
 	}
 	const char *p = (const char *)reply.data + sizeof(t);
 	*ret = (struct oxi_page_result){
-		.parse = t.parse, .crunch = t.crunch,
+		.parse = t.parse, .crunch = t.crunch, .directives = t.directives,
 		.links = { p, t.links },
 		.value = { p + t.links, t.value },
 		.words = { p + t.links + t.value, t.words },
 	};
+	memcpy(ret->charset, t.charset, sizeof(ret->charset));
 	memcpy(ret->digest, t.digest, sizeof(t.digest));
 	return 0;
 }
@@ -252,7 +322,7 @@ int oxi_page_link_next(ox_bytes *links, enum oxi_link *ret_kind, ox_bytes *ret_u
 	size_t size = 1 + sizeof(len) + len;
 	if (links->len < size)
 		return OX_EPROTO;
-	*ret_kind = *p == OXI_LINK_BASE ? OXI_LINK_BASE : OXI_LINK_PAGE;
+	*ret_kind = *p == OXI_LINK_BASE || *p == OXI_LINK_SITEMAP ? (enum oxi_link)*p : OXI_LINK_PAGE;
 	*ret_url = (ox_bytes){ p + 1 + sizeof(len), len };
 	*links = (ox_bytes){ p + size, links->len - size };
 	return 1;

@@ -14,6 +14,9 @@
 struct oxi_page_input {
 	const char *url, *type;         /* type: Content-Type; NULL: none */
 	int status;
+	bool sitemap;                   /* it is a list of links: sitemap.h */
+	bool obeys;                     /* what the page asks of robots counts */
+	unsigned directives;            /* what its headers asked */
 	ox_bytes body;
 };
 
@@ -23,6 +26,8 @@ void oxi_page_input_write(const struct oxi_page_input *in, void *to);   /* that 
 /* What comes back; borrowed from the reply. */
 struct oxi_page_result {
 	char digest[65];                /* SHA-256 of the body, in hex */
+	char charset[32];               /* "" if it is no text */
+	unsigned directives;            /* of the headers and the page: directive.h */
 	int parse, crunch;              /* 0, or the code with which that failed */
 	ox_bytes value;                 /* JSON; empty: none */
 	ox_bytes links, words;          /* for oxi_page_link_next(), oxi_words_unpack() */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/crawl/directive.h"
 #include "cli/json.h"
 
 const char *oxi_error_name(enum oxi_error e)
@@ -63,16 +64,16 @@ static void times_json(struct oxi_json *j, const ox_http_times *t)
 	oxi_json_end(j);
 }
 
+static const char *or_null(const char *text)
+{
+	return *text ? text : NULL;
+}
+
 static void error_json(struct oxi_json *j, const struct oxi_record *r)
 {
 	char text[64];
 	snprintf(text, sizeof(text), "crunch-signal %d", r->signal);
 	oxi_json_text(j, "error", r->error == OXI_ERROR_CRUNCH_SIGNAL ? text : oxi_error_name(r->error));
-}
-
-static const char *or_null(const char *text)
-{
-	return *text ? text : NULL;
 }
 
 void oxi_record_json(const struct oxi_record *r, struct oxi_buffer *out)
@@ -86,6 +87,7 @@ void oxi_record_json(const struct oxi_record *r, struct oxi_buffer *out)
 	else
 		oxi_json_null(&j, "status");
 	error_json(&j, r);
+	oxi_json_text(&j, "reason", r->error ? or_null(r->reason) : NULL);
 	oxi_json_text(&j, "ip", or_null(r->ip));
 	oxi_json_text(&j, "http", or_null(r->http));
 	times_json(&j, &r->times);
@@ -94,9 +96,13 @@ void oxi_record_json(const struct oxi_record *r, struct oxi_buffer *out)
 	oxi_json_int(&j, "body", (int64_t)r->body);
 	oxi_json_end(&j);
 	oxi_json_text(&j, "type", or_null(r->type));
+	oxi_json_text(&j, "charset", or_null(r->charset));
 	oxi_json_text(&j, "digest", or_null(r->digest));
 	oxi_json_int(&j, "depth", r->depth);
 	oxi_json_text(&j, "via", r->via);
+	oxi_json_int(&j, "attempt", r->attempt);
+	static const char *const asked[] = { NULL, "noindex", "nofollow", "noindex, nofollow" };
+	oxi_json_text(&j, "robots", asked[r->directives & 3]);
 	if (r->value.len)
 		oxi_json_raw(&j, "value", r->value.data, r->value.len);
 	else

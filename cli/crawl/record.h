@@ -14,7 +14,8 @@
 	X(TOO_LARGE, "too-large") X(REDIRECT_LOOP, "redirect-loop") X(REDIRECT_SCHEME, "redirect-scheme")   \
 	X(BLOCKED, "blocked-address") X(HTTP_4XX, "http-4xx") X(HTTP_5XX, "http-5xx")                       \
 	X(PROTOCOL, "protocol") X(PARSE_LIMIT, "parse-limit") X(CRUNCH_SIGNAL, "crunch-signal")             \
-	X(CRUNCH_TIMEOUT, "crunch-timeout") X(CRUNCH_OOM, "crunch-oom") X(CRUNCH_FAILED, "crunch-failed")
+	X(CRUNCH_TIMEOUT, "crunch-timeout") X(CRUNCH_OOM, "crunch-oom") X(CRUNCH_FAILED, "crunch-failed") \
+	X(ROBOTS, "robots") X(ROBOTS_UNREACHABLE, "robots-unreachable") X(TRAP, "trap") X(BUDGET, "budget")
 
 enum oxi_error {
 	OXI_ERROR_NONE,
@@ -28,11 +29,13 @@ struct oxi_record {
 	const char *url;
 	struct oxi_buffer final;        /* with a NUL: the URL of the answer, or where a redirect pointed that was not taken */
 	const char *via;                /* NULL: a start */
-	unsigned depth;
+	unsigned depth, attempt;        /* attempt: from 0 */
 	int status;                     /* of HTTP; 0: no answer */
 	enum oxi_error error;
 	int signal;                     /* of crunch-signal */
-	char ip[64], http[8], type[128], digest[65];
+	char ip[64], http[8], type[128], digest[65], charset[32];
+	char reason[256];               /* more about the error, for people; "": nothing */
+	unsigned directives;            /* what the page asked of robots: directive.h */
 	ox_http_times times;
 	size_t body;                    /* bytes */
 	ox_time crunch_time;

@@ -57,6 +57,12 @@ int oxi_seen_add(struct oxi_seen *s, struct oxi_key key)
 	return 1;
 }
 
+bool oxi_seen_has(const struct oxi_seen *s, struct oxi_key key)
+{
+	const struct oxi_key *p = s->cap ? place(s->slot, s->cap, key) : NULL;
+	return p && (p->a || p->b);
+}
+
 void oxi_seen_free(struct oxi_seen *s)
 {
 	free(s->slot);

@@ -18,6 +18,7 @@ struct oxi_key oxi_key_of(const char *url, size_t len);
 
 /* Adds a key. Returns: 1; 0: it was there; OX_ENOMEM. */
 int oxi_seen_add(struct oxi_seen *s, struct oxi_key key);
+bool oxi_seen_has(const struct oxi_seen *s, struct oxi_key key);
 void oxi_seen_free(struct oxi_seen *s);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Normal form, by libcurl's own parser, so that what is compared is what is fetched: scheme and host in lower
- * case, no default port, no dot segments, no fragment, a path of at least "/", spaces and bytes above ASCII
+ * case, international names as they go into DNS (xn--), numbers that stand for an IPv4 address as one, no
+ * default port, no dot segments, no fragment, a path of at least "/", spaces and bytes above ASCII
  * percent-encoded, percent-encodings in upper case. Before that, what browsers forgive: blanks around, tabs
  * and newlines inside, backslashes for slashes (WHATWG URL, "basic URL parser").
  *
@@ -12,6 +13,7 @@
 
 #include <ctype.h>
 #include <curl/curl.h>
+#include <idn2.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +36,31 @@ static size_t forgive(const char *p, size_t len, char *out)
 	}
 	out[n] = '\0';
 	return n ? n : len > 0;         /* "#part" alone is the base itself */
+}
+
+/* Segments that are dots, percent-encoded in part: they are dots all the same. */
+static void undo_encoded_dots(char *p)
+{
+	char *out = p;
+	while (*p) {
+		size_t len = strcspn(p, "/?"), n = 0, dots = 0;
+		for (; n < len && dots < 3; dots++) {
+			if (p[n] != '.' && strncasecmp(p + n, "%2e", 3) != 0)
+				break;
+			n += p[n] == '.' ? 1 : 3;
+		}
+		bool is_dots = n == len && (dots == 1 || dots == 2);
+		memmove(out, is_dots ? ".." : p, is_dots ? dots : len);
+		out += is_dots ? dots : len;
+		p += len;
+		if (*p == '?') {
+			memmove(out, p, strlen(p) + 1);
+			return;
+		}
+		if (*p)
+			*out++ = *p++;
+	}
+	*out = '\0';
 }
 
 /* The scheme of a reference, if it has one: letters and what may follow them, up to a colon. */
@@ -77,6 +104,26 @@ static bool get_part(CURLU *u, CURLUPart part, unsigned flags, char *out, size_t
 	return fits;
 }
 
+/* libcurl would take a name to be in the locale's encoding; here it is UTF-8, as pages are when links are found. */
+static bool set_ascii_host(CURLU *u)
+{
+	char *host = NULL;
+	uint8_t *ascii = NULL;
+	if (curl_url_get(u, CURLUPART_HOST, &host, 0))
+		return false;
+	bool done = true;
+	for (const char *p = host; *p; p++) {
+		if (!((unsigned char)*p & 0x80))
+			continue;
+		done = idn2_lookup_u8((uint8_t *)host, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK &&
+		       curl_url_set(u, CURLUPART_HOST, (char *)ascii, 0) == CURLUE_OK;
+		idn2_free(ascii);
+		break;
+	}
+	curl_free(host);
+	return done;
+}
+
 static int take(CURLU *u, struct oxi_url *ret)
 {
 	char scheme[16], port[8];
@@ -85,7 +132,7 @@ static int take(CURLU *u, struct oxi_url *ret)
 		return OXI_URL_BAD;
 	if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
 		return OXI_URL_SCHEME;
-	if (!get_part(u, CURLUPART_HOST, 0, ret->host, sizeof(ret->host)) ||
+	if (!set_ascii_host(u) || !get_part(u, CURLUPART_HOST, 0, ret->host, sizeof(ret->host)) ||
 	    !get_part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof(port)) ||
 	    !get_part(u, CURLUPART_URL, CURLU_NO_DEFAULT_PORT, ret->text, sizeof(ret->text)))
 		return OXI_URL_BAD;
@@ -109,6 +156,7 @@ int oxi_url_resolve(const char *base, const char *reference, size_t len, struct 
 	char text[OXI_URL_MAX + 1];
 	if (!forgive(reference, len, text))
 		return OXI_URL_BAD;
+	undo_encoded_dots(text);
 	if (has_other_scheme(text))
 		return OXI_URL_SCHEME;
 	CURLU *u = curl_url();

@@ -32,6 +32,10 @@ typedef struct ox_page {
 	const char *type;               /* the Content-Type header; "" if there was none */
 	ox_bytes body;                  /* as it came, content encodings undone */
 	ox_bytes text;                  /* what a reader would see, as UTF-8; a NUL follows it */
+	const char *charset;            /* what the body is written in, "utf-8" say */
+	ox_bytes title;                 /* what stands in <title>, as UTF-8; a NUL follows it */
+	const ox_bytes *links;          /* links_n of them, each once, as they stand in the page, without #fragments */
+	size_t links_n;
 } ox_page;
 
 /**

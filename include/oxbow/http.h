@@ -82,6 +82,9 @@ typedef struct ox_http_options {
 	ox_time retry_max;              /* 0: 30 s */
 	bool retry_all;                 /* true: any method, though it may then be done twice. Without it a POST, say, is
 	                                 * never sent twice: a kept connection that ends meanwhile is -ECONNRESET */
+	/* Fewer bytes a second than this, of headers too, on average over the time, is OX_ETIMEDOUT. 0: no such limit */
+	long min_speed;
+	ox_time min_speed_time;         /* whole seconds; 0: 20 s */
 } ox_http_options;
 #define OX_HTTP_OPTIONS(...) (&(ox_http_options){ .size = sizeof(ox_http_options), __VA_ARGS__ })
 OX_API void ox_http_options_init(ox_http_options *o);
@@ -179,6 +182,13 @@ OX_API int ox_response_status(const ox_response *res);
 OX_API ox_bytes ox_response_body(const ox_response *res);
 /** The (first) value of a header of the last response, name in any case; NULL if there is none. Borrowed. Since: 0.1 */
 OX_API const char *ox_response_header(const ox_response *res, const char *name);
+/**
+ * Goes through the headers of the last response, one that comes twice twice, in their order.
+ *
+ * @at: where it is; NULL at first. @ret_name, @ret_value: borrowed.
+ * Returns: whether there was one more. Since: 0.1
+ */
+OX_API bool ox_response_header_next(const ox_response *res, const void **at, const char **ret_name, const char **ret_value);
 /** The URL that was fetched at last, after redirects. Borrowed. Since: 0.1 */
 OX_API const char *ox_response_url(const ox_response *res);
 /** The address that answered, as text; "" if unknown. Borrowed. Since: 0.1 */

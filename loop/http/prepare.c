@@ -153,6 +153,8 @@ static CURLcode prepare_connection(struct ox_response *res)
 
 	SET(CURLOPT_TIMEOUT_MS, milliseconds(o->timeout, OX_SEC(60)));
 	SET(CURLOPT_CONNECTTIMEOUT_MS, connect ? connect : (long)INT_MAX);
+	SET(CURLOPT_LOW_SPEED_LIMIT, o->min_speed > 0 ? o->min_speed : 0L);
+	SET(CURLOPT_LOW_SPEED_TIME, o->min_speed > 0 ? (milliseconds(o->min_speed_time, OX_SEC(20)) + 999) / 1000 : 0L);
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_QUICK_EXIT, 1L);                    /* do not wait for look-ups: see client.c */
 	SET(CURLOPT_OPENSOCKETFUNCTION, oxi_transfer_on_open_socket);

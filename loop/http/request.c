@@ -27,7 +27,8 @@ static const char *invalid(const struct oxi_http_request *q)
 
 	if (!q->method || !*q->method || q->method[strspn(q->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")])
 		return "not a method: give one in capitals";
-	if (o->timeout < 0 || o->connect_timeout < 0 || o->retry_delay < 0 || o->retry_max < 0)
+	if (o->timeout < 0 || o->connect_timeout < 0 || o->retry_delay < 0 || o->retry_max < 0 ||
+	    o->min_speed < 0 || o->min_speed_time < 0)
 		return "a negative time";
 	if (o->body_len > 0 && !o->body && !o->read_body)
 		return "body_len without a body";

@@ -115,6 +115,20 @@ const char *ox_response_header(const ox_response *res, const char *name)
 	return curl_easy_header(res->easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK ? h->value : NULL;
 }
 
+bool ox_response_header_next(const ox_response *res, const void **at, const char **ret_name, const char **ret_value)
+{
+	struct curl_header *h;
+
+	OXI_CHECK_OBJECT(res, OXI_RESPONSE_MAGIC);
+	h = curl_easy_nextheader(res->easy, CURLH_HEADER, -1, (struct curl_header *)(uintptr_t)*at);
+	*at = h;
+	if (!h)
+		return false;
+	*ret_name = h->name;
+	*ret_value = h->value;
+	return true;
+}
+
 const char *ox_response_url(const ox_response *res)
 {
 	char *url = NULL;

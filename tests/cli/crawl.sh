@@ -38,6 +38,7 @@ echo '<base href=/d/e/><base href=/no/><a href=c.html>c</a> <a href=/d/b.html>b<
 echo '<meta http-equiv=refresh content="0; url=/last.html"> caf&eacute; three' >"$site/d/e/c.html"
 echo 'b' >"$site/d/b.html"
 echo 'last <a href=/>home</a>' >"$site/last.html"
+printf '<title> A  title\n of &quot;two&quot; lines </title> x' >"$site/t.html"
 printf '\211PNG' >"$site/pic.png"
 serve "$site"
 
@@ -56,6 +57,10 @@ has 'summary: words' "$err" '*most frequent:*2  two*'
 crawl --quiet --crunch digest "$url/d/b.html"
 is 'digest as a crunch function' "$(field value.sha256 /d/b.html)" "$(field digest /d/b.html)"
 is '--quiet' "$err" ''
+crawl --quiet --crunch title "$url/t.html"
+is 'title' "$(field value.title /t.html)" 'A title of "two" lines'
+crawl --quiet --depth 0 --crunch links "$url/d/"
+is 'links' "$(field value /d/)" "{'links': 2, 'urls': ['c.html', '/d/b.html']}"
 crawl --depth 1 "$url/"
 is '--depth' "$(paths)" '/ /d/ /d/b.html /missing.html /pic.png '
 crawl --max-pages 3 "$url/"
@@ -89,28 +94,30 @@ is 'an unknown name' "$(field error /)" dns
 # ---- plugins ----
 site=$work/trouble
 mkdir "$site"
-for page in crash loop exit fail; do
+for page in crash loop exit fail eat; do
 	echo "<a href=behind-$page.html>x</a>" >"$site/$page.html"
 	echo behind >"$site/behind-$page.html"
 done
-sed -i 's/behind-loop/behind-lo/; s/behind-crash/behind-cr/; s/behind-exit/behind-ex/; s/behind-fail/behind-fa/' "$site"/*.html
+sed -i 's/behind-loop/behind-lo/; s/behind-crash/behind-cr/; s/behind-exit/behind-ex/; s/behind-fail/behind-fa/; s/behind-eat/behind-ea/' "$site"/*.html
 mv "$site/behind-crash.html" "$site/behind-cr.html"
 mv "$site/behind-loop.html" "$site/behind-lo.html"
 mv "$site/behind-exit.html" "$site/behind-ex.html"
 mv "$site/behind-fail.html" "$site/behind-fa.html"
+mv "$site/behind-eat.html" "$site/behind-ea.html"
 for i in 1 2 3 4 5 6 7 8 9; do echo "page $i" >"$site/good$i.html"; done
-(cd "$site" && for f in good*.html crash.html loop.html exit.html fail.html; do echo "<a href=$f>x</a>"; done) >"$site/index.html"
+(cd "$site" && for f in good*.html crash.html loop.html exit.html fail.html eat.html; do echo "<a href=$f>x</a>"; done) >"$site/index.html"
 serve "$site"
-crawl -j2 --crunch-timeout 5s --crunch "$build/.libs/trouble.so:trouble" "$url/"
+crawl -j2 --crunch-timeout 20s --crunch-memory 256MiB --crunch "$build/.libs/trouble.so:trouble" "$url/"
 is 'case 16: exit' $code 0
 is 'case 16: crash' "$(field error /crash.html) $(field value /crash.html)" 'crunch-signal 11 None'
 is 'case 16: loop' "$(field error /loop.html)" crunch-timeout
+is 'case 16: 4 GB' "$(field error /eat.html)" crunch-oom
 is 'case 16: exit()' "$(field error /exit.html)" crunch-failed
 is 'case 16: refusal' "$(field error /fail.html)" crunch-failed
-is 'case 16: all others have results' "$(grep -c '"error":null.*"value":{"text"' "$work/out")" 14
-is 'case 16: all pages are found' "$(wc -l <"$work/out")" 18
+is 'case 16: all others have results' "$(grep -c '"error":null.*"value":{"text"' "$work/out")" 15
+is 'case 16: all pages are found' "$(wc -l <"$work/out")" 20
 holds 'case 16: what a plugin prints is no result' sh -c "! grep -q 'plugin prints' '$work/out'"
-has 'case 16: summary' "$err" '*errors: 4 (crunch-signal 1, crunch-timeout 1, crunch-failed 2)*'
+has 'case 16: summary' "$err" '*errors: 5 (crunch-signal 1, crunch-timeout 1, crunch-oom 1, crunch-failed 2)*'
 crawl --quiet --crunch "$build/.libs/longest.so:longest" "$url/good1.html"
 is 'the example plugin' "$(field value.longest /good1.html)" page
 

@@ -117,7 +117,7 @@ case $commands in
 	bad 2 'crawl: which URL?*' crawl
 	bad 2 "crawl: 'nonsense' is no http or https URL" crawl nonsense
 	bad 2 "crawl: 'ftp://a.test/' is no http or https URL" crawl ftp://a.test/
-	bad 2 'crawl: --scope domain: give host or prefix' crawl --scope domain http://a.test/
+	bad 2 'crawl: --scope country: give host, prefix, domain or any' crawl --scope country http://a.test/
 	bad 2 'crawl: --depth -1: give a number' crawl --depth=-1 http://a.test/
 	bad 2 'crawl: --allow-net 1.2.3: give*' crawl --allow-net 1.2.3 http://a.test/
 	bad 2 'crawl: --timeout 0: give a time*' crawl --timeout 0 http://a.test/

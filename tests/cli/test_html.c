@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Links and text of HTML, well-formed and hostile. */
+/* What is read out of pages, well-formed and hostile: links and text, charsets, what robots may do, sitemaps. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/buffer.h"
+#include "cli/crawl/charset.h"
+#include "cli/crawl/directive.h"
 #include "cli/crawl/html.h"
+#include "cli/crawl/sitemap.h"
 #include "tests/support/support.h"
 
 struct found {
-	struct oxi_buffer links, text;  /* links separated by |; a base has ! before it */
+	struct oxi_buffer links, text, title;  /* links separated by |; a base has ! before it, an unvouched link ~ */
 	size_t n;
+	unsigned directives;
 };
 
 static void take_link(void *arg, enum oxi_link kind, const char *url, size_t len)
 {
 	struct found *f = arg;
-	if (kind == OXI_LINK_BASE)
-		oxi_buffer_add_char(&f->links, '!');
+	if (kind == OXI_LINK_BASE || kind == OXI_LINK_UNVOUCHED)
+		oxi_buffer_add_char(&f->links, kind == OXI_LINK_BASE ? '!' : '~');
 	oxi_buffer_add(&f->links, url, len);
 	oxi_buffer_add_char(&f->links, '|');
 	f->n++;
@@ -31,14 +35,26 @@ static void take_text(void *arg, const char *text, size_t len)
 	}
 }
 
-static int parse(const char *html, size_t len, const char *charset, struct found *f)
+static void take_title(void *arg, const char *text, size_t len)
+{
+	struct found *f = arg;
+	oxi_buffer_add(&f->title, text, len);
+}
+
+static void take_robots(void *arg, unsigned directives)
+{
+	struct found *f = arg;
+	f->directives |= directives;
+}
+
+static int parse(const char *html, size_t len, struct found *f)
 {
 	*f = (struct found){ 0 };
-	struct oxi_html_sink sink = { take_link, take_text, f };
+	struct oxi_html_sink sink = { take_link, take_text, take_title, take_robots, f };
 	/* A copy of its own, so that a sanitizer sees a read too far. */
 	char *copy = malloc(len ? len : 1);
 	memcpy(copy, html, len);
-	int r = oxi_html_parse(copy, len, charset, &sink);
+	int r = oxi_html_parse(copy, len, &sink);
 	free(copy);
 	oxi_buffer_add_char(&f->links, '\0');
 	oxi_buffer_add_char(&f->text, '\0');
@@ -49,24 +65,25 @@ static void done(struct found *f)
 {
 	oxi_buffer_free(&f->links);
 	oxi_buffer_free(&f->text);
+	oxi_buffer_free(&f->title);
 }
 
 static void assert_links(const char *html, const char *expected)
 {
 	struct found f;
-	ck_assert_int_eq(parse(html, strlen(html), NULL, &f), 0);
+	ck_assert_int_eq(parse(html, strlen(html), &f), 0);
 	ck_assert_str_eq(f.links.data, expected);
 	done(&f);
 }
 
-static void assert_text(const char *html, size_t len, const char *charset, const char *expected)
+static void assert_text(const char *html, size_t len, const char *expected)
 {
 	struct found f;
-	ck_assert_int_eq(parse(html, len, charset, &f), 0);
+	ck_assert_int_eq(parse(html, len, &f), 0);
 	ck_assert_str_eq(f.text.data, expected);
 	done(&f);
 }
-#define TEXT(html, charset, expected) assert_text(html, sizeof(html) - 1, charset, expected)
+#define TEXT(html, expected) assert_text(html, sizeof(html) - 1, expected)
 
 START_TEST(every_element_that_can_lead_to_a_page_gives_a_link)
 {
@@ -101,17 +118,180 @@ END_TEST
 
 START_TEST(text_leaves_out_scripts_and_keeps_words_apart)
 {
-	TEXT("<p>one<b>two</b></p><p>three</p><script>var four</script><style>five{}</style>", NULL, "onetwo\nthree\n");
-	TEXT("<table><tr><td>a</td><td>b</td></tr></table>", NULL, "a\nb\n");
-	TEXT("<p>a&amp;b &eacute;</p>", NULL, "a&b \303\251\n");
+	TEXT("<p>one<b>two</b></p><p>three</p><script>var four</script><style>five{}</style>", "onetwo\nthree\n");
+	TEXT("<table><tr><td>a</td><td>b</td></tr></table>", "a\nb\n");
+	TEXT("<p>a&amp;b &eacute;</p>", "a&b \303\251\n");
 }
 END_TEST
 
-START_TEST(text_is_UTF_8_whatever_the_page_is_written_in)
+/* It has been decoded before: page.c. */
+START_TEST(a_document_is_UTF_8_whatever_it_says)
 {
-	TEXT("<p>caf\351</p>", "ISO-8859-1", "caf\303\251\n");
-	TEXT("<meta charset=windows-1251><p>\317</p>", NULL, "\320\237\n");
-	TEXT("<meta charset=windows-1251><p>\303\251</p>", "UTF-8", "\303\251\n");
+	TEXT("<meta charset=windows-1251><p>\303\251</p>", "\303\251\n");
+}
+END_TEST
+
+START_TEST(the_title_is_told_apart_and_text_too)
+{
+	struct found f;
+	static const char html[] = "<title>a &amp; b</title><p>c</p>";
+	ck_assert_int_eq(parse(html, strlen(html), &f), 0);
+	oxi_buffer_add_char(&f.title, '\0');
+	ck_assert_str_eq(f.title.data, "a & b");
+	done(&f);
+}
+END_TEST
+
+START_TEST(links_that_nobody_vouches_for_are_told_apart)
+{
+	assert_links("<a rel='noopener NoFollow' href=a>x</a><a rel=ugc href=b>x</a><a rel=next href=c>x</a>", "~a|~b|c|");
+}
+END_TEST
+
+static unsigned directives_of(const char *html)
+{
+	struct found f;
+	ck_assert_int_eq(parse(html, strlen(html), &f), 0);
+	unsigned directives = f.directives;
+	done(&f);
+	return directives;
+}
+
+START_TEST(pages_say_what_robots_may_do)
+{
+	ck_assert_uint_eq(directives_of("<meta name=robots content='noindex, NOFOLLOW'>"), OXI_NOINDEX | OXI_NOFOLLOW);
+	ck_assert_uint_eq(directives_of("<META NAME=Oxbow CONTENT=none>"), OXI_NOINDEX | OXI_NOFOLLOW);
+	ck_assert_uint_eq(directives_of("<meta name=robots content='index,follow,noarchive'>"), 0);
+	ck_assert_uint_eq(directives_of("<meta name=otherbot content=none><meta content=none><meta name=robots>"), 0);
+	ck_assert_uint_eq(directives_of("<meta name=robots content=noindex><meta name=robots content=nofollow>"), OXI_NOINDEX | OXI_NOFOLLOW);
+}
+END_TEST
+
+START_TEST(headers_say_it_too_and_may_mean_one_robot)
+{
+	ck_assert_uint_eq(oxi_directives_of_header("noindex, nofollow"), OXI_NOINDEX | OXI_NOFOLLOW);
+	ck_assert_uint_eq(oxi_directives_of_header("otherbot: noindex, nofollow"), 0);
+	ck_assert_uint_eq(oxi_directives_of_header("Oxbow : nofollow"), OXI_NOFOLLOW);
+	ck_assert_uint_eq(oxi_directives_of_header("otherbot: noindex, oxbow: nofollow"), OXI_NOFOLLOW);
+	ck_assert_uint_eq(oxi_directives_of_header("unavailable_after: 25 Jun 2010 15:00:00 PST, noindex"), OXI_NOINDEX);
+	ck_assert_uint_eq(oxi_directives_of_header(",, ,:,"), 0);
+	ck_assert_uint_eq(oxi_directives_of_header(""), 0);
+}
+END_TEST
+
+/* ---- charsets ---- */
+
+static void assert_charset(const char *type, const char *data, size_t len, const char *name, const char *text)
+{
+	char found[OXI_CHARSET_MAX];
+	struct oxi_buffer out = { 0 };
+	size_t skip;
+	oxi_charset_find(data, len, type, found, &skip);
+	ck_assert_str_eq(found, name);
+	ck_assert_int_eq(oxi_charset_decode(found, data + skip, len - skip, &out), 0);
+	oxi_buffer_add_char(&out, '\0');
+	ck_assert_str_eq(out.data, text);
+	oxi_buffer_free(&out);
+}
+#define CHARSET(type, data, name, text) assert_charset(type, data, sizeof(data) - 1, name, text)
+
+START_TEST(charsets_are_found_as_browsers_do_case_13)
+{
+	CHARSET("text/html; charset=GB18030", "\326\320", "gb18030", "\344\270\255");
+	CHARSET("text/html; charset=\"gb2312\"", "\326\320", "gb18030", "\344\270\255");
+	CHARSET("text/html", "<meta charset=windows-1251>\317", "windows-1251", "<meta charset=windows-1251>\320\237");
+	CHARSET("", "<!-- <meta charset=x> --><META http-equiv=c content='a; CharSet = \"cp1251\" '>\317", "windows-1251",
+	        "<!-- <meta charset=x> --><META http-equiv=c content='a; CharSet = \"cp1251\" '>\320\237");
+	CHARSET("text/html", "\377\376h\0\351\0", "utf-16le", "h\303\251");
+	CHARSET("text/html", "\376\377\0h\0\351", "utf-16be", "h\303\251");
+	CHARSET("text/html; charset=iso-8859-1", "\357\273\277\344\270\255", "utf-8", "\344\270\255");
+	CHARSET("text/html", "caf\303\251", "utf-8", "caf\303\251");
+	CHARSET("text/html", "caf\351", "windows-1252", "caf\303\251");
+	CHARSET("text/html; charset=latin1", "\200", "windows-1252", "\342\202\254");
+	CHARSET("text/html", "<meta charset=utf-16>x", "utf-8", "<meta charset=utf-16>x");
+}
+END_TEST
+
+START_TEST(charsets_that_lie_do_no_harm)
+{
+	CHARSET("text/html; charset=utf-7", "+ADw-", "utf-8", "+ADw-");
+	CHARSET("text/html; charset=utf-8", "a\377b", "utf-8", "a\357\277\275b");
+	CHARSET("text/html; charset=utf-16", "\0\330x", "utf-16le", "\357\277\275\357\277\275");
+	CHARSET("text/html; charset=UTF-8//IGNORE", "a", "utf-8", "a");
+	CHARSET("charset=", "<meta charset=><meta charset", "utf-8", "<meta charset=><meta charset");
+	CHARSET("text/html; charset=none-such", "a", "utf-8", "a");
+	CHARSET("", "", "utf-8", "");
+}
+END_TEST
+
+START_TEST(queries_are_sent_in_the_charset_of_their_page_case_13)
+{
+	static const struct { const char *charset, *link, *expected; } rows[] = {
+		{ "gb18030", "/\344\270\255?q=\344\270\255", "/\344\270\255?q=%D6%D0" },
+		{ "windows-1251", "?\320\237=a&b", "?%CF=a&b" },
+		{ "windows-1252", "?q=\344\270\255", "?q=%26%2320013%3B" },
+		{ "utf-8", "?q=\344\270\255", "?q=\344\270\255" },
+		{ "windows-1252", "?q=\344\270", "?q=%26%23312%3B" },
+		{ "windows-1252", "", "" },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct oxi_buffer out = { 0 };
+		ck_assert_int_eq(oxi_charset_encode_query(rows[i].charset, rows[i].link, strlen(rows[i].link), &out), 0);
+		oxi_buffer_add_char(&out, '\0');
+		ck_assert_str_eq(out.data, rows[i].expected);
+		oxi_buffer_free(&out);
+	}
+}
+END_TEST
+
+/* ---- sitemaps ---- */
+
+static int read_sitemap(const char *text, size_t len, struct found *f)
+{
+	*f = (struct found){ 0 };
+	struct oxi_html_sink sink = { take_link, take_text, take_title, take_robots, f };
+	char *copy = malloc(len ? len : 1);
+	memcpy(copy, text, len);
+	int r = oxi_sitemap_read(copy, len, &sink);
+	free(copy);
+	oxi_buffer_add_char(&f->links, '\0');
+	return r;
+}
+
+static void assert_sitemap(const char *text, const char *expected)
+{
+	struct found f;
+	ck_assert_int_eq(read_sitemap(text, strlen(text), &f), 0);
+	ck_assert_str_eq(f.links.data, expected);
+	done(&f);
+}
+
+START_TEST(sitemaps_list_pages_and_sitemaps)
+{
+	assert_sitemap("<urlset><url><loc> http://a/1?x&amp;y </loc><lastmod>2</lastmod></url><url><loc>http://a/2</loc></url></urlset>",
+	               "http://a/1?x&y|http://a/2|");
+	assert_sitemap("<s:urlset><s:loc><![CDATA[http://a/<1>]]></s:loc></s:urlset>", "http://a/<1>|");
+	assert_sitemap("<rss><channel><item><link>http://a/r</link></item></channel></rss>", "http://a/r|");
+	assert_sitemap("http://a/1\r\n\nftp://no\nHTTP://a/2", "http://a/1|HTTP://a/2|");
+	assert_sitemap("<urlset><!-- <loc>http://a/no</loc> --><location>x</location><loc>http://a/1", "http://a/1|");
+	assert_sitemap("<loc", "");
+	assert_sitemap("<!--", "");
+	assert_sitemap("", "");
+}
+END_TEST
+
+START_TEST(a_sitemap_ends_at_its_limits)
+{
+	struct oxi_buffer b = { 0 };
+	struct found f;
+	for (int i = 0; i <= OXI_SITEMAP_URLS; i++)
+		oxi_buffer_add_format(&b, "http://a.test/%d\n", i);
+	ck_assert_int_eq(read_sitemap(b.data, b.len, &f), OX_ETOOBIG);
+	ck_assert_uint_eq(f.n, OXI_SITEMAP_URLS);
+	done(&f);
+	oxi_buffer_free(&b);
+	ck_assert_int_eq(read_sitemap("\x1f\x8b\x08garbage", 10, &f), OX_EPROTO);
+	done(&f);
 }
 END_TEST
 
@@ -119,7 +299,7 @@ END_TEST
 static void survive(const char *html, size_t len)
 {
 	struct found f;
-	int r = parse(html, len, NULL, &f);
+	int r = parse(html, len, &f);
 	ck_assert(r == 0 || r == OX_ETOOBIG);
 	ck_assert_uint_le(f.links.len, 2 * len + 64);
 	done(&f);
@@ -183,7 +363,16 @@ int main(void)
 	tcase_add_test(c, base_is_told_apart);
 	tcase_add_test(c, refresh_gives_its_address);
 	tcase_add_test(c, text_leaves_out_scripts_and_keeps_words_apart);
-	tcase_add_test(c, text_is_UTF_8_whatever_the_page_is_written_in);
+	tcase_add_test(c, a_document_is_UTF_8_whatever_it_says);
+	tcase_add_test(c, the_title_is_told_apart_and_text_too);
+	tcase_add_test(c, links_that_nobody_vouches_for_are_told_apart);
+	tcase_add_test(c, pages_say_what_robots_may_do);
+	tcase_add_test(c, headers_say_it_too_and_may_mean_one_robot);
+	tcase_add_test(c, charsets_are_found_as_browsers_do_case_13);
+	tcase_add_test(c, charsets_that_lie_do_no_harm);
+	tcase_add_test(c, queries_are_sent_in_the_charset_of_their_page_case_13);
+	tcase_add_test(c, sitemaps_list_pages_and_sitemaps);
+	tcase_add_test(c, a_sitemap_ends_at_its_limits);
 	tcase_add_test(c, malformed_documents_do_no_harm);
 	tcase_add_test(c, deep_and_wide_documents_do_no_harm);
 	tcase_add_test(c, noise_does_no_harm);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* URLs, scopes, addresses and the set of what is known: crawl cases 11 and 12 as far as no network is needed. */
-#include <stdio.h>
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,6 +49,36 @@ START_TEST(spellings_of_one_address_become_one_text_case_12)
 	assert_url(BASE, "a b", "http://a.test/d/a%20b");
 	assert_url(BASE, "%e4%Bf", "http://a.test/d/%E4%BF");
 	assert_url(BASE, "/100%", "http://a.test/100%");
+}
+END_TEST
+
+START_TEST(names_and_numbers_become_what_is_connected_to_cases_11_and_12)
+{
+	assert_url(NULL, "http://b\303\274cher.test/", "http://xn--bcher-kva.test/");
+	assert_url(BASE, "//B\303\234CHER.test/x", "http://xn--bcher-kva.test/x");
+	assert_url(NULL, "http://2130706433/", "http://127.0.0.1/");
+	assert_url(NULL, "http://0x7f.1/", "http://127.0.0.1/");
+	assert_url(NULL, "http://0177.0.0.1/", "http://127.0.0.1/");
+	assert_url(NULL, "http://127.1/", "http://127.0.0.1/");
+	assert_url(NULL, "http://[::FFFF:10.0.0.1]/", "http://[::ffff:10.0.0.1]/");
+	assert_url(NULL, "http://%31%32%37.0.0.1/", "http://127.0.0.1/");
+	assert_no_url(NULL, "http://a b.test/", OXI_URL_BAD);
+	assert_no_url(NULL, "http://a%00b.test/", OXI_URL_BAD);
+	assert_no_url(NULL, "http://[::1/", OXI_URL_BAD);
+}
+END_TEST
+
+/* What servers send as Location and pages as href, as far as it is about the text. */
+START_TEST(targets_of_redirects_case_6)
+{
+	assert_url(BASE, "caf\351", "http://a.test/d/caf%E9");
+	assert_url(BASE, "//h", "http://h/");
+	assert_url(BASE, "x?y#z", "http://a.test/d/x?y");
+	assert_url(BASE, "/a/b/../../..", "http://a.test/");
+	assert_url(BASE, "/a/./b/%2e%2e/c", "http://a.test/a/c");
+	assert_url(BASE, "/a//b", "http://a.test/a//b");
+	assert_url(BASE, "x?a=/../b", "http://a.test/d/x?a=/../b");
+	assert_url(BASE, "./:x", "http://a.test/d/:x");
 }
 END_TEST
 
@@ -125,6 +154,36 @@ START_TEST(prefix_scope_is_the_folder_of_the_start)
 	ck_assert(!in_scope(OXI_SCOPE_PREFIX, "http://a.test/d/index.html", "http://a.test/dd"));
 	ck_assert(!in_scope(OXI_SCOPE_PREFIX, "http://a.test/d/", "http://a.test/d/../x"));
 	ck_assert(in_scope(OXI_SCOPE_PREFIX, "http://a.test", "http://a.test/x"));
+}
+END_TEST
+
+START_TEST(domain_scope_is_whatever_one_owner_has)
+{
+	ck_assert(in_scope(OXI_SCOPE_DOMAIN, "http://www.a.co.uk/", "https://b.c.a.co.uk:8080/x"));
+	ck_assert(!in_scope(OXI_SCOPE_DOMAIN, "http://www.a.co.uk/", "http://b.co.uk/"));
+	ck_assert(!in_scope(OXI_SCOPE_DOMAIN, "http://127.0.0.1/", "http://127.0.1.1/"));
+	ck_assert(in_scope(OXI_SCOPE_DOMAIN, "http://127.0.0.1/", "http://127.0.0.1:80/"));
+	ck_assert(in_scope(OXI_SCOPE_ANY, "http://a.test/", "http://b.test/"));
+}
+END_TEST
+
+START_TEST(patterns_include_and_exclude)
+{
+	struct oxi_scope s = { .kind = OXI_SCOPE_ANY };
+	struct oxi_buffer why = { 0 };
+	struct oxi_url u;
+	ck_assert_int_eq(oxi_scope_add_pattern(&s, false, "/a|/b", &why), 0);
+	ck_assert_int_eq(oxi_scope_add_pattern(&s, true, "[.]png$", &why), 0);
+	ck_assert_int_eq(oxi_scope_add_pattern(&s, true, "(", &why), OX_EINVAL);
+	static const struct { const char *url; bool holds; } rows[] = {
+		{ "http://x.test/a", true }, { "http://x.test/b.png", false }, { "http://x.test/c", false },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ck_assert_int_eq(oxi_url_resolve(NULL, rows[i].url, strlen(rows[i].url), &u), 0);
+		ck_assert_msg(oxi_scope_holds(&s, &u) == rows[i].holds, "%s", rows[i].url);
+	}
+	oxi_buffer_free(&why);
+	oxi_scope_free(&s);
 }
 END_TEST
 
@@ -218,10 +277,14 @@ int main(void)
 	TCase *c = new_case(s, "url", 60);
 	tcase_add_test(c, references_resolve_against_their_base_case_12);
 	tcase_add_test(c, spellings_of_one_address_become_one_text_case_12);
+	tcase_add_test(c, names_and_numbers_become_what_is_connected_to_cases_11_and_12);
+	tcase_add_test(c, targets_of_redirects_case_6);
 	tcase_add_test(c, what_is_no_page_address_is_refused);
 	tcase_add_test(c, noise_does_no_harm);
 	tcase_add_test(c, host_scope_is_host_and_port);
 	tcase_add_test(c, prefix_scope_is_the_folder_of_the_start);
+	tcase_add_test(c, domain_scope_is_whatever_one_owner_has);
+	tcase_add_test(c, patterns_include_and_exclude);
 	tcase_add_test(c, addresses_that_are_not_public_are_blocked_case_11);
 	tcase_add_test(c, a_family_that_is_not_known_is_blocked);
 	tcase_add_test(c, allowed_networks_are_let_through_and_nothing_else);

@@ -20,6 +20,12 @@ int trouble(const ox_page *page, ox_page_reply *out)
 	if (strstr(page->url, "loop"))
 		for (volatile unsigned i = 0;; i++)
 			;
+	if (strstr(page->url, "eat"))
+		for (size_t n = 0; n < 4096; n++) {
+			char *p = malloc(1 << 20);
+			if (p)
+				memset(p, 1, 1 << 20);
+		}
 	if (strstr(page->url, "exit"))
 		exit(3);
 	if (strstr(page->url, "fail"))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -135,6 +136,7 @@ struct expectation {
 	int result;
 	size_t max_body;
 	ox_time timeout;
+	long min_speed;
 	bool says;                      /* error_text must say more than the code's own text */
 };
 
@@ -146,7 +148,8 @@ static int expect_result(void *arg)
 	ox_response *res = NULL;
 
 	raw_open(&s, e->serve);
-	EXPECT_EQ(GET(s.url, .max_body = e->max_body, .timeout = e->timeout ? e->timeout : OX_SEC(20), .error_text = text), e->result);
+	EXPECT_EQ(GET(s.url, .max_body = e->max_body, .timeout = e->timeout ? e->timeout : OX_SEC(20), .error_text = text,
+		      .min_speed = e->min_speed, .min_speed_time = OX_SEC(1)), e->result);
 	EXPECT(res == NULL);
 	EXPECT(text[0]);
 	if (e->says)
@@ -165,6 +168,7 @@ START_TEST(each_misbehaviour_has_its_code)
 		{ bad_chunk, OX_EPROTO, .says = true },
 		{ garbage, OX_EPROTO, .says = true },
 		{ silent, OX_ETIMEDOUT, .timeout = OX_MS(50), .says = true },
+		{ silent, OX_ETIMEDOUT, .min_speed = 1000, .says = true },
 		{ endless, OX_ETOOBIG, .max_body = 100000, .says = true },
 		{ promise_a_terabyte, OX_ETOOBIG, .says = true },
 		{ redirect_to_itself, -ELOOP, .says = true },
@@ -210,6 +214,7 @@ static int ask_wrongly(void *arg)
 	EXPECT_EQ(GET("http://127.0.0.1:1/", .headers = bad_header, .error_text = text), OX_EINVAL);
 	EXPECT(strncmp(text, "not a header", 12) == 0);
 	EXPECT_EQ(GET("http://127.0.0.1:1/", .timeout = -1), OX_EINVAL);
+	EXPECT_EQ(GET("http://127.0.0.1:1/", .min_speed = -1), OX_EINVAL);
 	EXPECT_EQ(ox_http_request("get it", "http://127.0.0.1:1/", NULL, &res), OX_EINVAL);
 	EXPECT_EQ(GET("http://no-such-host.invalid/", .timeout = OX_SEC(30), .error_text = text), OX_EDNS);
 	EXPECT(res == NULL);
@@ -232,6 +237,20 @@ END_TEST
 
 /* ---- what comes back ---- */
 
+static void expect_headers(const ox_response *res)
+{
+	static const char *const expected[][2] = { { "Content-Length", "5" }, { "X-First", "1" }, { "X-first", "2" } };
+	const char *name, *value;
+	const void *at = NULL;
+
+	for (int i = 0; i < 3; i++) {
+		EXPECT(ox_response_header_next(res, &at, &name, &value));
+		EXPECT(strcasecmp(name, expected[i][0]) == 0);
+		EXPECT_STR(value, expected[i][1]);
+	}
+	EXPECT(!ox_response_header_next(res, &at, &name, &value));
+}
+
 static int ask_twice(void *arg)
 {
 	struct raw_server s = { 0 };
@@ -246,6 +265,7 @@ static int ask_twice(void *arg)
 	EXPECT_STR(ox_response_body(res).data, "hello");
 	EXPECT_STR(ox_response_header(res, "x-FIRST"), "1");
 	EXPECT(ox_response_header(res, "X-Second") == NULL);
+	expect_headers(res);
 	EXPECT_STR(ox_response_url(res), s.url);
 	EXPECT_STR(ox_response_ip(res), "127.0.0.1");
 	ox_response_times(res, &first);
@@ -779,7 +799,7 @@ int main(void)
 	TCase *c = new_case(s, "client", 120);
 
 	forget_proxies();
-	tcase_add_loop_test(c, each_misbehaviour_has_its_code, 0, 11);
+	tcase_add_loop_test(c, each_misbehaviour_has_its_code, 0, 12);
 	tcase_add_test(c, a_refused_connection_is_econnrefused);
 	tcase_add_test(c, bad_requests_are_refused_and_explained);
 	tcase_add_test(c, outside_of_a_coroutine_requests_are_estate);

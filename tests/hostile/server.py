@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# A web server that misbehaves on demand, for the crawler's tests: server.py LOG [CERT KEY]
+#
+# It listens on a port of its choice, on all of 127/8, so that each of 127.0.0.x is another host; prints
+# "http://127.0.0.1:PORT" (and with a certificate the address of its TLS side on a second line), and ends when its
+# standard input does. What it does stands in the path, or for robots.txt in the host's last number (see ROBOTS). Each
+# request is a line in LOG: seconds, host, requests to that host under way, method and target, and headers that tests
+# ask for.
+import gzip, os, socket, ssl, struct, sys, threading, time, zlib
+from email.utils import formatdate
+
+LOG, LOCK, OPEN, COUNT = open(sys.argv[1], 'a', buffering=1), threading.Lock(), {}, {}
+PORT = 0
+
+# The robots.txt of a host, by the last number of its address: status, headers, body; a name of a misbehaviour; none: 404.
+ROBOTS = {
+    31: (200, '', 'User-agent: *\nDisallow: /x/page.html\nAllow: /x/\n\nuser-AGENT: oxbow\nDisallow: /x/page.html\nAllow: /x/\n'
+         'Disallow: /same\nAllow: /same\n\nUser-agent: OXBOW\nDisallow: /Case\n'),
+    32: (503, '', ''), 33: 'silent', 34: 'reset', 35: (429, 'Retry-After: 1\r\n', ''), 36: (403, '', ''),
+    37: (302, 'Location: http://127.0.0.38:PORT/rules\r\n', ''), 39: 'second',
+    40: (200, '', '\ufeffUser-agent: *\r\nDisallow\r\nDisallow: /' + 'q' * 20480 + '\rDisallow: /x\r' + '#' * 460000 +
+         '\nDisallow: /y\n' + '#' * 140000 + '\nDisallow: /z\n'),
+    41: (200, '', 'User-agent: *\nCrawl-delay: 0.5\n'), 42: (301, 'Location: /robots.txt\r\n', ''),
+    43: (200, '', 'Sitemap: /sitemap.xml\nsitemap: /list.txt\n'), 44: (200, '', 'User-agent: *\nDisallow: /\n'),
+}
+
+
+def page(body, status=200, headers='', kind='text/html'):
+    body = body if isinstance(body, bytes) else body.encode()
+    kind = f'Content-Type: {kind}\r\n' if kind else ''
+    return f'HTTP/1.1 {status} x\r\n{kind}{headers}Content-Length: {len(body)}\r\n\r\n'.encode() + body
+
+
+def links(*names):
+    return ' '.join(f'<a href="{n}">{n}</a>' for n in names)
+
+
+def redirect(location, status=302, headers=b''):
+    location = location if isinstance(location, bytes) else location.encode()
+    return b'HTTP/1.1 %d x\r\nLocation: %s\r\n%sContent-Length: 0\r\n\r\n' % (status, location, headers)
+
+
+def chunked(conn, pieces, coding=''):
+    coding = f'Content-Encoding: {coding}\r\n' if coding else ''
+    conn.sendall(f'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n{coding}Transfer-Encoding: chunked\r\n\r\n'.encode())
+    for p in pieces:
+        conn.sendall(b'%x\r\n%s\r\n' % (len(p), p))
+    conn.sendall(b'0\r\n\r\n')
+
+
+def zeros(size, coding):
+    z = zlib.compressobj(9, zlib.DEFLATED, 31 if coding == 'gzip' else 15)
+    for _ in range(size >> 20):
+        data = z.compress(bytes(1 << 20))
+        if data:
+            yield data
+    yield z.flush()
+
+
+def site(seed, n, total):
+    """Pages and links from a hash: page n of total has links to a few others, and all are reachable from 0."""
+    out = [2 * n + 1, 2 * n + 2] + [zlib.crc32(b'%d %d %d' % (seed, n, i)) % total for i in range(3)]
+    return links(*(f'/site/{seed}/{total}/{k}' for k in out if k < total)) + f' page {n} of {seed}'
+
+
+CHARSETS = {
+    'gb': ('text/html; charset=gb18030', '<p>\u4e2d\u6587</p><a href="/c/t?q=\u4e2d">x</a>'.encode('gb18030')),
+    'cyr': ('text/html', '<meta charset=windows-1251><p>\u041f\u0440\u0438\u0432\u0435\u0442</p><a href="/c/\u041f?q=\u041f">x</a>'.encode('cp1251')),
+    'utf16': ('text/html', '\ufeff<p>h\u00e9llo</p>'.encode('utf-16-le')),
+    'wrong': ('text/html; charset=iso-8859-1', '\ufeff<p>\u4e2d</p>'.encode()),
+    'none': ('text/html', '<p>caf\u00e9</p>'.encode()),
+    'latin': ('text/html', '<p>caf\u00e9</p>'.encode('latin-1')),
+}
+
+
+def answer(conn, host, method, target, headers):
+    """The bytes to send; None: the connection was dealt with and is to be closed."""
+    number = int(host.split(':')[0].rsplit('.', 1)[-1]) if host[:4] == '127.' else 0
+    here = f'http://{host}'
+    path, _, query = target.partition('?')
+    part = path.strip('/').split('/')
+    with LOCK:
+        seen = COUNT[host + target] = COUNT.get(host + target, 0) + 1
+    if path == '/robots.txt':
+        how = ROBOTS.get(number, (404, '', ''))
+        if how == 'second':
+            how = (503, '', '') if seen == 1 else (200, '', 'User-agent: *\nDisallow: /x/\n')
+        if isinstance(how, str):
+            part = [how]
+        else:
+            return page(how[2], how[0], how[1].replace('PORT', str(PORT)), 'text/plain')
+    kind = part[0]
+    if kind == 'links':                                     # /links?a,b/c
+        return page(links(*('/' + n for n in query.split(','))))
+    if kind == 'n':                                         # /n/20: as many pages
+        return page(links(*(f'/p/{i}' for i in range(int(part[1])))))
+    if kind == 'site':
+        return page(site(int(part[1]), int(part[3]), int(part[2])))
+    if kind == 'hosts':                                     # /hosts/FROM/TO/PATH
+        return page(links(*(f'http://127.0.0.{i}:{PORT}/' + '/'.join(part[3:]) for i in range(int(part[1]), int(part[2]) + 1))))
+    if kind == 'rules':
+        return page('User-agent: *\nDisallow: /x/\n', kind='text/plain')
+    if kind == 'status':                                    # /status/503/HEADER...
+        return page('x', int(part[1]), ''.join(h.replace('_', ' ') + '\r\n' for h in part[2:]))
+    if kind == 'later' and seen == 1:                       # once 429 with Retry-After in seconds or as a date
+        after = part[1] if part[1].isdigit() else formatdate(time.time() + int(part[1][1:]), usegmt=True)
+        return page('', 429, f'Retry-After: {after}\r\n')
+    if kind == 'flaky' and seen <= int(part[1]):
+        return page('', 502)
+    if kind == 'a':
+        return redirect('/b', 301)
+    if kind == 'b':
+        return redirect('/a')
+    if kind == 'hop':                                       # a chain of N, then a page
+        return redirect(f'/hop/{int(part[1]) - 1}') if int(part[1]) else page('end')
+    if kind == 'self':
+        return redirect(f'/self?{query}x')
+    if kind == 'noloc':
+        return b'HTTP/1.1 302 x\r\nContent-Length: 0\r\n\r\n'
+    if kind == 'to':                                        # /to/HEX: a redirect to any bytes
+        return redirect(bytes.fromhex(part[1]))
+    if kind == 'across':                                    # to another host
+        return redirect(f'http://127.0.0.{part[1]}:{PORT}/p/across', headers=b'Set-Cookie: secret=1; Path=/\r\n')
+    if kind == 'tera':
+        conn.sendall(b'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000000000000\r\n\r\n')
+        while True:
+            conn.sendall(bytes(65536))
+    if kind == 'endless':
+        chunked(conn, iter(lambda: b'<p>' * 10000, None))
+    if kind == 'bomb':                                      # /bomb/gzip: 10 GB of zeros; br and zstd from files
+        if part[1] in ('gzip', 'deflate'):
+            chunked(conn, zeros(10 << 30, part[1]), part[1])
+            return None
+        with open(os.path.join(os.path.dirname(sys.argv[1]), 'bomb.' + part[1]), 'rb') as f:
+            body = f.read()
+        return page(body, headers=f'Content-Encoding: {part[1]}\r\n')
+    if kind == 'silent':
+        return wait_end(conn)
+    if kind == 'reset':
+        conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        return None
+    if kind in ('slowhead', 'slowbody'):
+        rest = b'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 100000\r\n\r\n'
+        if kind == 'slowbody':
+            conn.sendall(rest)
+            rest = b'x' * 100000
+        for i in range(len(rest)):
+            conn.sendall(rest[i:i + 1])
+            time.sleep(0.3)
+        return None
+    if kind == 'broken':                                    # not HTTP
+        conn.sendall({'garbage': b'hello\r\n\r\n', 'chunk': b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n',
+                      'short': b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort', 'empty': b'',
+                      'heads': b'HTTP/1.1 200 OK\r\n' + b'X: ' + b'y' * 200000 + b'\r\n\r\n'}[part[1]])
+        return None
+    if kind == 'c' and len(part) > 1 and part[1] in CHARSETS:
+        return page(CHARSETS[part[1]][1], kind=CHARSETS[part[1]][0])
+    if kind == 'cal':                                       # traps
+        return page(links(f'/cal?y={int(query[2:] or 0) + 1}') + query)
+    if kind == 'deep':
+        return page(links(path.rstrip('/') + '/a/', path.rstrip('/') + '/b/') + path)
+    if kind == 'session':
+        return page(links(f'/session/{time.time_ns()}/', '/p/home') + 'same')
+    if kind == 'million':
+        return page(''.join(f'<a href=/p/{i}>' for i in range(1000000)))
+    if kind == 'next':                                      # the same body at every address
+        return page(links(*(f'/next/{i}' for i in range(300))))
+    if kind == 'meta':                                      # /meta/noindex,nofollow
+        return page(f'<meta name=ROBOTS content="{part[1]}"><a href=/p/behind-{part[1].replace(",", "-")}>x</a>')
+    if kind == 'tag':
+        return page(f'<a href=/p/behind-tag-{part[2]}>x</a>', headers=f'X-Robots-Tag: {part[1].replace("_", " ")}\r\nX-Robots-Tag: all\r\n')
+    if kind == 'rel':
+        return page('<a rel="x nofollow" href=/p/unvouched>x</a><a rel=next href=/p/vouched>y</a>')
+    if kind == 'sitemap.xml':
+        return page(f'<?xml version="1.0"?><sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"><sitemap><loc> {here}/one.xml.gz '
+                    f'</loc></sitemap></sitemapindex>', kind='application/xml')
+    if kind == 'one.xml.gz':
+        body = f'<urlset><url><loc>{here}/p/listed?a=1&amp;b=2</loc></url><url><loc><![CDATA[{here}/p/raw]]></loc></url></urlset>'
+        return page(gzip.compress(body.encode()), kind='application/gzip')
+    if kind == 'list.txt':
+        return page(f'{here}/p/line\r\n# no\n{here}/p/last', kind='text/plain')
+    if kind == 'cookie':
+        return page(headers.get('cookie', 'none'), headers='Set-Cookie: c=1; Path=/\r\n')
+    return page(f'<title>{target}</title> page {target}')
+
+
+def wait_end(conn):
+    while conn.recv(4096):
+        pass
+
+
+def serve(conn):
+    data = b''
+    try:
+        while True:
+            while b'\r\n\r\n' not in data:
+                more = conn.recv(65536)
+                if not more:
+                    return
+                data += more
+            head, data = data.split(b'\r\n\r\n', 1)
+            first, *lines = head.decode('latin-1').split('\r\n')
+            headers = {k.lower(): v.strip() for k, _, v in (x.partition(':') for x in lines)}
+            method, target, _ = first.split(' ')
+            if target.startswith('http://'):                # to a proxy
+                headers['proxied'] = 'yes'
+                target = '/' + target.split('/', 3)[3]
+            host = headers.get('host', '')
+            with LOCK:
+                OPEN[host] = OPEN.get(host, 0) + 1
+                said = ' '.join(f'{k}={headers[k].replace(" ", "_")}' for k in ('authorization', 'cookie', 'referer', 'user-agent',
+                                'proxied', 'if-none-match') if k in headers)
+                LOG.write(f'{time.monotonic():.4f} {host} {OPEN[host]} {method} {target} {said}\n')
+            try:
+                out = answer(conn, host, method, target, headers)
+                if out is not None:
+                    conn.sendall(out)
+            finally:
+                with LOCK:
+                    OPEN[host] -= 1
+            if out is None:
+                return
+    except (OSError, ValueError):
+        pass
+    finally:
+        conn.close()
+
+
+def listen(context):
+    s = socket.create_server(('0.0.0.0', 0), backlog=1024, reuse_port=False)
+
+    def wrapped(conn):
+        if context:
+            try:
+                conn = context.wrap_socket(conn, server_side=True)
+            except (OSError, ValueError):
+                return
+        serve(conn)
+
+    def loop():
+        while True:
+            conn, _ = s.accept()
+            conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=wrapped, args=(conn,), daemon=True).start()
+    threading.Thread(target=loop, daemon=True).start()
+    return s.getsockname()[1]
+
+
+PORT = listen(None)
+print(f'http://127.0.0.1:{PORT}')
+for i in range(2, len(sys.argv) - 1, 2):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[i], sys.argv[i + 1])
+    print(f'https://127.0.0.1:{listen(context)}')
+print('ready', flush=True)
+sys.stdin.read()
