@@ -292,7 +292,8 @@ static int make_env(struct oxi_built *t, struct oxi_buffer *why)
 	return t->task.env ? make_words(t->entry.env, t->entry.envs, t->task.names, t->task.env, why) : OX_ENOMEM;
 }
 
-static int make_files(struct oxi_built *t, enum oxi_files_kind kind, const struct oxi_text *text, size_t n, struct oxi_buffer *why)
+static int make_files(struct oxi_built *t, enum oxi_files_kind kind, const struct oxi_text *text, size_t n,
+                      struct oxi_buffer *why)
 {
 	if (n == 0)
 		return 0;

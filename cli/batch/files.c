@@ -97,7 +97,7 @@ static const char *next(const char *path)
 	return path + strlen(path) + 1;
 }
 
-/* Expands the paths of a template, from the folder in which the job runs. Returns: 0; OX_EINVAL: a place costs too much; OX_ENOMEM. */
+/* Expands the paths of a template, seen from folder. Returns: 0; OX_EINVAL: a place costs too much; OX_ENOMEM. */
 static int expand(const struct oxi_job *j, const struct oxi_template *t, const char *folder, bool make, struct oxi_paths *ret)
 {
 	struct oxi_buffer words = { 0 };
@@ -157,7 +157,8 @@ static int hash(const struct oxi_job *j, struct oxi_declared *d)
 		r = words.failed ? OX_ENOMEM : 0;
 		oxi_buffer_free(&words);
 	}
-	d->command = oxi_identity_of(&i, (const ox_bytes[]){ { d->in.text.data, d->in.text.len }, { d->out.text.data, d->out.text.len } }, 2);
+	const ox_bytes paths[] = { { d->in.text.data, d->in.text.len }, { d->out.text.data, d->out.text.len } };
+	d->command = oxi_identity_of(&i, paths, 2);
 	return r;
 }
 
