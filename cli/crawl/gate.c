@@ -61,6 +61,11 @@ enum oxi_error oxi_gate_check(struct oxi_crawl *c, struct oxi_host *h, const str
 
 /* ---- robots.txt ---- */
 
+static void not_before(struct oxi_host *h, ox_time at)
+{
+	h->not_before = at > h->not_before ? at : h->not_before;
+}
+
 static bool is_success(int status)
 {
 	return status >= 200 && status < 300;
@@ -175,6 +180,8 @@ int oxi_gate_ask(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *
 	if (r == OX_ECANCELED || r == OX_ENOMEM)
 		return r;
 	r = take_robots(c, h, g, r, answer);
+	if (g->rules.delay)             /* it holds from the request on that has told of it */
+		not_before(h, ox_now() + oxi_gate_delay(c, h));
 	return r < 0 ? r : take_sitemaps(c, g, url);
 }
 
@@ -191,11 +198,6 @@ ox_time oxi_gate_delay(const struct oxi_crawl *c, const struct oxi_host *h)
 	}
 	ox_time slow = SLOWNESS * h->response < CRAWL_DELAY_MAX ? SLOWNESS * h->response : CRAWL_DELAY_MAX;
 	return slow > delay ? slow : delay;
-}
-
-static void not_before(struct oxi_host *h, ox_time at)
-{
-	h->not_before = at > h->not_before ? at : h->not_before;
 }
 
 void oxi_gate_begin(struct oxi_crawl *c, struct oxi_host *h)

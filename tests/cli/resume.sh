@@ -75,7 +75,7 @@ crawl "$work/killed" --resume
 is 'a crawl that is done is done' "$code $(wc -l <"$log") $(facts "$work/killed" results | wc -l)" "0 0 $pages"
 
 # ---- stopped politely, and results that somebody has touched ----
-"$oxbow" crawl --allow-net 127.0.0.0/8 --quiet --delay 50ms --run "$work/stopped" "$url/n/20" 2>"$work/err" &
+"$oxbow" crawl --allow-net 127.0.0.0/8 --quiet --delay 5s --run "$work/stopped" "$url/n/20" 2>"$work/err" &
 crawl=$!
 until_ 60 test -s "$work/stopped/pages.jsonl"
 crawl "$work/stopped" "$url/n/20"
