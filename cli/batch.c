@@ -15,7 +15,7 @@ static const struct oxi_option OPTIONS[] = {
 	OXI_SETTINGS,
 	{ OPT_FETCHES, "fetches", "N", "fetch N pages at a time (default: 16)" },
 	{ OPT_PLUGIN, "plugin", "PLUGIN.so", "load a plugin that entries from a pipe will name" },
-	{ 'h', "help", "[all]", "print this help, or that of all options" },
+	OXI_COMMON_OPTIONS,
 	{ 0 },
 };
 

@@ -91,4 +91,25 @@ same -j2 -m echo 'p{}q' ::: a b c d e
 same -j2 -X echo 'p{.}q{/}' 'x{}' ::: d/a.x d/b.y c d e
 same -j2 -X -n4 echo ::: 1 2 3 4 5 6 7 8
 same -X --header : -- echo 'p{}q' ::: h 1 2 3
+
+# The pairs of lines of examples/batch/gnu-parallel.md.
+mkdir "$work/sheet" "$TMPDIR/bin"
+cd "$work/sheet" || exit 1
+ln -s "$oxbow" "$TMPDIR/bin/oxbow"
+printf 'ann\nbob\ncarl and co\n' >names.txt
+printf 'name,size\n"a, b",1\nc,2\n' >table.csv
+printf 'echo one\necho "two  words"\nexit 0\necho $((1 + 2))\n' >commands
+awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0 } on && NF' "$here/../../examples/batch/gnu-parallel.md" >"$work/lines"
+pairs=0
+while IFS= read -r theirs && IFS= read -r ours; do
+	PATH=$TMPDIR/bin:$PATH sh -c "$theirs" >"$work/theirs" 2>"$work/err" </dev/null
+	expected=$?
+	PATH=$TMPDIR/bin:$PATH sh -c "$ours" >"$work/ours" 2>"$work/err" </dev/null
+	is "$ours: exit, as of $theirs" $? "$expected"
+	checked=$((checked + 1))
+	cmp -s "$work/theirs" "$work/ours" || { fail "$ours"; diff "$work/theirs" "$work/ours"; }
+	has "a line of parallel's, then one of ours" "$theirs / $ours" '*parallel* / *oxbow*'
+	pairs=$((pairs + 1))
+done <"$work/lines"
+holds "the sheet has pairs of lines ($pairs)" test "$pairs" -gt 30
 finish
