@@ -170,8 +170,7 @@ const struct oxi_command oxi_command_run = {
 		"In the command's words: {} the value, {.} without its ending, {/} its last part,\n"
 		"{//} its folder, {/.} last part without ending, {%suf} {#pre} {/re/text/} edited,\n"
 		"{2} {2.} ... of the second list, {name} of a column, {#} the job's number, {%} its slot.\n"
-		"Without any, the values are added at the end. \\{ is a brace.\n"
-		"Without a list, each line of standard input is a value.\n"
+		"\\{ is a brace. Without places the values come last; without a list, they are lines of standard input.\n"
 		"Exit: 0 all jobs succeeded, 1 some failed, 2 usage, 3 input, 4 halted, 5 output.\n",
 	.run = run,
 };

@@ -470,7 +470,8 @@ int oxi_batch_run(const struct oxi_batch_options *o, struct oxi_plan *plan)
 	b->job_code = b->events = b->ledger.joblog = -1;
 	b->ledger.results_text = o->results;
 	b->throttle.o = o->throttle;
-	b->ledger.durability = (struct oxi_durability){ .o = &o->state, .command = o->command, .tally = &b->ledger.tally };
+	b->ledger.durability = (struct oxi_durability){ .o = &o->state, .command = o->command, .dry = o->dry_run,
+	                                                .tally = &b->ledger.tally };
 	plan_lanes(b);
 	int code = open_and_run(b);
 	oxi_durable_free(&b->ledger.durability);

@@ -252,13 +252,18 @@ int oxi_build_add(struct oxi_build *b, struct oxi_entry *e, struct oxi_buffer *w
 
 /* ---- templates ---- */
 
+/* A list is there when the tasks before this one are over. */
 static int make_input(struct oxi_built *t, struct oxi_buffer *why)
 {
-	if (!t->gathers)
-		return t->entry.input.data ? oxi_task_extra(&t->task, OXI_INPUT, t->entry.input.data, why) : 0;
-	int r = oxi_gather_open(&t->task, t->gathers);
+	return t->entry.input.data && !t->gathers ? oxi_task_extra(&t->task, OXI_INPUT, t->entry.input.data, why) : 0;
+}
+
+static int open_list(struct oxi_task *task, struct oxi_buffer *why)
+{
+	struct oxi_built *t = built_of(task);
+	int r = oxi_gather_open(task, t->gathers);
 	if (r < 0 && r != OX_ENOMEM)
-		oxi_buffer_add_format(why, "stdin: no file can be made: %s", ox_strerror(r));
+		oxi_jobfile_fault(t->file, t->entry.input.spot, why, "stdin: no file can be made: %s", ox_strerror(r));
 	return r;
 }
 
@@ -466,6 +471,12 @@ static int make_at_place(struct oxi_task *task, struct oxi_buffer *why)
 	return r;
 }
 
+static int make_late(struct oxi_task *task, struct oxi_buffer *why)
+{
+	int r = make_at_place(task, why);
+	return r == 0 && built_of(task)->gathers ? open_list(task, why) : r;
+}
+
 /* ---- the second step ---- */
 
 /* A list is of a task that it comes after, so that it is whole. */
@@ -536,7 +547,7 @@ static int look_for_circle(struct oxi_build *b, struct oxi_buffer *why)
 static bool is_late(const struct oxi_built *t)
 {
 	const struct oxi_task *source = t->task.source;
-	return (t->entry.axes && (t->entry.afters || t->awaits)) || t->gathers || (source && source->prepare);
+	return (t->entry.axes && (t->entry.afters || t->awaits)) || (source && source->prepare);
 }
 
 /* The sources above come first: what their places are called goes down the row. */
@@ -549,9 +560,11 @@ static int prepare(struct oxi_built *t, struct oxi_buffer *why)
 	if (t->task.source)
 		r = prepare(built_of(t->task.source), why);
 	if (r == 0 && is_late(t))
-		t->task.prepare = make_at_place;
-	else if (r == 0)
+		t->task.prepare = make_late;
+	else if (r == 0) {
 		r = make_at_place(&t->task, why);
+		t->task.prepare = t->gathers ? open_list : NULL;
+	}
 	return r;
 }
 

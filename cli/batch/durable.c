@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/batch/durable.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "cli/batch/events.h"
 #include "cli/command.h"
 #include "cli/say.h"
+#include "cli/temp.h"
 
 static int say(const struct oxi_durability *d, const char *what, int r)
 {
@@ -134,6 +136,9 @@ int oxi_durable_log(struct oxi_durability *d, struct oxi_plan *p, const char *pa
 
 void oxi_durable_free(struct oxi_durability *d)
 {
+	for (size_t i = 0; i < d->bodies; i++)
+		close(d->body[i]);
+	free(d->body);
 	oxi_state_close(d->state);
 	d->state = NULL;
 	oxi_logged_free(&d->logged);
@@ -246,10 +251,38 @@ static struct oxi_record record_of(const struct oxi_job *j)
 	};
 }
 
+static int write_piece(void *arg, const char *data, size_t len)
+{
+	const int *fd = arg;
+	while (len > 0) {
+		ssize_t n = write(*fd, data, len);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		data += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+/* A run without a record keeps such files open, without a name in any folder: so nothing is left, whatever ends it. */
+static int keep_body(struct oxi_durability *d, struct oxi_job *j)
+{
+	int *grown = realloc(d->body, (d->bodies + 1) * sizeof(*grown));
+	if (!grown)
+		return OX_ENOMEM;
+	d->body = grown;
+	int fd = oxi_temp_open();
+	if (fd < 0)
+		return -errno;
+	d->body[d->bodies++] = fd;
+	oxi_buffer_add_format(&j->product.body, "/proc/%d/fd/%d", (int)getpid(), fd);
+	return oxi_capture_each(&j->out, write_piece, &fd);
+}
+
 int oxi_durable_record(struct oxi_durability *d, struct oxi_job *j)
 {
 	if (!d->state)
-		return 0;
+		return j->task->body && j->attempt && !d->dry ? keep_body(d, j) : 0;
 	struct oxi_buffer why = { 0 };
 	struct oxi_record r = record_of(j);
 	r.out = &j->out;

@@ -29,10 +29,13 @@ struct oxi_durable_options {
 struct oxi_durability {
 	const struct oxi_durable_options *o;
 	const char *command;            /* for messages */
+	bool dry;                       /* nothing is run */
 	struct oxi_state *state;        /* NULL: none */
 	struct oxi_logged logged;       /* without state, if the run is resumed */
 	struct oxi_tally *tally;        /* jobs that are done already are counted there */
 	uint64_t known;                 /* that an earlier session did */
+	int *body;                      /* without a state: files, bodies of them, that other jobs read, by their descriptors */
+	size_t bodies;
 };
 
 /* Outside the loop, before any process is forked. Returns: 0; an exit code, and it was said why. */

@@ -192,10 +192,10 @@ int oxi_events_end(struct oxi_events *e, const struct oxi_tally *t, uint64_t ski
 	if (!e->on)
 		return 0;
 	begin(&l, e, "end");
-	oxi_json_int(&l.json, "ok", (int64_t)(t->done - t->failed));
+	oxi_json_int(&l.json, "ok", (int64_t)(t->done - t->failed - t->skipped));
 	oxi_json_int(&l.json, "failed", (int64_t)t->failed);
 	oxi_json_int(&l.json, "interrupted", (int64_t)t->interrupted);
-	oxi_json_int(&l.json, "skipped", (int64_t)skipped);
+	oxi_json_int(&l.json, "skipped", (int64_t)(skipped + t->skipped));
 	oxi_json_int(&l.json, "exit", exit);
 	return end(&l, e);
 }

@@ -60,11 +60,19 @@ static int input_error(struct batch *b, int r)
 	b->exit = OXI_EXIT_INPUT;
 	oxi_bar_clear(&b->bar);
 	oxi_say(b->o->command, "%.*s", (int)b->plan->why.len, b->plan->why.data);
+	return 0;
+}
+
+/* A task whose rows cannot be read gives no more, and what comes after it would wait for ever: nobody feeds any more. */
+static int end_feeding(struct batch *b, int r)
+{
+	r = input_error(b, r);
+	b->feeding_ended = true;
 	for (int i = 0; i < OXI_LANES; i++) {
 		if (b->lane[i].in_feed)
 			ox_scope_cancel(&b->lane[i].feeding);
 	}
-	return 0;
+	return r;
 }
 
 int oxi_plan_read(void *batch)
@@ -84,7 +92,7 @@ static int next_job(struct lane *l, struct oxi_job **ret)
 		if (r < 0)
 			return r;
 	}
-	return r < 0 && r != OX_ECANCELED ? input_error(b, r) : r;
+	return r < 0 && r != OX_ECANCELED ? end_feeding(b, r) : r;
 }
 
 static int feed_all(struct lane *l)
@@ -112,10 +120,10 @@ int oxi_feed(void *lane)
 	struct batch *b = l->b;
 	ox_scope_enter(&l->feeding, OX_NEVER);
 	l->in_feed = true;
-	int r = feed_all(l);
+	int r = b->feeding_ended ? 0 : feed_all(l);    /* another lane's feeder may have met the end of the input */
 	l->in_feed = false;
 	r = ox_scope_leave(&l->feeding, r);
-	if (r == OX_ECANCELED && (b->stage != RUNNING || b->exit == OXI_EXIT_INPUT) && !ox_cancelled())
+	if (r == OX_ECANCELED && (b->stage != RUNNING || b->feeding_ended) && !ox_cancelled())
 		r = 0;
 	l->all_fed = true;
 	if (r == 0 && b->stage == RUNNING && b->exit == 0 && is_all_fed(b)) {

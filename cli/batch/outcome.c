@@ -51,7 +51,7 @@ void oxi_tally_text(const struct oxi_tally *t, struct oxi_buffer *out)
 		return;
 	}
 	oxi_buffer_add_format(out, "%llu of %llu jobs failed (", (unsigned long long)t->failed,
-	                      (unsigned long long)t->done);
+	                      (unsigned long long)(t->done - t->skipped));
 	for (int i = 0; i < 256; i++)
 		add_kind(out, "exit", i, t->exits[i], &comma);
 	for (int i = 0; i < 65; i++)

@@ -204,21 +204,27 @@ static int give_element(struct oxi_plan *p, struct oxi_task *t, struct oxi_job *
 	return r;
 }
 
-/* One that is skipped is not prepared: what its rows are read from has not been made. It gives a single job, without values. */
+/*
+ * One that is skipped is not prepared: what its rows are read from has not been made. It gives a single job, without values.
+ * Those whose source it is follow it at once: what they want of its jobs has to be known before the first of these has ended.
+ */
 static int prepare(struct oxi_plan *p, struct oxi_task *t)
 {
 	int (*fn)(struct oxi_task *t, struct oxi_buffer *why) = t->skipped ? NULL : t->prepare;
 	if (!fn)
 		return 0;
 	t->prepare = NULL;
-	return fn(t, &p->why);
+	int r = fn(t, &p->why);
+	for (size_t i = 0; i < t->sinks && r == 0; i++)
+		r = prepare(p, t->sink[i]);
+	return r;
 }
 
 static int give_next(struct oxi_plan *p, struct oxi_task *t, struct oxi_job **ret)
 {
 	if (is_ahead(p, t))
 		return OXI_PLAN_LATER;
-	int r = prepare(p, t);
+	int r = t->source && t->source->prepare ? 0 : prepare(p, t);
 	if (r < 0)
 		return r;
 	if (t->source)

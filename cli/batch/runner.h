@@ -56,6 +56,7 @@ struct batch {
 	unsigned settlers_left;
 	ox_queue *retries;              /* of struct oxi_job: to be started again, the earliest due first */
 	ox_event *retry_sooner;         /* one is due before the one that is waited for */
+	bool feeding_ended;             /* before the plan: a task's rows could not be read */
 	uint64_t fed, finished;         /* finished: for good, whatever the outcome */
 	uint64_t total;                 /* jobs there will be; 0: unknown */
 

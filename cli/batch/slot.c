@@ -163,6 +163,9 @@ static int run_attempt(struct slot *s)
 	if (s->job->outcome.status == OXI_SKIPPED || oxi_job_cancelled(s->b, s->job)) {
 		s->job->outcome.status = OXI_SKIPPED;
 		s->job->ended.began = s->job->ended.ended = ox_now();
+		s->words.len = s->words_from = 0;
+		if (s->job->task->prepare)              /* it was never prepared, and has no words */
+			return 0;
 		return make_words(s, s->job) == OX_ENOMEM ? oxi_run_fail(s->b, OXI_EXIT_OUTPUT, "job", OX_ENOMEM) : 0;
 	}
 	struct oxi_declared files = { 0 };

@@ -423,7 +423,7 @@ file two.yaml <<'EOF'
 jobs:
   two: {each: [x, y], sh: 'echo out $1; echo err $1 >&2; test $1 = x'}
 EOF
-batch -k --joblog log --results res --events events --tag two.yaml
+batch -k -j1 --joblog log --results res --events events --tag two.yaml
 is '--tag' "$(echo "$out" | tr '\t\n' '| ')" 'x|out x y|out y '
 is '--joblog' "$(cut -f1,7,8 log | tr '\t\n' ': ')" 'Seq:Exitval:Signal 1:0:0 2:1:0 '
 is '--results' "$(cat res/1/stdout res/2/stderr)" "$(printf 'out x\nerr y')"

@@ -180,7 +180,7 @@ run batch order.jsonl
 is 'in lines of JSON too' "$code:$out" 0:5
 printf '%s\n' '{"sh": "exit 3", "out": "six"}' '{"sh": "cat six", "in": "six"}' >order.jsonl
 run batch order.jsonl
-is 'and it is skipped if that fails' "$code:$err" '1:oxbow: batch: 1 of 2 jobs failed (exit 3: 1), 1 skipped'
+is 'and it is skipped if that fails' "$code:$err" '1:oxbow: batch: 1 of 1 jobs failed (exit 3: 1), 1 skipped'
 printf 'jobs:\n  a: {run: [a], in: x, out: y}\n  b: {run: [b], in: y, out: x}\n' >circle.yaml
 run batch circle.yaml
 has 'a circle of files' "$code:$err" '3:oxbow: batch: circle.yaml:2:3: a circle, in which each waits *: a (line 2) -> b (line 3) -> a (line 2)'

@@ -46,7 +46,7 @@ has 'too many' "$code:$err" '1:*jobs=1000: there can be no more than*'
 : >end/5; : >end/6; : >end/7
 wait $runner
 is 'exit' $? 1
-has 'what was cancelled has failed, or was not begun' "$(cat err)" '*1 of 7 jobs failed (exit 9: 1), 1 skipped*'
+has 'what was cancelled has failed, or was not begun' "$(cat err)" '*1 of 6 jobs failed (exit 9: 1), 1 skipped*'
 run set R status
 has 'the run has ended' "$code:$err" '3:*is not alive*'
 holds 'its socket is gone' test ! -e R/socket

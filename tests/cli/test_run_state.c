@@ -86,9 +86,9 @@ static void drop(struct session *x)
 	oxi_state_close(x->s);
 }
 
-static struct oxi_key key_of(uint64_t n)
+static struct oxi_identity key_of(uint64_t n)
 {
-	struct oxi_key k;
+	struct oxi_identity k;
 	uint64_t words[2] = { n * 0x9e3779b97f4a7c15u, ~n };
 	memcpy(k.byte, words, sizeof(words));
 	return k;
@@ -135,7 +135,7 @@ static int records_and_finds(void *arg)
 	struct oxi_spill spill = OXI_SPILL_INIT;
 	struct oxi_capture out = { .spill = &spill }, err = { .spill = &spill };
 	struct oxi_record r = record_of(7);
-	struct oxi_key key = key_of(7), other = key_of(8);
+	struct oxi_identity key = key_of(7), other = key_of(8);
 	enum oxi_status status;
 	struct oxi_found f;
 	(void)arg;
@@ -473,12 +473,12 @@ START_TEST(keys_and_occurrences)
 	struct oxi_keys k = { 0 };
 	struct oxi_counts c = { 0 };
 	for (uint64_t n = 1; n <= 100000; n++) {
-		struct oxi_key key = key_of(n);
+		struct oxi_identity key = key_of(n);
 		ck_assert(oxi_keys_put(&k, key.byte, n));
 		ck_assert_int_eq(oxi_counts_next(&c, n % 50000 * 0x9e3779b97f4a7c15u), n > 50000 || n % 50000 == 0 ? n > 50000 : 0);
 	}
 	for (uint64_t n = 1; n <= 100000; n++) {
-		struct oxi_key key = key_of(n);
+		struct oxi_identity key = key_of(n);
 		ck_assert_uint_eq(oxi_keys_get(&k, key.byte), n);
 		key.byte[15] ^= 1;
 		ck_assert_uint_eq(oxi_keys_get(&k, key.byte), 0);
@@ -610,7 +610,7 @@ static int all_there(void *arg)
 	for (size_t i = 0; i < told->len / sizeof(uint64_t); i++) {
 		uint64_t n;
 		memcpy(&n, told->data + i * sizeof(n), sizeof(n));
-		struct oxi_key key = key_of(n);
+		struct oxi_identity key = key_of(n);
 		struct compared c = { 0 };
 		EXPECT_EQ(oxi_state_find(x.s, &key, &f), 1);
 		EXPECT_EQ(oxi_stored_each(&f.out, compare, &c), 0);
