@@ -123,8 +123,8 @@ static int take_job(struct oxi_build *b, struct oxi_built *t, struct oxi_buffer 
 		return 0;
 	int r = oxi_plugins_find(b->plugins, e->word[0].data, e->word[1].data, b->plugins_closed, &t->task.job, &what);
 	if (r == OX_EINVAL)
-		oxi_jobfile_fault(b->file, e->word[what.len && strstr(what.data, "no job") ? 1 : 0].spot, why, "%.*s", (int)what.len,
-		                  what.data);
+		oxi_jobfile_fault(b->file, e->word[memmem(what.data, what.len, "has no job", 10) ? 1 : 0].spot, why, "%.*s",
+		                  (int)what.len, what.data);
 	oxi_buffer_free(&what);
 	return r;
 }

@@ -73,7 +73,7 @@ is 'a dry run shows what would be run' "$code:$out" "0:echo 2
 echo 4"
 is 'the last line of a job has it, and lines are added' "$(cut -f1,7 "$work/log" | tr '\t\n' ': ')" 'Seq:Exitval 1:0 2:1 3:2 4:0 2:0 3:1 '
 printf '4\t:\t1795343324.154\t     0.001\t0\t0\t0\t0\techo' >>"$work/log"
-run run --resume-failed --joblog "$work/log" -k echo ::: 0 1 2 3 4
+run run --resume-failed --joblog "$work/log" -k -j1 echo ::: 0 1 2 3 4
 is 'a line without an end is none' "$code:$(echo $out)" '0:2 4'
 holds 'and nothing is left of it' sh -c "! tail -n +2 '$work/log' | grep -vE '^[0-9]+	:	[^	]*	[^	]*	0	[0-9]+	[0-9]+	0	.'"
 is 'but what was added' "$(tail -1 "$work/log" | cut -f1,9)" "$(printf '5\techo 4')"
