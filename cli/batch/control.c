@@ -281,12 +281,13 @@ static int send_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
+/* Who refuses us says so and closes, perhaps before we have sent anything: then the answer is there all the same. */
 int oxi_control_ask(int fd, const char *command, struct oxi_buffer *reply)
 {
 	int r = send_all(fd, command, strlen(command));
 	if (r == 0)
 		r = send_all(fd, "\n", 1);
-	if (r < 0)
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
 		return r;
 	for (;;) {
 		char *to = reply->len < ANSWER_MAX ? oxi_buffer_room(reply, 4096) : NULL;
