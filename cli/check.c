@@ -32,9 +32,9 @@ static void print_jobs(const struct oxi_task *t)
 		fputs("as many jobs as rows", stdout);
 }
 
-static void print_task(const struct oxi_build *b, const struct oxi_task *t, int width)
+static void print_task(const struct oxi_task *t, int width)
 {
-	const struct oxi_entry *e = oxi_build_entry(b, t);
+	const struct oxi_entry *e = oxi_build_entry(t);
 	printf("  %-*s  %-5s  ", width, t->name ? t->name : "-", KINDS[t->kind]);
 	print_jobs(t);
 	for (size_t i = 0; i < e->afters; i++)
@@ -55,7 +55,7 @@ static int print_plan(const struct oxi_load *l)
 		printf(", %llu job%s", (unsigned long long)total, total == 1 ? "" : "s");
 	putchar('\n');
 	for (size_t i = 0; i < l->plan.n; i++)
-		print_task(&l->build, l->plan.task[i], (int)width);
+		print_task(l->plan.task[i], (int)width);
 	return fflush(stdout) < 0 ? OXI_EXIT_OUTPUT : OXI_EXIT_OK;
 }
 

@@ -34,9 +34,8 @@ static struct oxi_built *built_of(const struct oxi_task *t)
 	return (struct oxi_built *)t;
 }
 
-const struct oxi_entry *oxi_build_entry(const struct oxi_build *b, const struct oxi_task *t)
+const struct oxi_entry *oxi_build_entry(const struct oxi_task *t)
 {
-	(void)b;
 	return &built_of(t)->entry;
 }
 

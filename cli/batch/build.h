@@ -33,7 +33,7 @@ int oxi_build_add(struct oxi_build *b, struct oxi_entry *e, struct oxi_buffer *w
 OX_YIELDS int oxi_build_link(struct oxi_build *b, size_t from, struct oxi_buffer *why);
 
 /* The entry that a task was made from. */
-const struct oxi_entry *oxi_build_entry(const struct oxi_build *b, const struct oxi_task *t);
+const struct oxi_entry *oxi_build_entry(const struct oxi_task *t);
 
 /* After the plan is freed. */
 void oxi_build_free(struct oxi_build *b);

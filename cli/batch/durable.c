@@ -251,17 +251,17 @@ static struct oxi_record record_of(const struct oxi_job *j)
 	};
 }
 
+struct body {
+	int fd;
+	off_t end;
+};
+
 static int write_piece(void *arg, const char *data, size_t len)
 {
-	const int *fd = arg;
-	while (len > 0) {
-		ssize_t n = write(*fd, data, len);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		data += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
-	}
-	return 0;
+	struct body *b = arg;
+	int r = oxi_temp_write(b->fd, data, len, b->end);
+	b->end += (off_t)len;
+	return r;
 }
 
 /* A run without a record keeps such files open, without a name in any folder: so nothing is left, whatever ends it. */
@@ -276,7 +276,7 @@ static int keep_body(struct oxi_durability *d, struct oxi_job *j)
 		return -errno;
 	d->body[d->bodies++] = fd;
 	oxi_buffer_add_format(&j->product.body, "/proc/%d/fd/%d", (int)getpid(), fd);
-	return oxi_capture_each(&j->out, write_piece, &fd);
+	return oxi_capture_each(&j->out, write_piece, &(struct body){ .fd = fd });
 }
 
 int oxi_durable_record(struct oxi_durability *d, struct oxi_job *j)

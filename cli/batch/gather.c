@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cli/temp.h"
+
 enum oxi_gather oxi_gather_parse(const char *text, ox_bytes *ret_name)
 {
 	const char *star = *text == '{' ? strstr(text, "[*].") : NULL;
@@ -36,17 +38,6 @@ void oxi_gather_add(struct oxi_task *t, const struct oxi_job *j)
 	oxi_buffer_add_char(&t->list, '\n');
 }
 
-static int fill(int fd, const struct oxi_buffer *list)
-{
-	for (size_t at = 0; at < list->len;) {
-		ssize_t n = write(fd, list->data + at, list->len - at);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		at += n > 0 ? (size_t)n : 0;
-	}
-	return 0;
-}
-
 int oxi_gather_open(struct oxi_task *t, const struct oxi_task *from)
 {
 	struct oxi_buffer why = { 0 };
@@ -55,7 +46,7 @@ int oxi_gather_open(struct oxi_task *t, const struct oxi_task *from)
 	t->list_fd = memfd_create("oxbow-list", MFD_CLOEXEC);
 	if (t->list_fd < 0)
 		return -errno;
-	int r = fill(t->list_fd, &from->list);
+	int r = oxi_temp_write(t->list_fd, from->list.data, from->list.len, 0);
 	t->list_path = NULL;
 	if (r == 0 && asprintf(&t->list_path, "/proc/%d/fd/%d", (int)getpid(), t->list_fd) < 0)
 		r = OX_ENOMEM;
