@@ -104,13 +104,14 @@ static int run(int argc, char **argv)
 	}
 	if (id != OXI_OPTION_END)
 		return id == OXI_OPTION_HELP ? OXI_EXIT_OK : OXI_EXIT_USAGE;
-	int n = argc - optind;
-	if (n < 1 || n > 2 || (x.out && x.err)) {
-		oxi_say("log", n < 1 ? "which job? (see oxbow log --help)" : n > 2 ? "one job at a time" : "give --stdout or --stderr, not both");
+	const char *of;
+	if (!oxi_look_job_words("log", argc - optind, argv + optind, &of, &x.job))
+		return OXI_EXIT_USAGE;
+	if (x.out && x.err) {
+		oxi_say("log", "give --stdout or --stderr, not both");
 		return OXI_EXIT_USAGE;
 	}
-	x.job = argv[argc - 1];
-	return oxi_look_run("log", n == 2 ? argv[optind] : NULL, find, &x);
+	return oxi_look_run("log", of, find, &x);
 }
 
 const struct oxi_command oxi_command_log = {
@@ -118,8 +119,7 @@ const struct oxi_command oxi_command_log = {
 	.summary = "Prints what a job wrote",
 	.usage = "[OPTION...] [RUN] JOB",
 	.options = OPTIONS,
-	.notes = "RUN is a folder, or the beginning of an id in ./.oxbow; without it, the newest run there.\n"
-	         "JOB is its number, or its name: thumb[3].\n",
+	.notes = OXI_LOOK_JOB_NOTES,
 	.run = run,
 	.anywhere = true,
 };

@@ -260,13 +260,10 @@ static int run(int argc, char **argv)
 	int id = oxi_options_next(&oxi_command_why, argc, argv, &value);
 	if (id != OXI_OPTION_END)
 		return id == OXI_OPTION_HELP ? OXI_EXIT_OK : OXI_EXIT_USAGE;
-	int n = argc - optind;
-	if (n < 1 || n > 2) {
-		oxi_say("why", n < 1 ? "which job? (see oxbow why --help)" : "one job at a time");
+	const char *of;
+	if (!oxi_look_job_words("why", argc - optind, argv + optind, &of, &w.job))
 		return OXI_EXIT_USAGE;
-	}
-	w.job = argv[argc - 1];
-	return oxi_look_run("why", n == 2 ? argv[optind] : NULL, look, &w);
+	return oxi_look_run("why", of, look, &w);
 }
 
 const struct oxi_command oxi_command_why = {
@@ -274,8 +271,7 @@ const struct oxi_command oxi_command_why = {
 	.summary = "Says why a job ran, failed, was skipped or waits",
 	.usage = "[OPTION...] [RUN] JOB",
 	.options = OPTIONS,
-	.notes = "RUN is a folder, or the beginning of an id in ./.oxbow; without it, the newest run there.\n"
-	         "JOB is its number, or its name: thumb[3].\n",
+	.notes = OXI_LOOK_JOB_NOTES,
 	.run = run,
 	.anywhere = true,
 };

@@ -231,6 +231,19 @@ int oxi_look_each(struct oxi_look *l, const char *sql, const ox_value *params, s
 
 /* ---- jobs ---- */
 
+bool oxi_look_job_words(const char *command, int n, char **words, const char **ret_run, const char **ret_job)
+{
+	if (n < 1)
+		oxi_say(command, "which job? (see oxbow %s --help)", command);
+	else if (n > 2)
+		oxi_say(command, "one job at a time");
+	if (n < 1 || n > 2)
+		return false;
+	*ret_run = n == 2 ? words[0] : NULL;
+	*ret_job = words[n - 1];
+	return true;
+}
+
 /* Of several with one name or number, the one of the last session. */
 int oxi_look_job(struct oxi_look *l, const char *job, struct oxi_found *ret)
 {

@@ -48,6 +48,12 @@ OX_YIELDS int oxi_look_each(struct oxi_look *l, const char *sql, const ox_value 
 
 /* ---- jobs ---- */
 
+/* The words [RUN] JOB of a command line, n of them; *ret_run NULL: it was left out. False: it was said what is wrong. */
+bool oxi_look_job_words(const char *command, int n, char **words, const char **ret_run, const char **ret_job);
+#define OXI_LOOK_JOB_NOTES \
+	"RUN is a folder, or the beginning of an id in ./.oxbow; without it, the newest run there.\n" \
+	"JOB is its number, or its name: thumb[3].\n"
+
 /*
  * Finds what is on record of a job: its number, or its name. Returns: 1; 0: nothing is on record. *ret is to be freed then by
  * oxi_found_free().
