@@ -30,6 +30,12 @@ int oxi_state_task(struct oxi_state *s, const struct oxi_state_task *t)
 	return -ENOTSUP;
 }
 
+int oxi_state_tasks(struct oxi_state *s, const struct oxi_state_task *t, size_t n)
+{
+	(void)s, (void)t, (void)n;
+	return -ENOTSUP;
+}
+
 int oxi_state_attempt(struct oxi_state *s, const struct oxi_record *r)
 {
 	(void)s, (void)r;
