@@ -240,6 +240,7 @@ static int take(struct oxi_crawl_options *o, int id, const char *value)
 static int run(int argc, char **argv)
 {
 	struct oxi_crawl_options o = {
+		.argv = argv,
 		.depth = UINT64_MAX, .max_pages = UINT64_MAX, .connections = 16, .timeout = OX_SEC(60),
 		.max_pages_host = UINT64_MAX, .max_bytes = UINT64_MAX, .max_bytes_host = UINT64_MAX, .max_queries = 1000,
 		.max_time = OX_NEVER, .delay = OX_SEC(1), .per_host = 1, .retries = 2, .retry_delay = OX_SEC(1),

@@ -25,6 +25,7 @@ enum oxi_obey { OXI_OBEY_ALL, OXI_OBEY_META, OXI_OBEY_NONE };  /* robots.txt and
 #define OXI_HEADERS_MAX 64
 
 struct oxi_crawl_options {
+	char **argv;                    /* the command line, whose first word is the command's name */
 	char **urls;                    /* the starts */
 	size_t n;
 	enum oxi_scope_kind scope;

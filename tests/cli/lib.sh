@@ -4,7 +4,10 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=$PWD
-oxbow=$build/oxbow
+# libtool's script before it would take longer than most of what is tested.
+oxbow=$build/.libs/oxbow
+LD_LIBRARY_PATH=$build/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export LD_LIBRARY_PATH
 failed=0
 checked=0
 pids=

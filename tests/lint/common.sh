@@ -29,7 +29,7 @@ finish() {
 
 # Every file of ours that is text.
 sources() {
-	find .ci bench build/aarch64 build/debian-packages build/count-tests bootstrap cli configure.ac examples include ipc liboxbow*.map LICENSE loop \
+	find .ci bench build/aarch64 build/debian-packages build/count-tests build/libtool-quick bootstrap cli configure.ac examples include ipc liboxbow*.map LICENSE loop \
 		Makefile.am man NEWS.md oxbow*.pc.in pool README.md tests -type f 2>/dev/null |
 		grep -vE '\.(o|lo|la|a|log|trs|pyc|so)$|/\.(deps|libs|dirstamp)|/corpus/|__pycache__' | LC_ALL=C sort
 }
