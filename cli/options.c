@@ -203,13 +203,12 @@ static void print_rest(const struct oxi_command *c, FILE *to)
 {
 	size_t column = 0;
 	for (const struct oxi_option *o = c->options; o->name; o++) {
-		char text[64];
 		if (o->id < OXI_MORE)
 			continue;
-		option_text(o, text, sizeof(text));
-		bool wrap = column == 0 || column + strlen(text) + 1 > 100;
-		fprintf(to, "%s%s", column == 0 ? "\nmore, explained by --help=all:\n   " : wrap ? "\n   " : " ", text);
-		column = wrap ? 3 + strlen(text) : column + 1 + strlen(text);
+		size_t len = strlen(o->name) + 3;
+		bool wrap = column == 0 || column + len > 100;
+		fprintf(to, "%s--%s", column == 0 ? "\nmore, explained by --help=all:\n   " : wrap ? "\n   " : " ", o->name);
+		column = wrap ? 2 + len : column + len;
 	}
 	if (column)
 		fputc('\n', to);

@@ -14,10 +14,11 @@
 #include "cli/say.h"
 #include "cli/state/look.h"
 
-enum { OPT_FAILED = OXI_LONG };
+enum { OPT_FAILED = OXI_LONG, OPT_ONLY };
 
 static const struct oxi_option OPTIONS[] = {
 	{ OPT_FAILED, "failed", NULL, "run again what failed, too" },
+	{ OPT_ONLY, "only", "JOB...", "run again the job of that number or name, and nothing else" },
 	OXI_COMMON_OPTIONS,
 	{ 0 },
 };
@@ -27,6 +28,8 @@ static const struct oxi_option OPTIONS[] = {
 /* The command line, from the record. */
 struct again {
 	bool failed;
+	const char **only;              /* numbers and names of jobs; none: all */
+	size_t only_n;
 	char *argv[WORDS_MAX + 8];
 	size_t n;
 	char *cwd, *words;
@@ -38,10 +41,10 @@ static void add_word(struct again *a, char *word)
 		a->argv[a->n++] = word;
 }
 
-/* oxbow COMMAND --run DIR --resume, and what was given then. */
+/* oxbow COMMAND --run DIR --resume, and what was given then; --only JOB in the place of --resume. */
 static int take_words(struct again *a, ox_bytes words, const char *dir)
 {
-	static char oxbow[] = "oxbow", option[] = "--run", resume[] = "--resume", failed[] = "--resume-failed";
+	static char oxbow[] = "oxbow", option[] = "--run", resume[] = "--resume", failed[] = "--resume-failed", only[] = "--only";
 	a->words = malloc(words.len + 1);
 	char *absolute = realpath(dir, NULL);
 	if (!a->words || !absolute)
@@ -53,7 +56,12 @@ static int take_words(struct again *a, ox_bytes words, const char *dir)
 	add_word(a, p);
 	add_word(a, option);
 	add_word(a, absolute);
-	add_word(a, a->failed ? failed : resume);
+	if (a->only_n == 0)
+		add_word(a, a->failed ? failed : resume);
+	for (size_t i = 0; i < a->only_n; i++) {
+		add_word(a, only);
+		add_word(a, (char *)a->only[i]);
+	}
 	while ((p += strlen(p) + 1) < end)
 		add_word(a, p);
 	return a->n == WORDS_MAX ? -E2BIG : 0;
@@ -90,26 +98,44 @@ static int go_on(struct again *a)
 	return OXI_EXIT_WORKERS;
 }
 
+static bool add_only(struct again *a, const char *job)
+{
+	const char **only = realloc(a->only, (a->only_n + 1) * sizeof(*only));
+	if (!only)
+		return false;
+	a->only = only;
+	only[a->only_n++] = job;
+	return true;
+}
+
 static int run(int argc, char **argv)
 {
 	const char *value;
 	int id;
 	struct again *a = calloc(1, sizeof(*a));
-	if (!a) {
-		oxi_say("resume", "no memory");
-		return OXI_EXIT_WORKERS;
+	bool ok = a;
+	while (ok && (id = oxi_options_next(&oxi_command_resume, argc, argv, &value)) >= 0) {
+		a->failed |= id == OPT_FAILED;
+		ok = id == OPT_FAILED || add_only(a, value);
 	}
-	while ((id = oxi_options_next(&oxi_command_resume, argc, argv, &value)) >= 0)
-		a->failed = true;               /* the only one there is */
-	int code = id == OXI_OPTION_HELP ? OXI_EXIT_OK : OXI_EXIT_USAGE;
+	if (!ok) {
+		oxi_say("resume", "no memory");
+		id = OXI_OPTION_HELP;
+	}
+	int code = !ok ? OXI_EXIT_WORKERS : id == OXI_OPTION_HELP ? OXI_EXIT_OK : OXI_EXIT_USAGE;
 	if (id == OXI_OPTION_END && optind + 1 < argc)
 		oxi_say("resume", "'%s' is too much: it takes one run", argv[optind + 1]);
+	else if (id == OXI_OPTION_END && a->failed && a->only_n)
+		oxi_say("resume", "--only runs its jobs whatever became of them: leave out --failed");
 	else if (id == OXI_OPTION_END)
 		code = oxi_look_run("resume", argv[optind], read_command, a);
 	if (id == OXI_OPTION_END && code == OXI_EXIT_OK && a->n)
 		code = go_on(a);
-	free(a->words);
-	free(a->cwd);
+	if (a) {
+		free(a->only);
+		free(a->words);
+		free(a->cwd);
+	}
 	free(a);
 	return code;
 }

@@ -2,6 +2,7 @@
 #include "cli/batch/durable.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,9 +68,32 @@ static int find(struct oxi_durability *d, struct oxi_job *j)
 	return 0;
 }
 
-/* Whether a job that has ended so, if it is on record, is not run again. */
-static bool is_left_out(const struct oxi_durability *d, bool recorded, enum oxi_status status)
+/* Does name mean it? See struct oxi_durable_options. */
+static bool is_named(const struct oxi_job *j, const char *name)
 {
+	const char *task = j->task->name;
+	size_t len = task ? strlen(task) : 0;
+	char number[32];
+	snprintf(number, sizeof(number), "%" PRIu64, j->seq);
+	if (strcmp(name, number) == 0)
+		return true;
+	snprintf(number, sizeof(number), "[%" PRIu64 "]", j->index);
+	return len && strncmp(name, task, len) == 0 && (!name[len] || strcmp(name + len, number) == 0);
+}
+
+static bool is_asked_for(const struct oxi_durable_options *o, const struct oxi_job *j)
+{
+	size_t i = 0;
+	while (i < o->only_n && !is_named(j, o->only[i]))
+		i++;
+	return i < o->only_n;
+}
+
+/* Whether a job that has ended so, if it is on record, is not run again. */
+static bool is_left_out(const struct oxi_durability *d, const struct oxi_job *j, bool recorded, enum oxi_status status)
+{
+	if (d->o->resume == OXI_ONLY)
+		return !is_asked_for(d->o, j);
 	bool failed = recorded && (status == OXI_FAILED || status == OXI_TIMEOUT);
 	return d->o->resume == OXI_RETRY_FAILED ? !failed : recorded && !(failed && d->o->resume == OXI_RESUME_FAILED);
 }
@@ -90,7 +114,7 @@ static int is_known(void *arg, struct oxi_job *j)
 	if (r < 0 || d->o->resume == OXI_RESUME_NO)
 		return r;
 	bool recorded = oxi_state_done(d->state, &j->identity, &o.status) > 0 && o.status != OXI_SKIPPED;
-	if (!is_left_out(d, recorded, o.status))
+	if (!is_left_out(d, j, recorded, o.status))
 		return 0;
 	j->outcome = recorded ? o : (struct oxi_outcome){ .status = OXI_INTERRUPTED };
 	r = recorded ? find(d, j) : 0;
@@ -105,7 +129,7 @@ static int is_logged(void *arg, struct oxi_job *j)
 	struct oxi_durability *d = arg;
 	struct oxi_outcome o = { 0 };
 	bool recorded = oxi_logged_find(&d->logged, j->seq, &o);
-	if (!is_left_out(d, recorded, o.status))
+	if (!is_left_out(d, j, recorded, o.status))
 		return 0;
 	j->outcome = recorded ? o : (struct oxi_outcome){ .status = OXI_INTERRUPTED };
 	count(d, j, recorded);

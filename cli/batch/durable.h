@@ -17,6 +17,7 @@ enum oxi_resume {
 	OXI_RESUME,                     /* they are not run again, whether they failed or not */
 	OXI_RESUME_FAILED,              /* those that failed are */
 	OXI_RETRY_FAILED,               /* those that failed are, and nothing else */
+	OXI_ONLY,                       /* those that are asked for are, whatever became of them, and nothing else */
 };
 
 struct oxi_durable_options {
@@ -24,6 +25,8 @@ struct oxi_durable_options {
 	bool ephemeral;                 /* none, whatever the default is */
 	enum oxi_durable durable;
 	enum oxi_resume resume;
+	const char **only;              /* OXI_ONLY: numbers or names, "17", "thumb[3]", "thumb" for all of a task */
+	size_t only_n;
 };
 
 struct oxi_durability {

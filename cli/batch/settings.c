@@ -141,6 +141,17 @@ static int take_resume(enum oxi_resume how, struct oxi_durable_options *o)
 	return 0;
 }
 
+static int take_only(const char *value, struct oxi_durable_options *o)
+{
+	const char **only = realloc(o->only, (o->only_n + 1) * sizeof(*only));
+	if (!only)
+		return OX_ENOMEM;
+	o->only = only;
+	only[o->only_n++] = value;
+	o->resume = OXI_ONLY;
+	return *value ? 0 : OX_EINVAL;
+}
+
 static int take_durable(const char *value, struct oxi_durable_options *o)
 {
 	static const char *const names[] = { "group", "job", "off" };
@@ -199,6 +210,7 @@ static int take_output(int id, const char *value, struct oxi_batch_options *o)
 	case OXI_SET_RESUME: return take_resume(OXI_RESUME, &o->state);
 	case OXI_SET_RESUME_FAILED: return take_resume(OXI_RESUME_FAILED, &o->state);
 	case OXI_SET_RETRY_FAILED: return take_resume(OXI_RETRY_FAILED, &o->state);
+	case OXI_SET_ONLY: return take_only(value, &o->state);
 	case OXI_SET_EPHEMERAL: return take_flag(&o->state.ephemeral);
 	case OXI_SET_DURABLE: return take_durable(value, &o->state);
 	case OXI_SET_DRY_RUN: return take_flag(&o->dry_run);
@@ -293,7 +305,7 @@ int oxi_settings_check(const struct oxi_batch_options *o)
 	else if (o->line_buffer && o->keep_order)
 		oxi_say(o->command, "--lb shows lines as they come: it does not go with -k");
 	else if (from_nothing(o))
-		oxi_say(o->command, "--resume, --resume-failed, --retry-failed: give %s", is_run(o) ?
+		oxi_say(o->command, "--resume, --resume-failed, --retry-failed, --only: give %s", is_run(o) ?
 		        "the folder of the run with --run, or the log that it has written with --joblog" :
 		        "the folder of the run with --run");
 	else
@@ -305,5 +317,6 @@ void oxi_settings_free(struct oxi_batch_options *o)
 {
 	free(o->child.env);
 	free(o->pool);
+	free(o->state.only);
 	free((char *)o->results);
 }

@@ -11,7 +11,7 @@ enum oxi_setting {
 	OXI_SET_LB = OXI_MORE, OXI_SET_TAG, OXI_SET_RESULTS, OXI_SET_QUIET, OXI_SET_COLOR, OXI_SET_BACKOFF, OXI_SET_RETRY_ON,
 	OXI_SET_DEADLINE, OXI_SET_TERM_SEQ, OXI_SET_EXIT, OXI_SET_EVENTS, OXI_SET_DELAY, OXI_SET_RATE, OXI_SET_LOAD, OXI_SET_MEMFREE, OXI_SET_PSI,
 	OXI_SET_NICE, OXI_SET_LIMIT, OXI_SET_ENV, OXI_SET_CLEAN_ENV, OXI_SET_CWD, OXI_SET_STDIN, OXI_SET_ETA,
-	OXI_SET_RUN, OXI_SET_RESUME, OXI_SET_RESUME_FAILED, OXI_SET_RETRY_FAILED, OXI_SET_EPHEMERAL, OXI_SET_DURABLE,
+	OXI_SET_RUN, OXI_SET_RESUME, OXI_SET_RESUME_FAILED, OXI_SET_RETRY_FAILED, OXI_SET_ONLY, OXI_SET_EPHEMERAL, OXI_SET_DURABLE,
 	OXI_SET_UMASK, OXI_SET_IONICE, OXI_SET_PIN, OXI_SET_GNU_ENV, OXI_SET_NEED, OXI_SET_POOL,
 };
 
@@ -55,6 +55,7 @@ enum oxi_setting {
 	{ OXI_SET_RESUME, "resume", NULL, "go on with the run in DIR, or in the job log: what has ended is not run again" }, \
 	{ OXI_SET_RESUME_FAILED, "resume-failed", NULL, "the same, but what failed is run again" }, \
 	{ OXI_SET_RETRY_FAILED, "retry-failed", NULL, "run again what failed, and nothing else" }, \
+	{ OXI_SET_ONLY, "only", "JOB...", "run again the job of that number or name, and nothing else" }, \
 	{ OXI_SET_EPHEMERAL, "ephemeral", NULL, "leave no record, also where that is the default" }, \
 	{ OXI_SET_DURABLE, "durable", "HOW", "when a job counts as recorded: group (default), job by job, or off" }, \
 	{ OXI_SET_DRY_RUN, "dry-run", NULL, "print the command lines instead of running them" }, \
