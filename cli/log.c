@@ -6,6 +6,7 @@
 
 #include <oxbow/run.h>
 
+#include "cli/batch/control.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/say.h"
@@ -14,7 +15,7 @@
 enum { OPT_OUT = OXI_LONG, OPT_ERR };
 
 static const struct oxi_option OPTIONS[] = {
-	{ 'f', "follow", NULL, "wait until the job has ended" },
+	{ 'f', "follow", NULL, "while the job runs, print what it writes" },
 	{ OPT_OUT, "stdout", NULL, "only its standard output" },
 	{ OPT_ERR, "stderr", NULL, "only its standard error, to standard output" },
 	OXI_COMMON_OPTIONS,
@@ -24,13 +25,26 @@ static const struct oxi_option OPTIONS[] = {
 struct log {
 	const char *job;
 	bool follow, out, err;
+	unsigned attempt;               /* that wrote what was printed; 0: nothing was */
+	uint64_t printed[2];            /* bytes of its standard output and error */
+};
+
+/* What goes to fd, the first skip bytes aside. */
+struct piece {
+	int fd;
+	uint64_t skip;
 };
 
 /* Not through stdio: what is shown first comes first, also where both go to one place. */
 static int write_all(void *arg, const char *data, size_t len)
 {
+	struct piece *p = arg;
+	size_t skip = p->skip < len ? (size_t)p->skip : len;
+	p->skip -= skip;
+	data += skip;
+	len -= skip;
 	while (len > 0) {
-		ssize_t n = write(*(int *)arg, data, len);
+		ssize_t n = write(p->fd, data, len);
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		data += n > 0 ? n : 0;
@@ -39,41 +53,98 @@ static int write_all(void *arg, const char *data, size_t len)
 	return 0;
 }
 
-static int print_one(const struct oxi_stored *s, int fd)
+static int written(int r)
 {
-	int r = oxi_stored_each(s, write_all, &fd);
 	if (r == -EPIPE)
 		return OXI_EXIT_PIPE;
-	if (r == 0)
-		return OXI_EXIT_OK;
-	if (s->path && access(s->path, R_OK) < 0) {
+	if (r < 0)
+		oxi_say("log", "cannot write the output: %s", ox_strerror(r));
+	return r < 0 ? OXI_EXIT_OUTPUT : OXI_EXIT_OK;
+}
+
+/* Where the output (0) or the errors (1) of a job go; -1: nowhere. */
+static int place_of(const struct log *x, int which)
+{
+	if (which == 0)
+		return x->err ? -1 : STDOUT_FILENO;
+	return x->out ? -1 : x->err ? STDOUT_FILENO : STDERR_FILENO;
+}
+
+static int print_one(const struct log *x, int which, const struct oxi_stored *s, unsigned attempt)
+{
+	struct piece p = { .fd = place_of(x, which), .skip = attempt == x->attempt ? x->printed[which] : 0 };
+	int r = p.fd < 0 ? 0 : oxi_stored_each(s, write_all, &p);
+	if (r < 0 && s->path && access(s->path, R_OK) < 0) {
 		oxi_say("log", "%s: %s", s->path, strerror(errno));
 		return OXI_EXIT_INPUT;
 	}
-	oxi_say("log", "cannot write the output: %s", ox_strerror(r));
-	return OXI_EXIT_OUTPUT;
+	return written(r);
 }
 
 static int print(const struct log *x, const struct oxi_found *f)
 {
-	int code = OXI_EXIT_OK;
-	if (!x->err)
-		code = print_one(&f->out, STDOUT_FILENO);
-	if (!x->out && code == OXI_EXIT_OK)
-		code = print_one(&f->err, x->err ? STDOUT_FILENO : STDERR_FILENO);
+	int code = print_one(x, 0, &f->out, f->attempt);
+	if (code == OXI_EXIT_OK)
+		code = print_one(x, 1, &f->err, f->attempt);
 	if (code == OXI_EXIT_OK && !f->out.path && !f->out.data.data && !f->err.path && !f->err.data.data && f->received[0] + f->received[1] > 0)
 		oxi_say("log", "its output was passed on as it came, and not kept");
 	return code;
 }
 
+/* Of an attempt that is new it is not what comes first: that is asked for next. */
+static int print_more(struct log *x, const struct oxi_written *w)
+{
+	int r = 0;
+	if (w->attempt != x->attempt) {
+		x->attempt = w->attempt;
+		x->printed[0] = x->printed[1] = 0;
+		return 0;
+	}
+	for (int i = 0; i < 2 && r == 0; i++) {
+		int fd = place_of(x, i);
+		r = fd < 0 ? 0 : write_all(&(struct piece){ .fd = fd }, w->data[i].data, w->data[i].len);
+		x->printed[i] += w->data[i].len;
+	}
+	return r;
+}
+
+/*
+ * Prints what the job writes for as long as it runs. *ret_code: what went wrong with that. A runner that does not answer is
+ * one that has nothing to tell.
+ */
+static int follow(struct log *x, const char *dir, int *ret_code)
+{
+	struct oxi_written w = { 0 };
+	int fd = oxi_control_connect(dir), r = fd < 0 ? fd : 0;
+	while (r == 0) {
+		r = oxi_control_output(fd, x->job, x->printed, &w);
+		bool runs = r == 0 && w.attempt > 0, idle = w.data[0].len + w.data[1].len == 0 && w.attempt == x->attempt;
+		*ret_code = runs ? written(print_more(x, &w)) : OXI_EXIT_OK;
+		oxi_buffer_free(&w.data[0]);
+		oxi_buffer_free(&w.data[1]);
+		if (!runs || *ret_code != OXI_EXIT_OK)
+			break;
+		r = idle ? ox_sleep(OX_MS(50)) : 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	return r == OX_ECANCELED ? r : 0;
+}
+
 /* While the run goes on, and -f is given, again and again. */
 static int find(struct oxi_look *l, void *arg)
 {
-	const struct log *x = arg;
+	struct log *x = arg;
 	struct oxi_found f;
+	int code = OXI_EXIT_OK;
 	for (;;) {
 		bool live = l->live;
-		int r = oxi_look_job(l, x->job, &f);
+		int r = live && x->follow ? follow(x, l->dir, &code) : 0;
+		if (r == 0 && live && x->follow)
+			r = oxi_look_again(l);
+		if (r < 0 || code != OXI_EXIT_OK)
+			return r < 0 ? r : code;
+		r = oxi_look_job(l, x->job, &f);
 		if (r == 1) {
 			r = print(x, &f);
 			oxi_found_free(&f);

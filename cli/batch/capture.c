@@ -105,6 +105,26 @@ int oxi_capture_each(struct oxi_capture *c, int (*fn)(void *arg, const char *dat
 	return r >= 0 && c->held.len ? fn(arg, c->held.data, c->held.len) : r;
 }
 
+int oxi_capture_read(const struct oxi_capture *c, size_t from, size_t most, struct oxi_buffer *to)
+{
+	for (size_t i = 0; i < c->extents && most > 0; i++) {
+		const struct oxi_extent *e = &c->extent[i];
+		size_t skip = from < e->len ? from : e->len, len = e->len - skip < most ? e->len - skip : most;
+		char *room = len ? oxi_buffer_room(to, len) : NULL;
+		ssize_t n = room ? pread(c->spill->fd, room, len, e->at + (off_t)skip) : 0;
+		if (n < 0)
+			return -errno;
+		to->len += (size_t)n;
+		from -= skip;
+		most -= (size_t)n;
+		if ((size_t)n < len)
+			return 0;
+	}
+	if (from < c->held.len)
+		oxi_buffer_add(to, c->held.data + from, c->held.len - from < most ? c->held.len - from : most);
+	return 0;
+}
+
 void oxi_capture_free(struct oxi_capture *c)
 {
 	struct oxi_spill *s = c->spill;

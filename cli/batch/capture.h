@@ -35,6 +35,9 @@ int oxi_capture_add(struct oxi_capture *c, const void *data, size_t len);
 /* Gives the captured bytes in order, piece by piece, to fn, until it returns negative; that is returned. */
 int oxi_capture_each(struct oxi_capture *c, int (*fn)(void *arg, const char *data, size_t len), void *arg);
 
+/* Adds up to most of the captured bytes, from the from-th on. 0; -errno. */
+int oxi_capture_read(const struct oxi_capture *c, size_t from, size_t most, struct oxi_buffer *to);
+
 void oxi_capture_free(struct oxi_capture *c);
 void oxi_spill_close(struct oxi_spill *s);
 

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,7 @@ static const struct word {
 	{ "cancel", "the number or name of a job", OXI_ORDER_CANCEL },
 	{ "priority", "a whole number", OXI_ORDER_PRIORITY },
 	{ "status", NULL, OXI_ORDER_STATUS },
+	{ "output", "two numbers of bytes and a job", OXI_ORDER_OUTPUT },
 };
 #define WORDS_LEN (sizeof(WORDS) / sizeof(WORDS[0]))
 
@@ -66,11 +68,21 @@ static int parse_priority(const char *text, int *ret)
 	return 0;
 }
 
+static int parse_output(const char *text, struct oxi_order *ret)
+{
+	int at = 0;
+	if (sscanf(text, "%" SCNu64 ",%" SCNu64 ",%n", &ret->from[0], &ret->from[1], &at) < 2 || at == 0 || !text[at])
+		return OX_EINVAL;
+	ret->job = text + at;
+	return 0;
+}
+
 static int parse_value(const struct word *w, const char *value, struct oxi_order *ret)
 {
 	switch (w->kind) {
 	case OXI_ORDER_JOBS: return oxi_value_jobs(value, &ret->jobs);
 	case OXI_ORDER_PRIORITY: return parse_priority(value, &ret->priority);
+	case OXI_ORDER_OUTPUT: return parse_output(value, ret);
 	case OXI_ORDER_CANCEL: ret->job = value; return *value ? 0 : OX_EINVAL;
 	default: return 0;
 	}
@@ -132,12 +144,30 @@ static int answer(ox_stream *s, const char *head, struct oxi_buffer *text)
 	return n < 0 ? (int)n : ox_flush(s);
 }
 
+static int send_output(const struct oxi_control *c, ox_stream *s, const struct oxi_order *o)
+{
+	struct oxi_written w = { 0 };
+	char head[96];
+	int r = c->ops->output(c->arg, o->job, o->from, &w);
+	if (r == 0 && (w.data[0].failed || w.data[1].failed))
+		r = OX_ENOMEM;
+	int n = snprintf(head, sizeof(head), "output %u %zu %zu\n", w.attempt, w.data[0].len, w.data[1].len);
+	ssize_t sent = r < 0 ? r : ox_write(s, head, (size_t)n);
+	for (int i = 0; i < 2 && sent >= 0; i++)
+		sent = ox_write(s, w.data[i].data, w.data[i].len);
+	oxi_buffer_free(&w.data[0]);
+	oxi_buffer_free(&w.data[1]);
+	return sent < 0 ? (int)sent : ox_flush(s);
+}
+
 /* line ends with a NUL. */
 static int take_command(const struct oxi_control *c, ox_stream *s, const char *line)
 {
 	struct oxi_order o;
 	struct oxi_buffer text = { 0 };
 	int r = oxi_order_parse(line, &o, &text);
+	if (r == 0 && o.kind == OXI_ORDER_OUTPUT)
+		return send_output(c, s, &o);
 	if (r == 0)
 		r = carry_out(c, &o, &text);
 	if (r < 0 && text.len == 0)
@@ -282,24 +312,76 @@ static int send_all(int fd, const char *data, size_t len)
 }
 
 /* Who refuses us says so and closes, perhaps before we have sent anything: then the answer is there all the same. */
-int oxi_control_ask(int fd, const char *command, struct oxi_buffer *reply)
+static int send_command(int fd, const char *command)
 {
 	int r = send_all(fd, command, strlen(command));
 	if (r == 0)
 		r = send_all(fd, "\n", 1);
-	if (r < 0 && r != -EPIPE && r != -ECONNRESET)
-		return r;
+	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
+}
+
+/* Adds what has come. Returns: how much; -EPIPE: the end; -errno; OX_ENOMEM. */
+static ssize_t receive(int fd, struct oxi_buffer *to)
+{
 	for (;;) {
-		char *to = reply->len < ANSWER_MAX ? oxi_buffer_room(reply, 4096) : NULL;
-		if (!to)
-			return reply->failed ? OX_ENOMEM : -EMSGSIZE;
-		ssize_t n = recv(fd, to, 4096, 0);
-		if (n == 0)
+		char *room = to->len < ANSWER_MAX ? oxi_buffer_room(to, 4096) : NULL;
+		if (!room)
+			return to->failed ? OX_ENOMEM : -EMSGSIZE;
+		ssize_t n = recv(fd, room, 4096, 0);
+		if (n > 0)
+			return to->len += (size_t)n, n;
+		if (n == 0 || errno == ECONNRESET)
 			return -EPIPE;
-		if (n < 0 && errno != EINTR)
-			return errno == ECONNRESET ? -EPIPE : -errno;
-		reply->len += n > 0 ? (size_t)n : 0;
-		if (n > 0 && reply->data[reply->len - 1] == '\n')
-			return reply->len--, 0;
+		if (errno != EINTR)
+			return -errno;
 	}
+}
+
+int oxi_control_ask(int fd, const char *command, struct oxi_buffer *reply)
+{
+	ssize_t r = send_command(fd, command);
+	while (r >= 0 && (r == 0 || reply->data[reply->len - 1] != '\n'))
+		r = receive(fd, reply);
+	if (r < 0)
+		return (int)r;
+	reply->len--;
+	return 0;
+}
+
+/* The bytes behind the first line, so many of them as it says. 1: not even that has come. */
+static int take_output(int fd, struct oxi_buffer *reply, struct oxi_written *ret)
+{
+	size_t len[2];
+	const char *end = reply->len ? memchr(reply->data, '\n', reply->len) : NULL;
+	if (!end)
+		return 1;
+	size_t at = (size_t)(end - reply->data) + 1;
+	reply->data[at - 1] = '\0';
+	if (sscanf(reply->data, "output %u %zu %zu", &ret->attempt, &len[0], &len[1]) < 3)
+		return OX_EPROTO;
+	for (ssize_t n = 0; reply->len - at < len[0] + len[1];) {
+		n = receive(fd, reply);
+		if (n < 0)
+			return (int)n;
+	}
+	oxi_buffer_add(&ret->data[0], reply->data + at, len[0]);
+	oxi_buffer_add(&ret->data[1], reply->data + at + len[0], len[1]);
+	return ret->data[0].failed || ret->data[1].failed ? OX_ENOMEM : 0;
+}
+
+int oxi_control_output(int fd, const char *job, const uint64_t from[2], struct oxi_written *ret)
+{
+	struct oxi_buffer text = { 0 }, reply = { 0 };
+	*ret = (struct oxi_written){ 0 };
+	oxi_buffer_add_format(&text, "output=%" PRIu64 ",%" PRIu64 ",%s", from[0], from[1], job);
+	oxi_buffer_add_char(&text, '\0');
+	ssize_t r = text.failed ? OX_ENOMEM : send_command(fd, text.data);
+	for (bool more = r == 0; more; more = r > 0) {
+		r = receive(fd, &reply);
+		if (r > 0)
+			r = take_output(fd, &reply, ret);
+	}
+	oxi_buffer_free(&text);
+	oxi_buffer_free(&reply);
+	return (int)r;
 }

@@ -78,6 +78,19 @@ static int cancel(void *arg, const char *name, struct oxi_buffer *why)
 	return remember(b, name);
 }
 
+static int output(void *arg, const char *name, const uint64_t from[2], struct oxi_written *ret)
+{
+	struct batch *b = arg;
+	struct slot *s = oxi_slot_first(b);
+	while (s && !(s->job && s->live && is_called(s->job, name)))
+		s = oxi_slot_next(s);
+	if (!s)
+		return 0;
+	ret->attempt = s->job->attempt;
+	int r = oxi_capture_read(&s->job->out, from[0], OXI_PIECE, &ret->data[0]);
+	return r < 0 ? r : oxi_capture_read(&s->job->err, from[1], OXI_PIECE, &ret->data[1]);
+}
+
 static int set_priority(void *arg, int priority, struct oxi_buffer *why)
 {
 	struct batch *b = arg;
@@ -130,4 +143,5 @@ static int status(void *arg, struct oxi_buffer *ret)
 
 const struct oxi_control_ops oxi_steer_ops = {
 	.set_jobs = set_jobs, .pause = hold, .resume = go_on, .cancel = cancel, .set_priority = set_priority, .status = status,
+	.output = output,
 };

@@ -87,4 +87,36 @@ printf 'limits: {pools: {disk: 1}}\njobs:\n  a: {need: {disk: 2}, run: [true]}\n
 run batch jobs.yaml
 has 'a job file: what can never be has a place' "$code:$err" '3:*jobs.yaml:3:*disk*'
 
+# oxbow log -f of a job that runs: what it writes comes as it comes, once, and that of the next attempt, too.
+cat >slow <<'EOF'
+#!/bin/sh
+echo "attempt $OXBOW_ATTEMPT"
+echo oops >&2
+head -c 200000 /dev/zero | tr '\0' x
+until [ -e "go$OXBOW_ATTEMPT" ]; do sleep 0.05; done
+[ "$OXBOW_ATTEMPT" = 2 ] || exit 1
+printf '\377end\n'
+EOF
+chmod +x slow
+"$oxbow" run --run S --retries 2 ./slow ::: 1 >slow.out 2>slow.err &
+runner=$!
+pids="$pids $runner"
+until_ 20 test -e S/run.db || fail 'log -f: the run begins'
+"$oxbow" log S 1 -f >followed 2>complaints &
+follower=$!
+pids="$pids $follower"
+said() {
+	[ "$(wc -c <followed)" = "$1" ]
+}
+until_ 20 said 200010 || fail "log -f: what is written is there: $(wc -c <followed)"
+: >go1
+until_ 20 said 400020 || fail "log -f: and that of the next attempt: $(wc -c <followed)"
+: >go2
+wait $runner
+is 'log -f: the run' $? 0
+wait $follower
+is 'log -f: ends with the job' "$?:$(wc -c <followed)" '0:400025'
+is 'log -f: byte for byte' "$(tail -c 200015 followed | cmp - slow.out && echo same)" same
+is 'log -f: standard error' "$(tr '\n' ' ' <complaints)" 'oops oops '
+
 finish
