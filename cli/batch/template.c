@@ -17,7 +17,7 @@
 void oxi_part_add(struct oxi_template *t, struct oxi_part part)
 {
 	if (t->n == t->cap) {
-		size_t cap = t->cap ? 2 * t->cap : 16;
+		size_t cap = t->cap ? 2 * t->cap : 4;
 		struct oxi_part *parts = realloc(t->parts, cap * sizeof(*parts));
 		if (!parts) {
 			t->failed = true;
