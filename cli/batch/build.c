@@ -486,6 +486,9 @@ static int link_list(struct oxi_build *b, struct oxi_built *t, struct oxi_buffer
 	enum oxi_gather what = input->data && t->entry.input_kind == OXI_STDIN_FILE ? oxi_gather_parse(input->data, &name) : OXI_GATHER_NOTHING;
 	if (what == OXI_GATHER_NOTHING)
 		return 0;
+	if (what == OXI_GATHER_UNKNOWN)
+		return oxi_jobfile_fault(b->file, input->spot, why, "stdin: %.200s: a list is {%.*s[*].value} or {%.*s[*].body}", input->data,
+		                         (int)name.len, (const char *)name.data, (int)name.len, (const char *)name.data);
 	for (size_t i = 0; i < t->entry.afters; i++) {
 		const struct oxi_text *after = &t->entry.after[i].name;
 		if (after->len != name.len || memcmp(after->data, name.data, name.len) != 0)

@@ -17,7 +17,7 @@ enum oxi_gather oxi_gather_parse(const char *text, ox_bytes *ret_name)
 	if (!star)
 		return OXI_GATHER_NOTHING;
 	*ret_name = (ox_bytes){ text + 1, (size_t)(star - text) - 1 };
-	return strcmp(star, "[*].value}") == 0 ? OXI_GATHER_VALUES : strcmp(star, "[*].body}") == 0 ? OXI_GATHER_BODIES : OXI_GATHER_NOTHING;
+	return strcmp(star, "[*].value}") == 0 ? OXI_GATHER_VALUES : strcmp(star, "[*].body}") == 0 ? OXI_GATHER_BODIES : OXI_GATHER_UNKNOWN;
 }
 
 void oxi_gather_add(struct oxi_task *t, const struct oxi_job *j)

@@ -8,9 +8,9 @@
 
 #include "cli/batch/job.h"
 
-enum oxi_gather { OXI_GATHER_NOTHING, OXI_GATHER_VALUES, OXI_GATHER_BODIES };
+enum oxi_gather { OXI_GATHER_NOTHING, OXI_GATHER_VALUES, OXI_GATHER_BODIES, OXI_GATHER_UNKNOWN };
 
-/* Is text such a place, and nothing else? *ret_name is the task's name, borrowed. */
+/* Is text such a place, and nothing else? UNKNOWN: of something else that jobs give. *ret_name is the task's name, borrowed. */
 enum oxi_gather oxi_gather_parse(const char *text, ox_bytes *ret_name);
 
 /* Adds what j, which has succeeded, has given to its task's list. */

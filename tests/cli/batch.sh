@@ -262,6 +262,14 @@ EOF
 batch -j2 --timeout 60 flow.yaml
 is 'foreach: starts as soon as the first is there' $code 0
 
+file list.yaml <<'EOF'
+jobs:
+  a: {run: [true]}
+  b: {after: a, run: [cat], stdin: "{a[*].job}"}
+EOF
+batch list.yaml
+has 'a list of what jobs do not give' "$code:$err" '3:*list.yaml:3:*{a[[][*][]].value}*'
+
 # ---- calls ----
 printf 'jobs:\n  hi: {call: {plugin: %s, fn: greet_job, arg: "you"}}\n' "$labour" >call.yaml
 batch call.yaml
