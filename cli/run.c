@@ -119,6 +119,7 @@ static int run_task(struct arguments *a, char **words, size_t n, struct oxi_task
 		oxi_resources_free(&plan.resources);
 		return refuse(OXI_EXIT_INPUT, in, r);
 	}
+	t->threads = oxi_needs_threads(&t->needs, a->batch.jobs);
 	t->identity = identity(a, words, n);
 	r = oxi_task_limit(t, &a->batch.timeout);
 	if (r == 0)
@@ -169,7 +170,7 @@ const struct oxi_command oxi_command_run = {
 	.notes =
 		"In the command's words: {} the value, {.} without its ending, {/} its last part,\n"
 		"{//} its folder, {/.} last part without ending, {%suf} {#pre} {/re/text/} edited,\n"
-		"{2} {2.} ... of the second list, {name} of a column, {#} the job's number, {%} its slot.\n"
+		"{2} {2.} ... of the second list, {name} of a column, {#} the job's number, {%} its slot, {threads}.\n"
 		"\\{ is a brace. Without places the values come last; without a list, they are lines of standard input.\n"
 		"Exit: 0 all jobs succeeded, 1 some failed, 2 usage, 3 input, 4 halted, 5 output.\n",
 	.run = run,

@@ -167,6 +167,7 @@ static int take_needs(struct oxi_build *b, struct oxi_built *t, struct oxi_buffe
 	if (r == OX_EINVAL)
 		oxi_jobfile_fault(b->file, e->needs ? e->need[0].name.spot : e->spot, why, "need: %.*s", (int)what.len, what.data);
 	oxi_buffer_free(&what);
+	t->task.threads = oxi_needs_threads(&t->task.needs, b->o->jobs);
 	return r < 0 ? r : 0;
 }
 

@@ -57,7 +57,8 @@ void oxi_job_again(struct oxi_job *j)
 
 size_t oxi_job_expand(const struct oxi_job *j, const struct oxi_template *t, unsigned slot, struct oxi_buffer *out)
 {
-	return oxi_template_expand(t, &(struct oxi_values){ .value = j->value, .n = j->n, .seq = j->seq, .slot = slot + 1 }, out);
+	return oxi_template_expand(t, &(struct oxi_values){ .value = j->value, .n = j->n, .seq = j->seq, .slot = slot + 1,
+	                                                    .threads = j->task->threads }, out);
 }
 
 void oxi_job_note(struct oxi_buffer *out, const char *command, const char *word, const char *what)

@@ -52,7 +52,7 @@ void oxi_names_explain(const struct oxi_names *n, const char *wrong, size_t len,
 	const char *near = n->n ? oxi_nearest(word, (const char *const *)n->name, sizeof(*n->name), n->n) : NULL;
 	if (near)
 		oxi_buffer_add_format(why, "did you mean {%.100s}? ", near);
-	oxi_buffer_add_text(why, "known are {} {.} {/} {//} {/.} {#} {##} {0#} {%} {0%} {%suffix} {#prefix} {/regexp/text/}");
+	oxi_buffer_add_text(why, "known are {} {.} {/} {//} {/.} {#} {##} {0#} {%} {0%} {threads} {%suffix} {#prefix} {/regexp/text/}");
 	if (n->values != OXI_ANY && n->values > 0)
 		oxi_buffer_add_format(why, n->values > 1 ? " {1}...{%zu}" : " {%zu}", n->values);
 	for (size_t i = 0; i < n->n && i < SHOWN_MAX; i++)

@@ -107,6 +107,16 @@ static size_t read_number(const char *p, bool shell, struct oxi_place *ret)
 	return 0;
 }
 
+/* A column of that name comes first. */
+static size_t read_threads(const char *p, struct oxi_place *ret)
+{
+	static const char text[] = "{threads}";
+	if (strncmp(p, text, strlen(text)) != 0)
+		return 0;
+	*ret = (struct oxi_place){ .kind = OXI_THREADS };
+	return strlen(text);
+}
+
 static ssize_t check_index(const char *p, size_t len, const struct oxi_names *names, const struct oxi_place *place,
                            struct oxi_buffer *why)
 {
@@ -205,6 +215,8 @@ ssize_t oxi_place_read(const char *p, bool shell, struct oxi_names *names, struc
 	ssize_t r = read_indexed(p, shell, names, ret, why);
 	if (r == 0 && !shell)
 		r = read_column(p, shell, names, ret, why);
+	if (r == 0 && !names->open)
+		r = (ssize_t)read_threads(p, ret);
 	size_t len = r == 0 && !shell ? name_len(p + 1) : 0;
 	if (len)
 		r = names->open ? read_path(p, len, names, ret, why) : refuse(p, len, names, why);
@@ -312,6 +324,8 @@ int oxi_place_add(const struct oxi_place *p, const struct oxi_values *v, size_t 
 		add_number(out, v->slot, v->slots, p->padded);
 	else if (p->kind == OXI_TOTAL)
 		add_number(out, v->total, 0, false);
+	else if (p->kind == OXI_THREADS)
+		add_number(out, v->threads, 0, false);
 	else if (p->edit == OXI_REGEX)
 		return oxi_regex_replace(p->regex, value_of(p, v, k), p->text, out);
 	else {

@@ -16,7 +16,7 @@
 #include "cli/batch/names.h"
 #include "cli/batch/regex.h"
 
-enum oxi_place_kind { OXI_VALUE, OXI_FIELD, OXI_SEQ, OXI_SLOT, OXI_TOTAL };
+enum oxi_place_kind { OXI_VALUE, OXI_FIELD, OXI_SEQ, OXI_SLOT, OXI_TOTAL, OXI_THREADS };
 enum oxi_edit { OXI_AS_IS, OXI_NO_ENDING, OXI_LAST, OXI_FOLDER, OXI_LAST_NO_ENDING, OXI_SUFFIX, OXI_PREFIX, OXI_REGEX };
 
 struct oxi_place {
@@ -37,6 +37,7 @@ struct oxi_values {
 	size_t fields;
 	uint64_t total;                 /* jobs; 0: not counted */
 	unsigned slots;
+	unsigned threads;               /* CPUs for this job */
 };
 
 /*

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <oxbow/pool.h>
+
 #include "cli/batch/jobfile.h"
 #include "cli/options.h"
 
@@ -250,6 +252,16 @@ void oxi_needs_free(struct oxi_needs *needs)
 {
 	free(needs->v);
 	*needs = (struct oxi_needs){ 0 };
+}
+
+unsigned oxi_needs_threads(const struct oxi_needs *needs, unsigned jobs)
+{
+	for (size_t i = 0; i < needs->n; i++) {
+		if (needs->v[i].which == OXI_RESOURCE_CPU)
+			return (unsigned)((needs->v[i].amount + OXI_CPU - 1) / OXI_CPU);
+	}
+	unsigned share = ox_cpu_count() / jobs;
+	return share ? share : 1;
 }
 
 /* ---- leases ---- */

@@ -65,6 +65,9 @@ int oxi_needs_add(struct oxi_needs *needs, const struct oxi_resources *r, const 
 int oxi_needs_add_text(struct oxi_needs *needs, const struct oxi_resources *r, const char *text, struct oxi_buffer *why);
 void oxi_needs_free(struct oxi_needs *needs);
 
+/* How many CPUs are a job's: those that it needs, or its share of all when so many run at a time; 1 at least. */
+unsigned oxi_needs_threads(const struct oxi_needs *needs, unsigned jobs);
+
 /* What there is too little of at the moment; NULL: a job with these needs could start. */
 const char *oxi_resources_lack(const struct oxi_resources *r, const struct oxi_needs *needs);
 

@@ -44,6 +44,7 @@ struct oxi_task {
 	struct oxi_template *files[OXI_FILES_KINDS];    /* NULL: none */
 	int nice;
 	struct oxi_needs needs;         /* at the same time, for each job */
+	unsigned threads;               /* {threads} */
 	const ox_job *job;              /* of a call */
 	bool reads_file;                /* a call's argument is the name of a file, and it gets what is in it */
 	size_t max;                     /* bytes of a page; 0: as the library has it */

@@ -77,6 +77,16 @@ kill -TERM $flat
 wait $flat
 is 'TERM: exit' $? 143
 
+# A job's share of the CPUs.
+run run -j100% echo {threads} ::: x
+is 'threads: one each' "$out" 1
+run run -j1 -c 'echo {threads} $1' ::: x
+is 'threads: all are for one' "$out" "$(nproc) x"
+run run -j4 --need cpu=3 echo {threads} ::: x
+is 'threads: as many as it needs' "$out" 3
+printf 'threads\n7\n' | "$oxbow" run --csv --header echo {threads} >"$work/out"
+is 'threads: a column comes first' "$(cat "$work/out")" 7
+
 # Case 7: exit codes.
 run run -j2 sh -c 'exit {}' ::: 0 1 2
 is 'case 7: exit' $code 1
