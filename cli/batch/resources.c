@@ -260,7 +260,10 @@ unsigned oxi_needs_threads(const struct oxi_needs *needs, unsigned jobs)
 		if (needs->v[i].which == OXI_RESOURCE_CPU)
 			return (unsigned)((needs->v[i].amount + OXI_CPU - 1) / OXI_CPU);
 	}
-	unsigned share = ox_cpu_count() / jobs;
+	static unsigned cpus;                   /* to count them takes reading files */
+	if (cpus == 0)
+		cpus = ox_cpu_count();
+	unsigned share = cpus / jobs;
 	return share ? share : 1;
 }
 

@@ -138,7 +138,7 @@ int oxi_slot_try(struct slot *s, int (*fn)(struct slot *s, const char *word))
 	struct batch *b = s->b;
 	struct oxi_job *j = s->job;
 	j->ended = (struct oxi_report){ .began = ox_now() };
-	int r = oxi_events_start(&b->ledger.events, j, s->index, getpid());
+	int r = b->ledger.events.on ? oxi_events_start(&b->ledger.events, j, s->index, getpid()) : 0;
 	if (r < 0)
 		return oxi_run_fail(b, OXI_EXIT_OUTPUT, "cannot write the events", r);
 	ox_scope_enter(&s->trying, OX_NEVER);
