@@ -439,7 +439,7 @@ static int open_and_run(struct batch *b)
 
 /*
  * Which lanes there are, and how wide. Calls have two places for each worker: one that runs and one that waits for it, so
- * that no worker waits for us; and more as long as they are short (call.c).
+ * that no worker waits for us.
  */
 static void plan_lanes(struct batch *b)
 {
@@ -450,7 +450,6 @@ static void plan_lanes(struct batch *b)
 	for (int i = 0; i < OXI_LANES; i++)
 		b->lane[i] = (struct lane){ .b = b, .which = (enum oxi_lane)i, .wanted = wanted[i], .slots_max = wanted[i] };
 	b->lane[OXI_LANE_RUN].slots_max += MORE_SLOTS;
-	b->lane[OXI_LANE_CALL].slots_max *= OXI_CALLS_MAX / 2;
 	b->plan->ahead = 2 * (b->o->jobs + b->o->fetches);
 }
 

@@ -15,7 +15,6 @@
 #include "cli/batch/runner.h"
 
 #define VALUE_MAX OX_KIB(64)
-#define SHORT OX_MS(1)
 
 /* What the function gets: the argument, or what is in the file that the argument names. */
 struct input {
@@ -81,20 +80,6 @@ static int take_outcome(struct slot *s, ox_future *f, int r)
 	return r < 0 && !s->killed ? oxi_slot_note(s, j->task->job->name, ox_strerror(r)) : 0;
 }
 
-/*
- * Calls of next to no time go to a worker many at a time, or handing over would take longer than they do: as many as take SHORT
- * together. Who has a limit of time waits for no more than one other.
- */
-static void adapt(struct slot *s, ox_time took)
-{
-	struct lane *l = s->lane;
-	s->job->ended.began = ox_now() - took;  /* it may have waited for others */
-	l->each += (took - l->each) / 8;
-	int64_t places = s->due != OX_NEVER ? 2 : SHORT / (l->each > 0 ? l->each : 1);
-	places = places < 2 ? 2 : places > OXI_CALLS_MAX ? OXI_CALLS_MAX : places;
-	oxi_lane_set(l, (unsigned)places * s->b->o->jobs);
-}
-
 static int call(struct slot *s, const struct input *in)
 {
 	ox_group *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
@@ -108,7 +93,7 @@ static int call(struct slot *s, const struct input *in)
 	if (e >= 0 && !s->killed)               /* inside what is cancelled nothing may wait */
 		e = keep_output(s, f);
 	if (e >= 0 && r >= 0) {
-		adapt(s, ox_future_run_time(f));
+		s->job->ended.began = ox_now() - ox_future_run_time(f);         /* it may have waited for another one */
 		e = keep_reply(s, f);
 	}
 	ox_group_close(g);

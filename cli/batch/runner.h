@@ -20,7 +20,6 @@
 #include "cli/command.h"
 
 #define OXI_PIECE OX_KIB(64)
-#define OXI_CALLS_MAX 32        /* that a worker has at a time */
 
 enum stage { RUNNING, DRAINING, STOPPING, KILLING };
 
@@ -33,7 +32,6 @@ struct lane {
 	unsigned wanted, running;       /* jobs at a time; slots that have one */
 	ox_lock *gate;                  /* who waits for his turn to start stands in it */
 	ox_event *room;                 /* somebody in the gate should look again */
-	ox_time each;                   /* how long a call takes, of late */
 	bool in_feed, all_fed;
 	ox_scope feeding;               /* while in_feed: cancelled when nothing more is to be read */
 };
@@ -191,7 +189,6 @@ OX_YIELDS int oxi_signals_hear(void *batch);    /* a coroutine's function */
 OX_YIELDS int oxi_time_keep(void *batch);       /* a coroutine's function: limits of time, and ends by force */
 void oxi_slot_kill(struct slot *s, enum killed why);
 OX_YIELDS int oxi_halt_check(struct batch *b, const struct oxi_job *j);  /* after a job's end, and the input's (NULL) */
-bool oxi_lane_set(struct lane *l, unsigned wanted);     /* jobs at a time. False: there can be no more than there are now */
 int oxi_jobs_set(struct batch *b, unsigned jobs);        /* at a time. 0; OX_EINVAL: there can be no more than wanted is now */
 void oxi_time_sooner(struct batch *b, ox_time at);
 

@@ -215,20 +215,14 @@ static bool one_slot_more(struct lane *l)
 	return true;
 }
 
-bool oxi_lane_set(struct lane *l, unsigned wanted)
-{
-	bool enough = true;
-	while (enough && l->wanted < wanted && l->b->stage == RUNNING && l->b->slots_left > 0)
-		enough = one_slot_more(l);
-	if (wanted < l->wanted)
-		l->wanted = wanted;
-	return enough;
-}
-
 int oxi_jobs_set(struct batch *b, unsigned jobs)
 {
 	struct lane *l = &b->lane[OXI_LANE_RUN];
-	bool enough = oxi_lane_set(l, jobs);
+	bool enough = true;
+	while (enough && l->wanted < jobs && b->stage == RUNNING && b->slots_left > 0)
+		enough = one_slot_more(l);
+	if (jobs < l->wanted)
+		l->wanted = jobs;
 	if (b->plan->resources.n)
 		oxi_resources_set_jobs(&b->plan->resources, l->wanted);
 	oxi_slots_look(b);

@@ -570,7 +570,7 @@ static int chain_link(void *arg)
 static int long_chain(void *arg)
 {
 	OX_AUTO_GROUP *g = ox_group_open_with(OX_GROUP_OPTIONS(.policy = OX_COLLECT));
-	struct link l = { g, CHAIN };
+	struct link l = { g, CHAIN / tsan_share };
 	ox_future *f = ox_spawn(g, chain_link, &l);
 
 	(void)arg;

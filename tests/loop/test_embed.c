@@ -554,7 +554,7 @@ END_TEST
 int main(void)
 {
 	Suite *s = suite_create("embed");
-	TCase *c = new_case(s, "stepping", 20);
+	TCase *c = new_case(s, "stepping", 120);
 
 	tcase_add_test(c, poll_turns_a_loop_by_its_descriptor);
 	tcase_add_test(c, a_step_ends_though_coroutines_never_do);

@@ -20,6 +20,12 @@ const bool under_sanitizer = true;
 const bool under_sanitizer = false;
 #endif
 
+#ifdef OXI_TSAN
+const int tsan_share = 10;
+#else
+const int tsan_share = 1;
+#endif
+
 void expect_failed(const char *file, int line, const char *what, long long a, long long b)
 {
 	if (failure[0] == '\0')

@@ -53,6 +53,7 @@ int count_fds(void);
 bool under_valgrind(void);
 bool under_emulator(void);              /* qemu-user, which is not the kernel in everything: build/aarch64 says so */
 extern const bool under_sanitizer;
+extern const int tsan_share;            /* ThreadSanitizer takes ten milliseconds for a coroutine: of many, make this part */
 
 /* Runs a suite of one or more cases; the exit status of main. */
 int run_suite(Suite *s);
