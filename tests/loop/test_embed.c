@@ -254,12 +254,13 @@ END_TEST
 
 /* ---- who else may wake a coroutine ---- */
 
-static char heard[200];
+static char heard[2000];
 
 static void hear(void *arg, ox_log_level level, const char *text)
 {
 	(void)arg, (void)level;
-	snprintf(heard, sizeof(heard), "%s", text);
+	size_t len = strlen(heard);
+	snprintf(heard + len, sizeof(heard) - len, "%s\n", text);
 }
 
 static void resolve(void *arg)
