@@ -15,9 +15,11 @@ enum {
 	OPT_MAX_PAGES_HOST = OXI_MORE, OPT_MAX_BYTES_HOST, OPT_MAX_QUERIES, OPT_RETRIES, OPT_RETRY_DELAY,
 	OPT_CONNECT_TIMEOUT, OPT_USER_AGENT, OPT_HEADER, OPT_COOKIES, OPT_PROXY, OPT_HOST_REPORT, OPT_INCLUDE,
 	OPT_EXCLUDE, OPT_CRUNCH_MEMORY, OPT_CACERT, OPT_INSECURE, OPT_BAR, OPT_TOP, OPT_PER_HOST,
+	OPT_RATE, OPT_MEM, OPT_FAIL_ON, OPT_EVENTS, OPT_HOSTS_DB, OPT_DROP_QUERY, OPT_SORT_QUERY, OPT_SANDBOX, OPT_STATS,
 };
 
 static const struct oxi_option OPTIONS[] = {
+	{ 'i', "input", "FILE", "start at the URLs in FILE too, one a line; -: standard input" },
 	{ OPT_SCOPE, "scope", "KIND", "follow links to the same host, below the same prefix, to the same domain, or any (default: host)" },
 	{ OPT_INCLUDE, "include", "RE...", "fetch only URLs that match" },
 	{ OPT_EXCLUDE, "exclude", "RE...", "fetch no URL that matches" },
@@ -31,6 +33,8 @@ static const struct oxi_option OPTIONS[] = {
 	{ OPT_MAX_QUERIES, "max-queries", "N", "take at most N queries (?a=b) of one path (default: 1000)" },
 	{ OPT_DELAY, "delay", "TIME", "begin requests to a host so far apart (default: 1s)" },
 	{ OPT_PER_HOST, "per-host", "N", "have at most N requests to a host under way (default: 1)" },
+	{ OPT_RATE, "rate", "N/UNIT", "begin at most N requests a s, m or h, to all hosts together" },
+	{ OPT_HOSTS_DB, "hosts-db", "FILE", "share robots.txt and pace with all crawls that use FILE" },
 	{ OPT_ROBOTS, "robots", "KIND", "obey robots.txt and pages: on, meta (pages only) or off (default: on)" },
 	{ OPT_CONTACT, "contact", "URL", "tell servers whom to ask about this crawl" },
 	{ OPT_USER_AGENT, "user-agent", "TEXT", "call yourself TEXT" },
@@ -46,14 +50,21 @@ static const struct oxi_option OPTIONS[] = {
 	{ OPT_TIMEOUT, "timeout", "TIME", "give a request that long (default: 60s)" },
 	{ OPT_CONNECT_TIMEOUT, "connect-timeout", "TIME", "give connecting that long (default: 10s)" },
 	{ OPT_MAX_BODY, "max-body", "SIZE", "give up on larger bodies (default: 8MiB)" },
+	{ OPT_MEM, "mem", "SIZE", "hold bodies of at most SIZE in all (default: --connections times --max-body)" },
+	{ OPT_DROP_QUERY, "drop-query", "NAME...", "ignore that parameter when URLs are compared; * stands for any bytes" },
+	{ OPT_SORT_QUERY, "sort-query", NULL, "ignore the order of parameters, too" },
 	{ OPT_CRUNCH, "crunch", "FN", "run words, digest, links, title, or PLUGIN.so:FUNCTION over each page" },
 	{ OPT_CRUNCH_TIMEOUT, "crunch-timeout", "TIME", "kill a crunch that takes longer (default: 10s)" },
 	{ OPT_CRUNCH_MEMORY, "crunch-memory", "SIZE", "kill a worker that grows larger (default: 1GiB)" },
+	{ OPT_SANDBOX, "sandbox", NULL, "let workers neither open files nor sockets nor start programs" },
 	{ 'o', "out", "FILE", "write the results to FILE (default: standard output)" },
 	{ OPT_RUN, "run", "DIR", "keep the state of the crawl, and its results, in DIR" },
 	{ OPT_RESUME, "resume", NULL, "go on with the crawl in DIR" },
 	{ OPT_EXPLAIN, "explain", NULL, "fetch the URL alone, and say what would be done with it and its links" },
 	{ OPT_HOST_REPORT, "host-report", "FILE", "write a line of JSON about each host to FILE" },
+	{ OPT_STATS, "stats", "FILE", "write the summary as JSON to FILE; -: standard error" },
+	{ OPT_EVENTS, "events", "FILE", "write what happens to FILE as JSON lines; fd:N: to a descriptor" },
+	{ OPT_FAIL_ON, "fail-on", "KIND...", "exit with 1 if a result has that error" },
 	{ OPT_TOP, "top", "N", "show the N most frequent words in the summary (default: 10)" },
 	{ OPT_QUIET, "quiet", NULL, "no progress line and no summary" },
 	{ OPT_BAR, "bar", NULL, "show a progress line, on what is no terminal too" },
@@ -181,9 +192,39 @@ static int take_manners(struct oxi_crawl_options *o, int id, const char *value)
 	return r < 0 ? r : 1;
 }
 
+static int take_name(const char *option, const char *value, const char **to, size_t max, size_t *n)
+{
+	if (*n == max || !*value)
+		return bad_value(option, value, *value ? "fewer of them" : "a name");
+	to[(*n)++] = value;
+	return 0;
+}
+
+/* What comes from and goes to elsewhere, and how much of it. 1: taken. */
+static int take_traffic(struct oxi_crawl_options *o, int id, const char *value)
+{
+	int r = 0;
+	switch (id) {
+	case 'i': o->input = value; break;
+	case OPT_RATE: r = oxi_rate_parse(value, &o->rate) < 0 ? bad_value("rate", value, "50/s, 10/m or 3/h say") : 0; break;
+	case OPT_MEM: r = oxi_value_size(value, &o->mem) < 0 || !o->mem ? bad_value("mem", value, "a size, 100MiB say") : 0; break;
+	case OPT_FAIL_ON: r = take_name("fail-on", value, o->fail_on, OXI_ERROR_COUNT, &o->fail_on_n); break;
+	case OPT_DROP_QUERY: r = take_name("drop-query", value, o->query.drop, OXI_DROPS_MAX, &o->query.n); break;
+	case OPT_SORT_QUERY: o->query.sort = true; break;
+	case OPT_EVENTS: o->events = value; break;
+	case OPT_HOSTS_DB: o->hosts_db = value; break;
+	case OPT_STATS: o->stats = value; break;
+	case OPT_SANDBOX: o->sandbox = true; break;
+	default: return 0;
+	}
+	return r < 0 ? r : 1;
+}
+
 static int take(struct oxi_crawl_options *o, int id, const char *value)
 {
 	int taken = take_manners(o, id, value);
+	if (taken == 0)
+		taken = take_traffic(o, id, value);
 	if (taken)
 		return taken < 0 ? taken : 0;
 	uint64_t n = 0;
@@ -245,6 +286,7 @@ static int run(int argc, char **argv)
 		.max_pages_host = UINT64_MAX, .max_bytes = UINT64_MAX, .max_bytes_host = UINT64_MAX, .max_queries = 1000,
 		.max_time = OX_NEVER, .delay = OX_SEC(1), .per_host = 1, .retries = 2, .retry_delay = OX_SEC(1),
 		.connect_timeout = OX_SEC(10), .crunch_timeout = OX_SEC(10), .crunch_memory = OX_GIB(1), .max_body = OX_MIB(8), .top = 10,
+		.mem = SIZE_MAX,
 	};
 	const char *value;
 	int id;
@@ -268,7 +310,7 @@ static int run(int argc, char **argv)
 		oxi_say("crawl", "--explain looks at URLs alone: leave out --run and --sitemaps");
 		return OXI_EXIT_USAGE;
 	}
-	if (o.n == 0 && !o.resume) {
+	if (o.n == 0 && !o.resume && !o.input) {
 		oxi_say("crawl", "which URL? (see oxbow crawl --help)");
 		return OXI_EXIT_USAGE;
 	}
@@ -282,6 +324,6 @@ const struct oxi_command oxi_command_crawl = {
 	.options = OPTIONS,
 	.notes =
 		"Results are JSON lines, one a URL. Exit: 0 the crawl ended, 1 no URL could be fetched,\n"
-		"2 usage, 4 a budget ended it, 5 output or state, 6 workers, 75 the run is in use.\n",
+		"2 usage, 3 the input of -i, 4 a budget ended it, 5 output or state, 6 workers, 75 the run is in use.\n",
 	.run = run,
 };

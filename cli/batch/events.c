@@ -186,6 +186,48 @@ int oxi_events_halt(struct oxi_events *e, const char *mode, const char *why)
 	return end(&l, e);
 }
 
+int oxi_events_fetch(struct oxi_events *e, const char *url, bool robots, unsigned attempt)
+{
+	struct line l;
+	if (!e->on)
+		return 0;
+	begin(&l, e, "fetch");
+	oxi_json_text(&l.json, "url", url);
+	oxi_json_text(&l.json, "for", robots ? "robots" : "page");
+	oxi_json_int(&l.json, "attempt", attempt);
+	return end(&l, e);
+}
+
+int oxi_events_result(struct oxi_events *e, const char *url, int status, const char *error, unsigned attempt, ox_time took,
+                      size_t bytes)
+{
+	struct line l;
+	if (!e->on)
+		return 0;
+	begin(&l, e, "result");
+	oxi_json_text(&l.json, "url", url);
+	if (status)
+		oxi_json_int(&l.json, "http", status);
+	oxi_json_text(&l.json, "error", error);
+	oxi_json_int(&l.json, "attempt", attempt);
+	oxi_json_double(&l.json, "wall", seconds(took));
+	oxi_json_int(&l.json, "bytes", (int64_t)bytes);
+	return end(&l, e);
+}
+
+int oxi_events_again(struct oxi_events *e, const char *url, unsigned attempt, ox_time wait, const char *why)
+{
+	struct line l;
+	if (!e->on)
+		return 0;
+	begin(&l, e, "again");
+	oxi_json_text(&l.json, "url", url);
+	oxi_json_int(&l.json, "attempt", attempt);
+	oxi_json_double(&l.json, "in", seconds(wait));
+	oxi_json_text(&l.json, "why", why);
+	return end(&l, e);
+}
+
 int oxi_events_end(struct oxi_events *e, const struct oxi_tally *t, uint64_t skipped, int exit)
 {
 	struct line l;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* --events: what happens in a run, a line of JSON each (oxbow-events.schema.json). */
+/* --events: what happens in a run or a crawl, a line of JSON each (oxbow-events.schema.json). */
 #ifndef OXBOW_CLI_EVENTS_H
 #define OXBOW_CLI_EVENTS_H
 
@@ -28,6 +28,10 @@ OX_YIELDS int oxi_events_start(struct oxi_events *e, const struct oxi_job *j, un
 OX_YIELDS int oxi_events_finish(struct oxi_events *e, const struct oxi_job *j);
 OX_YIELDS int oxi_events_retry(struct oxi_events *e, const struct oxi_job *j, ox_time wait);
 OX_YIELDS int oxi_events_halt(struct oxi_events *e, const char *mode, const char *why);
+OX_YIELDS int oxi_events_fetch(struct oxi_events *e, const char *url, bool robots, unsigned attempt);
+OX_YIELDS int oxi_events_result(struct oxi_events *e, const char *url, int status, const char *error, unsigned attempt, ox_time took,
+                                size_t bytes);
+OX_YIELDS int oxi_events_again(struct oxi_events *e, const char *url, unsigned attempt, ox_time wait, const char *why);
 OX_YIELDS int oxi_events_end(struct oxi_events *e, const struct oxi_tally *t, uint64_t skipped, int exit);
 
 /* What is known about a finished job, as members of the object that is open in json. */

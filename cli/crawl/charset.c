@@ -33,6 +33,26 @@ static const struct {
 	{ "x-sjis", "cp932" },
 };
 
+/* The charsets of the WHATWG Encoding standard that iconv has. */
+static const char *const WEB[] = {
+	"big5-hkscs", "cp932", "cp949", "euc-jp", "gb18030", "ibm866", "iso-2022-jp", "iso-8859-10", "iso-8859-13",
+	"iso-8859-14", "iso-8859-15", "iso-8859-16", "iso-8859-2", "iso-8859-3", "iso-8859-4", "iso-8859-5", "iso-8859-6",
+	"iso-8859-7", "iso-8859-8", "koi8-r", "koi8-u", "macintosh", "utf-16be", "utf-16le", "utf-8", "windows-1250",
+	"windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1255", "windows-1256", "windows-1257",
+	"windows-1258", "windows-874",
+};
+
+static bool loaded[sizeof(WEB) / sizeof(WEB[0])], none_else;
+
+static bool can_be_had(const char *name)
+{
+	for (size_t i = 0; none_else && i < sizeof(WEB) / sizeof(WEB[0]); i++) {
+		if (loaded[i] && strcmp(WEB[i], name) == 0)
+			return true;
+	}
+	return !none_else;
+}
+
 static bool is_refused(const char *name)
 {
 	static const char *const parts[] = { "utf-7", "utf7", "csunicode", "ucs", "utf-32", "utf32", "ebcdic", "hz", "iso-2022-kr",
@@ -61,7 +81,7 @@ static bool take_label(const char *p, size_t len, char ret[OXI_CHARSET_MAX])
 		if (strcmp(LABELS[i].label, name) == 0)
 			found = LABELS[i].name;
 	}
-	if (is_refused(found))
+	if (is_refused(found) || !can_be_had(found))
 		return false;
 	iconv_t known = iconv_open("UTF-8", found);
 	if (known == (iconv_t)-1)
@@ -212,4 +232,12 @@ int oxi_charset_encode_query(const char *charset, const char *link, size_t len, 
 	if (cd != (iconv_t)-1)
 		iconv_close(cd);
 	return out->failed ? OX_ENOMEM : 0;
+}
+
+void oxi_charset_prepare(void)
+{
+	/* Never closed: with its last user the C library would forget a charset again. */
+	for (size_t i = 0; i < sizeof(WEB) / sizeof(WEB[0]); i++)
+		loaded[i] = iconv_open("UTF-8", WEB[i]) != (iconv_t)-1 && iconv_open(WEB[i], "UTF-8") != (iconv_t)-1;
+	none_else = true;
 }

@@ -26,4 +26,10 @@ int oxi_charset_decode(const char *charset, const void *data, size_t len, struct
  */
 int oxi_charset_encode_query(const char *charset, const char *link, size_t len, struct oxi_buffer *out);
 
+/*
+ * Loads the charsets that pages on the web are in, and from then on knows no others: for a process that will not be
+ * allowed to open files, which the C library does for each.
+ */
+void oxi_charset_prepare(void);
+
 #endif

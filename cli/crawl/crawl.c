@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -45,6 +46,21 @@ int oxi_crawl_fail(struct oxi_crawl *c, int code, const char *what, int r)
 	return r;
 }
 
+int oxi_crawl_hosts_said(struct oxi_crawl *c, int r)
+{
+	if (r == OX_EDB && c->exit == 0) {
+		c->exit = OXI_EXIT_OUTPUT;
+		oxi_bar_clear(&c->bar);
+		oxi_say("crawl", "%s: %s", c->o->hosts_db, oxi_hosts_error(c->hosts));
+	}
+	return r < 0 ? oxi_crawl_fail(c, OXI_EXIT_OUTPUT, c->o->hosts_db, r) : r;
+}
+
+int oxi_crawl_events_said(struct oxi_crawl *c, int r)
+{
+	return r < 0 ? oxi_crawl_fail(c, OXI_EXIT_OUTPUT, "cannot write the events", r) : r;
+}
+
 /* Ends the fetching at once, from outside of the visits. */
 static void cancel_visits(struct oxi_crawl *c)
 {
@@ -55,15 +71,16 @@ static void cancel_visits(struct oxi_crawl *c)
 /* ---- the dispatcher ---- */
 
 /* Nothing more is begun; what is under way ends. */
-static void stop(struct oxi_crawl *c, const char *why)
+static int stop(struct oxi_crawl *c, const char *why)
 {
 	if (c->stopping)
-		return;
+		return 0;
 	c->stopping = c->full = true;
 	if (!c->o->quiet) {
 		oxi_bar_clear(&c->bar);
 		oxi_say("crawl", "%s is reached: %llu URLs wait", why, (unsigned long long)c->frontier.waiting);
 	}
+	return oxi_crawl_events_said(c, oxi_events_halt(&c->events, "soon", why));
 }
 
 static ox_time ends_at(const struct oxi_crawl *c)
@@ -71,12 +88,10 @@ static ox_time ends_at(const struct oxi_crawl *c)
 	return c->o->max_time == OX_NEVER ? OX_NEVER : c->tally.began + c->o->max_time;
 }
 
-static void look_at_budgets(struct oxi_crawl *c)
+static int look_at_budgets(struct oxi_crawl *c)
 {
-	if (c->tally.body_bytes >= c->o->max_bytes)
-		stop(c, "--max-bytes");
-	if (ox_now() >= ends_at(c))
-		stop(c, "--max-time");
+	const char *why = c->tally.body_bytes >= c->o->max_bytes ? "--max-bytes" : ox_now() >= ends_at(c) ? "--max-time" : NULL;
+	return why ? stop(c, why) : 0;
 }
 
 /* Hosts whose items only the store has. */
@@ -96,13 +111,18 @@ static int feed(struct oxi_crawl *c)
 	return 0;
 }
 
+/* Whether something may be begun, if there is something. */
+static bool may_begin(const struct oxi_crawl *c)
+{
+	return !c->stopping && !c->no_room && c->running < c->o->connections;
+}
+
 static int wait_for_change(struct oxi_crawl *c)
 {
-	bool may_begin = !c->stopping && c->running < c->o->connections;
-	ox_time at = may_begin ? oxi_frontier_wake_at(&c->frontier) : OX_NEVER;
+	ox_time now = ox_now();
+	ox_time at = !may_begin(c) ? OX_NEVER : c->rate_at > now ? c->rate_at : oxi_frontier_wake_at(&c->frontier);
 	at = !c->stopping && ends_at(c) < at ? ends_at(c) : at;
 	ox_scope s;
-	ox_time now = ox_now();
 	ox_scope_enter(&s, at == OX_NEVER ? OX_NEVER : at > now ? at - now : 1);
 	int r = ox_scope_leave(&s, ox_event_wait(c->changed));
 	return r == OX_ETIMEDOUT ? 0 : r;
@@ -113,14 +133,15 @@ static int dispatch(struct oxi_crawl *c)
 	int r = 0;
 	while (r >= 0) {
 		ox_event_clear(c->changed);
-		look_at_budgets(c);
-		r = c->stopping ? 0 : feed(c);
-		bool may_begin = !c->stopping && c->running < c->o->connections;
+		r = look_at_budgets(c);
 		if (r >= 0)
-			r = may_begin ? oxi_crawl_begin_next(c) : 0;
+			r = c->stopping ? 0 : feed(c);
+		if (r >= 0)
+			r = may_begin(c) ? oxi_crawl_begin_next(c) : 0;
 		if (r != 0)
 			continue;
-		if (c->running == 0 && (c->stopping || (c->frontier.waiting == 0 && ox_queue_len(c->changes) == 0 && !c->frontier.hungry)))
+		bool nothing_waits = !c->feeding && c->frontier.waiting == 0 && ox_queue_len(c->changes) == 0 && !c->frontier.hungry;
+		if (c->running == 0 && (c->stopping || nothing_waits))
 			return 0;
 		r = wait_for_change(c);
 	}
@@ -136,6 +157,7 @@ static int hear_signals(void *arg)
 	if (signal < 0)
 		return signal;
 	c->exit = signal == SIGTERM ? OXI_EXIT_TERM : OXI_EXIT_INT;
+	c->dropped = c->running;
 	oxi_bar_clear(&c->bar);
 	oxi_say("crawl", "stopped: %u pages in work are dropped, %llu URLs were not fetched%s", c->running,
 	        (unsigned long long)c->frontier.waiting, c->o->run ? "; --resume goes on" : "");
@@ -177,6 +199,8 @@ static int take_starts(struct oxi_crawl *c, const struct oxi_url *starts)
 	struct oxi_change *change = calloc(1, sizeof(*change));
 	int r = change ? 0 : OX_ENOMEM;
 	for (size_t i = 0; r >= 0 && i < c->o->n; i++)
+		r = oxi_starts_add(c, &starts[i]);
+	for (size_t i = 0; r >= 0 && i < c->o->n; i++)
 		r = oxi_crawl_take(c, change, &starts[i], 0, NULL, false);
 	if (r < 0 && change)
 		oxi_change_free(change);
@@ -204,6 +228,8 @@ static int run_groups(struct oxi_crawl *c, const struct oxi_url *starts)
 	ox_future *keeper = ox_spawn(watch, oxi_keeper_run, c);
 	ox_spawn(watch, hear_signals, c);
 	ox_spawn(watch, watch_reader, c);
+	if (c->feeding)
+		ox_spawn(watch, oxi_starts_feed, c);
 	if (c->o->bar || (!c->o->quiet && isatty(STDERR_FILENO)))
 		ox_spawn(watch, draw_bar, c);
 	int r = run_visits(c, starts);
@@ -216,6 +242,48 @@ static int save_cookies(struct oxi_crawl *c)
 {
 	int r = c->cookies ? ox_cookies_save(c->cookies, c->o->cookies) : 0;
 	return r < 0 ? oxi_crawl_fail(c, OXI_EXIT_OUTPUT, c->o->cookies, r) : 0;
+}
+
+static int exit_code(const struct oxi_crawl *c)
+{
+	if (c->exit)
+		return c->exit;
+	for (enum oxi_error e = OXI_ERROR_NONE + 1; e < OXI_ERROR_COUNT; e++) {
+		if (c->fail_on[e] && c->tally.errors[e])
+			return OXI_EXIT_FAILED;
+	}
+	if (c->bad_input)
+		return OXI_EXIT_INPUT;
+	if (c->full || c->over_budget)
+		return OXI_EXIT_HALTED;
+	return c->tally.answers || c->tally.urls == 0 ? OXI_EXIT_OK : OXI_EXIT_FAILED;
+}
+
+/* What is shared with others: a database of hosts, and whoever reads the events. */
+static int open_shared(struct oxi_crawl *c)
+{
+	char error_text[256] = "", id[17];
+	uint64_t chance = 0;
+	int r = c->o->hosts_db ? oxi_hosts_open(c->o->hosts_db, error_text, &c->hosts) : 0;
+	if (r < 0 && r != OX_ECANCELED && c->exit == 0) {
+		oxi_say("crawl", "%s: %s", c->o->hosts_db, *error_text ? error_text : ox_strerror(r));
+		c->exit = OXI_EXIT_OUTPUT;
+	}
+	if (r < 0 || !c->o->events)
+		return r;
+	if (getrandom(&chance, sizeof(chance), 0) < 0)
+		return oxi_crawl_fail(c, OXI_EXIT_OUTPUT, "cannot begin the events", -errno);
+	snprintf(id, sizeof(id), "%016llx", (unsigned long long)chance);
+	r = oxi_events_begin(&c->events, c->events_fd);
+	return oxi_crawl_events_said(c, r < 0 ? r : oxi_events_run(&c->events, id, c->o->argv, 0));
+}
+
+static void end_events(struct oxi_crawl *c)
+{
+	struct oxi_tally t = {
+		.done = c->tally.urls, .failed = c->tally.urls - c->tally.errors[OXI_ERROR_NONE], .interrupted = c->dropped,
+	};
+	oxi_crawl_events_said(c, oxi_events_end(&c->events, &t, c->frontier.waiting, exit_code(c)));
 }
 
 struct run {
@@ -233,18 +301,23 @@ static int crawl_main(void *arg)
 	int r = c->changes && c->changed ? OX_SIGNALS_OPEN(&c->signals, SIGINT, SIGTERM) : OX_ENOMEM;
 	if (r == 0)
 		c->exit = oxi_keeper_open(c);
+	if (r == 0 && c->exit == 0)
+		r = open_shared(c);
 	if (r == 0 && c->exit == 0) {
 		r = run_groups(c, run->starts);
 		save_cookies(c);
 	}
 	if (r < 0)
 		oxi_crawl_fail(c, OXI_EXIT_WORKERS, "the crawl ended early", r);
+	end_events(c);
 	if (c->changes)
 		ox_queue_shut(c->changes, oxi_keeper_drop);
 	ox_queue_free(c->changes);
 	ox_event_free(c->changed);
 	oxi_bar_clear(&c->bar);
 	oxi_store_close(c->store);
+	oxi_hosts_close(c->hosts);
+	oxi_events_close(&c->events);
 	ox_pool_close(c->pool);
 	ox_signals_close(c->signals);
 	return 0;
@@ -277,28 +350,28 @@ static int add_patterns(struct oxi_crawl *c, bool excludes, const char *const *p
 	return r < 0 ? OXI_EXIT_USAGE : 0;
 }
 
-static int read_starts(struct oxi_crawl *c, struct oxi_url *starts)
+static int read_rules(struct oxi_crawl *c)
 {
-	c->scope.kind = c->o->scope;
-	for (size_t i = 0; i < c->o->n; i++) {
-		const char *text = c->o->urls[i];
-		if (oxi_url_resolve(NULL, text, strlen(text), &starts[i]) < 0) {
-			oxi_say("crawl", "'%s' is no http or https URL", text);
+	for (size_t i = 0; i < c->o->fail_on_n; i++) {
+		enum oxi_error e = OXI_ERROR_NONE + 1;
+		while (e < OXI_ERROR_COUNT && strcmp(oxi_error_name(e), c->o->fail_on[i]) != 0)
+			e++;
+		if (e == OXI_ERROR_COUNT) {
+			oxi_say("crawl", "--fail-on %s: there is no such error (see man oxbow-crawl, Results)", c->o->fail_on[i]);
 			return OXI_EXIT_USAGE;
 		}
-		if (oxi_scope_add(&c->scope, &starts[i]) < 0) {
-			oxi_say("crawl", "%s", ox_strerror(OX_ENOMEM));
-			return OXI_EXIT_OUTPUT;
-		}
+		c->fail_on[e] = true;
 	}
 	int code = add_patterns(c, false, c->o->include, c->o->include_n);
 	return code ? code : add_patterns(c, true, c->o->exclude, c->o->exclude_n);
 }
 
-/* What a plugin prints must not get among the results. */
+/* What a plugin prints must not get among the results; what the parsers read from files has to be there before a sandbox. */
 static int init_worker(void *arg)
 {
-	(void)arg;
+	const struct oxi_crawl *c = arg;
+	if (c->o->sandbox)
+		oxi_page_prepare();
 	return dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ? -errno : 0;
 }
 
@@ -311,7 +384,8 @@ static int open_workers(struct oxi_crawl *c)
 	oxi_page_setup(&c->crunch, o->crunch_timeout);
 	size_t bodies = 2 * (size_t)o->connections * (o->max_body + OX_MIB(1));
 	int r = ox_pool_open(OX_POOL_OPTIONS(.jobs = OX_JOBS(&oxi_page_job, &oxi_page_links_job), .workers = o->workers,
-	                                     .worker_init = init_worker, .name = "crawl", .max_rss = o->crunch_memory,
+	                                     .worker_init = init_worker, .worker_arg = c, .name = "crawl", .max_rss = o->crunch_memory,
+	                                     .sandbox = o->sandbox ? OX_SANDBOX_COMPUTE : OX_SANDBOX_NONE,
 	                                     .arena_bytes = bodies > OX_GIB(4) ? bodies : 0), &c->pool);
 	if (r < 0)
 		oxi_say("crawl", "cannot start the workers: %s", ox_strerror(r));
@@ -341,36 +415,10 @@ static int close_output(struct oxi_crawl *c)
 	return oxi_crawl_fail(c, OXI_EXIT_OUTPUT, c->o->out, -errno);
 }
 
-static int exit_code(const struct oxi_crawl *c)
-{
-	if (c->exit)
-		return c->exit;
-	if (c->full || c->over_budget)
-		return OXI_EXIT_HALTED;
-	return c->tally.answers || c->tally.urls == 0 ? OXI_EXIT_OK : OXI_EXIT_FAILED;
-}
-
-static bool is_loopback(const char *host)
-{
-	return strncmp(host, "127.", 4) == 0 || strcmp(host, "[::1]") == 0 || strcmp(host, "localhost") == 0;
-}
-
-/* Who runs a server should be able to ask whoever crawls it. */
-static void ask_for_contact(const struct oxi_crawl *c)
-{
-	for (size_t i = 0; i < c->scope.n && !c->o->contact && !c->o->user_agent && !c->o->quiet; i++) {
-		if (is_loopback(c->scope.start[i].host))
-			continue;
-		oxi_say("crawl", "servers are not told whom to ask about this crawl: give --contact URL");
-		return;
-	}
-}
-
 static int run_opened(struct oxi_crawl *c, const struct oxi_url *starts)
 {
 	ox_time began = ox_now();
 	struct run run = { c, starts };
-	ask_for_contact(c);
 	int r = ox_run(crawl_main, &run, NULL);
 	if (r < 0) {
 		oxi_crawl_fail(c, OXI_EXIT_WORKERS, "cannot run the crawl", r);
@@ -382,6 +430,9 @@ static int run_opened(struct oxi_crawl *c, const struct oxi_url *starts)
 		oxi_crawl_fail(c, OXI_EXIT_OUTPUT, c->o->host_report, r);
 	if (c->exit != OXI_EXIT_USAGE)
 		summarise(c, ox_now() - began);
+	r = c->o->stats && c->exit != OXI_EXIT_USAGE ? oxi_report_stats(c, ox_now() - began, exit_code(c), c->o->stats) : 0;
+	if (r < 0)
+		oxi_crawl_fail(c, OXI_EXIT_OUTPUT, c->o->stats, r);
 	return exit_code(c);
 }
 
@@ -414,9 +465,20 @@ static int open_cookies(struct oxi_crawl *c)
 	return OXI_EXIT_OUTPUT;
 }
 
+static int open_events(struct oxi_crawl *c)
+{
+	c->events_fd = c->o->events ? oxi_events_open(c->o->events) : 0;
+	if (c->events_fd >= 0)
+		return 0;
+	oxi_say("crawl", "cannot write the events to %s: %s", c->o->events, ox_strerror(c->events_fd));
+	return OXI_EXIT_OUTPUT;
+}
+
 static int run_locked(struct oxi_crawl *c, const struct oxi_url *starts)
 {
 	int code = open_output(c);
+	if (code == 0)
+		code = open_events(c);
 	if (code == 0)
 		code = open_cookies(c);
 	if (code == 0)
@@ -433,7 +495,12 @@ int oxi_crawl_run(const struct oxi_crawl_options *o)
 		oxi_say("crawl", "%s", ox_strerror(OX_ENOMEM));
 	} else {
 		c->o = o;
-		code = read_starts(c, starts);
+		c->scope.kind = o->scope;
+		c->rate.o.rate = o->rate;
+		c->input = -1;
+		code = read_rules(c);
+		if (code == 0)
+			code = oxi_starts_read(c, starts);
 		if (code == 0)
 			code = name_agent(c);
 		if (code == 0)

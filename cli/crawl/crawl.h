@@ -8,12 +8,17 @@
 #include <oxbow/queue.h>
 #include <oxbow/signal.h>
 #include <oxbow/sync.h>
+#include <string.h>
 
 #include "cli/bar.h"
+#include "cli/batch/events.h"
+#include "cli/batch/throttle.h"
 #include "cli/crawl/crunch.h"
 #include "cli/crawl/directive.h"
 #include "cli/crawl/frontier.h"
 #include "cli/crawl/guard.h"
+#include "cli/crawl/hosts.h"
+#include "cli/crawl/query.h"
 #include "cli/crawl/record.h"
 #include "cli/crawl/scope.h"
 #include "cli/crawl/seen.h"
@@ -23,6 +28,7 @@
 enum oxi_obey { OXI_OBEY_ALL, OXI_OBEY_META, OXI_OBEY_NONE };  /* robots.txt and what pages say; that only; nothing */
 
 #define OXI_HEADERS_MAX 64
+#define OXI_ROBOTS_FETCHED OX_MIB(8)    /* bytes of a robots.txt; fewer are read (robots.h) */
 
 struct oxi_crawl_options {
 	char **argv;                    /* the command line, whose first word is the command's name */
@@ -44,6 +50,13 @@ struct oxi_crawl_options {
 	const char *headers[OXI_HEADERS_MAX + 1];       /* for the hosts of the starts */
 	size_t headers_n;
 	size_t top;
+	/* traffic */
+	const char *input, *events, *hosts_db, *stats;
+	const char *fail_on[OXI_ERROR_COUNT];
+	size_t fail_on_n, mem;
+	struct oxi_query_rules query;
+	double rate;                    /* requests a second; 0: any */
+	bool sandbox;
 };
 
 struct oxi_crawl {
@@ -57,6 +70,20 @@ struct oxi_crawl {
 	struct oxi_frontier frontier;
 	struct oxi_store *store;
 	ox_cookies *cookies;            /* NULL: none are kept */
+	struct oxi_hosts *hosts;        /* of --hosts-db; NULL: shared with nobody */
+	struct oxi_events events;
+	int events_fd;                  /* until they have begun */
+	unsigned dropped;               /* visits, by a signal */
+	struct oxi_throttle rate;
+	ox_time rate_at;                /* no request before this, by the rate; 0: any time */
+	size_t held;                    /* bytes of bodies in flight, those under way at their largest */
+	bool no_room;                   /* for one more, by --mem, until a visit lets go of some */
+	int input;                      /* descriptor of -i; -1: none */
+	bool feeding;                   /* more starts may come from there */
+	bool bad_input;                 /* a line of it was no URL */
+	bool contact_asked;
+	bool strict;                    /* there are hosts that want https only */
+	bool fail_on[OXI_ERROR_COUNT];
 	uint64_t last_id, accepted;     /* URLs taken into the crawl */
 	uint64_t over_budget;           /* URLs that a budget kept out */
 	ox_event *changed;              /* something that the dispatcher waits for may have happened */
@@ -77,8 +104,29 @@ struct oxi_crawl {
 /* Runs a crawl to its end, from before there is a loop, and returns the exit code. It has said what went wrong. */
 int oxi_crawl_run(const struct oxi_crawl_options *o);
 
+/* What a URL is known by. */
+static inline struct oxi_key oxi_crawl_key(const struct oxi_crawl *c, const char *url)
+{
+	return oxi_query_key(&c->o->query, url, strlen(url));
+}
+
+/* Passes on what the hosts' database said, or an event's writer, after settling what a failure of theirs means. */
+int oxi_crawl_hosts_said(struct oxi_crawl *c, int r);
+int oxi_crawl_events_said(struct oxi_crawl *c, int r);
+
 /* Says why the crawl cannot go on, once, and settles its exit code. Returns r. */
 int oxi_crawl_fail(struct oxi_crawl *c, int code, const char *what, int r);
+
+/* ---- starts.c: where the crawl begins ---- */
+
+/* Opens the input, and reads the words; before there is a loop. Returns: 0, or an exit code after saying why. */
+int oxi_starts_read(struct oxi_crawl *c, struct oxi_url *words);
+
+/* Takes a start into the scope. Returns: 0; OX_ENOMEM. */
+int oxi_starts_add(struct oxi_crawl *c, const struct oxi_url *url);
+
+/* A coroutine: takes the starts of -i, line by line, as fast as the keeper takes changes. arg: the crawl. */
+int oxi_starts_feed(void *arg);
 
 /* ---- visit.c: an item on its way from the frontier to its result ---- */
 
@@ -97,12 +145,23 @@ enum oxi_error oxi_gate_check(struct oxi_crawl *c, struct oxi_host *h, const str
 const struct oxi_gate *oxi_gate_of(const struct oxi_host *h, const struct oxi_url *url);
 ox_time oxi_gate_delay(const struct oxi_crawl *c, const struct oxi_host *h);
 
-/* Fetches the robots.txt for the URL's scheme. Returns: 0, however that ends; OX_ECANCELED, OX_ENOMEM. */
-OX_YIELDS int oxi_gate_ask(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *url);
+/* Looks the robots.txt for the URL's scheme up in the hosts' database. Returns: 0, found or not; negative. */
+OX_YIELDS int oxi_gate_look(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *url);
 
-/* A request to the host begins; one ended, with an answer or with NULL. */
-void oxi_gate_begin(struct oxi_crawl *c, struct oxi_host *h);
-void oxi_gate_end(struct oxi_crawl *c, struct oxi_host *h, const ox_http_times *answer);
+/*
+ * Fetches it, and ends the request that began with asking address.
+ * Returns: 0, however that ends; OX_ECANCELED, OX_ENOMEM.
+ */
+OX_YIELDS int oxi_gate_ask(struct oxi_crawl *c, struct oxi_host *h, struct oxi_address *address, const struct oxi_url *url);
+
+/* A request to the host begins. Returns the address whose pace it is part of, for its end; NULL: of none. */
+struct oxi_address *oxi_gate_begin(struct oxi_crawl *c, struct oxi_host *h);
+/* It has ended, with an answer and the address that gave it, or with NULL and "". */
+void oxi_gate_end(struct oxi_crawl *c, struct oxi_host *h, struct oxi_address *asked, const ox_http_times *answer, const char *ip);
+
+/* What has to be asked of other crawls before a request, and told them after it. 1: it may go out; 0: not yet. */
+OX_YIELDS int oxi_gate_claim(struct oxi_crawl *c, struct oxi_host *h);
+OX_YIELDS int oxi_gate_tell(struct oxi_crawl *c, struct oxi_host *h);
 
 /*
  * The host asked for silence, by 429 or 503. after: its Retry-After; NULL: it did not say.
@@ -169,5 +228,8 @@ int oxi_keeper_lock(struct oxi_crawl *c);       /* before the loop: the folder o
 
 /* A line of JSON for each host. Returns: 0; -errno, OX_ENOMEM. */
 int oxi_report_write(const struct oxi_crawl *c, const char *path);
+
+/* The summary as one object, to a file or with "-" to standard error. Likewise. */
+int oxi_report_stats(const struct oxi_crawl *c, ox_time took, int exit, const char *path);
 
 #endif

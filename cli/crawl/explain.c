@@ -75,7 +75,7 @@ int oxi_explain_link(struct oxi_crawl *c, const struct oxi_url *url, unsigned de
 		verdict = "out of scope";
 	else if (depth > c->o->depth)
 		verdict = "too deep";
-	else if (oxi_seen_has(&c->seen, oxi_key_of(url->text, strlen(url->text))))
+	else if (oxi_seen_has(&c->seen, oxi_crawl_key(c, url->text)))
 		verdict = "known";
 	else if (trap != OXI_TRAP_NONE)
 		verdict = oxi_trap_name(trap);

@@ -78,19 +78,31 @@ static void describe(struct oxi_record *r, const ox_response *answer)
 	r->page = r->status >= 200 && r->status < 300 && oxi_page_is_html(r->type);
 }
 
-static bool is_on_trail(const struct oxi_trail *t, struct oxi_key key)
+/* Strict-Transport-Security (RFC 6797), which counts over TLS and from a host with a name; subdomains speak for themselves. */
+static void hear_policy(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *url, const ox_response *answer)
 {
-	for (size_t i = 0; i < t->n; i++) {
-		if (t->hop[i].a == key.a && t->hop[i].b == key.b)
+	const char *policy = ox_response_header(answer, "Strict-Transport-Security");
+	bool named = url->host[0] != '[' && url->host[strspn(url->host, "0123456789.")];
+	const char *age = policy ? strcasestr(policy, "max-age=") : NULL;
+	if (age && named && strncmp(url->text, "https:", 6) == 0)
+		h->strict = strtoul(age + strlen("max-age=") + (age[strlen("max-age=")] == '"'), NULL, 10) > 0;
+	c->strict |= h->strict;
+}
+
+static bool is_among(struct oxi_key key, const struct oxi_key *keys, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (keys[i].a == key.a && keys[i].b == key.b)
 			return true;
 	}
 	return false;
 }
 
-static struct oxi_trail *trail_of(struct oxi_item *item)
+static struct oxi_trail *trail_of(const struct oxi_crawl *c, struct oxi_item *item)
 {
 	if (!item->trail && (item->trail = malloc(sizeof(*item->trail)))) {
 		item->trail->hop[0] = oxi_key_of(item->url, strlen(item->url));
+		item->trail->known[0] = oxi_crawl_key(c, item->url);
 		item->trail->n = 1;
 		item->trail->alias = 0;
 		copy(item->trail->target, sizeof(item->trail->target), item->url);
@@ -103,7 +115,7 @@ static int next_hop(struct oxi_crawl *c, struct oxi_item *item, const ox_respons
                     struct oxi_url *hop)
 {
 	const char *location = ox_response_header(answer, "Location");
-	struct oxi_trail *t = trail_of(item);
+	struct oxi_trail *t = trail_of(c, item);
 	if (!t)
 		return OX_ENOMEM;
 	int bad = oxi_url_resolve(t->target, location, strlen(location), hop);
@@ -112,7 +124,7 @@ static int next_hop(struct oxi_crawl *c, struct oxi_item *item, const ox_respons
 		return OXI_NEXT_RESULT;
 	}
 	struct oxi_key key = oxi_key_of(hop->text, strlen(hop->text));
-	if (is_on_trail(t, key) || t->n > OXI_HOPS_MAX) {
+	if (is_among(key, t->hop, t->n) || t->n > OXI_HOPS_MAX) {
 		r->error = OXI_ERROR_REDIRECT_LOOP;
 		return OXI_NEXT_RESULT;
 	}
@@ -124,10 +136,13 @@ static int next_hop(struct oxi_crawl *c, struct oxi_item *item, const ox_respons
 		copy(r->reason, sizeof(r->reason), oxi_trap_name(oxi_trap_of(hop)));
 		return OXI_NEXT_RESULT;
 	}
-	int r2 = oxi_seen_add(&c->seen, key);
-	if (r2 <= 0)
-		return r2 < 0 ? r2 : OXI_NEXT_RESULT;
-	t->hop[t->n++] = key;
+	/* What counts as the same as where it came from is known through this item alone. */
+	struct oxi_key known = oxi_crawl_key(c, hop->text);
+	int added = is_among(known, t->known, t->n) ? 1 : oxi_seen_add(&c->seen, known);
+	if (added <= 0)
+		return added < 0 ? added : OXI_NEXT_RESULT;
+	t->hop[t->n] = key;
+	t->known[t->n++] = known;
 	copy(t->target, sizeof(t->target), hop->text);
 	return OXI_NEXT_HOP;
 }
@@ -176,6 +191,7 @@ int oxi_crawl_fetch(struct oxi_crawl *c, struct oxi_item *item, const struct oxi
 		return next_of(c, item, record, NULL);
 	}
 	describe(record, answer);
+	hear_policy(c, item->host, target, answer);
 	if (is_redirect(answer)) {
 		r = next_hop(c, item, answer, record, hop);
 		ox_response_free(answer);

@@ -8,6 +8,7 @@
  */
 #include <oxbow/http.h>
 #include <oxbow/scope.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -96,12 +97,26 @@ static int take_new(struct oxi_crawl *c, struct oxi_change *change, const struct
 	return 0;
 }
 
+/* A link to a host that wants https only is one to https. */
+static const struct oxi_url *secured(struct oxi_crawl *c, const struct oxi_url *url, struct oxi_url *other)
+{
+	char text[OXI_URL_MAX + 2];
+	bool plain = c->strict && strncmp(url->text, "http:", 5) == 0;
+	struct oxi_host *h = plain ? oxi_frontier_host(&c->frontier, url) : NULL;
+	if (!h || !h->strict)
+		return url;
+	int n = snprintf(text, sizeof(text), "https%s", url->text + strlen("http"));
+	return oxi_url_resolve(NULL, text, (size_t)n, other) < 0 ? url : other;
+}
+
 int oxi_crawl_take(struct oxi_crawl *c, struct oxi_change *change, const struct oxi_url *url, unsigned depth,
                    struct oxi_origin *via, bool sitemap)
 {
+	struct oxi_url other;
 	if (!oxi_scope_holds(&c->scope, url))
 		return 0;
-	struct oxi_key key = oxi_key_of(url->text, strlen(url->text));
+	url = secured(c, url, &other);
+	struct oxi_key key = oxi_crawl_key(c, url->text);
 	if (c->accepted >= c->o->max_pages) {
 		c->over_budget += !oxi_seen_has(&c->seen, key);
 		return 0;
@@ -175,6 +190,8 @@ static int run_job(struct oxi_crawl *c, const struct target *t, const ox_job *jo
 	const ox_crash *crash = ox_future_crash(f);
 	if (crash)
 		r->signal = crash->signal;
+	if (crash && crash->system_call)
+		snprintf(r->reason, sizeof(r->reason), "the sandbox does not allow %s()", crash->system_call);
 	if (status < 0)
 		return ox_cancelled() ? OX_ECANCELED : status;
 	ox_bytes reply = { 0 };
@@ -201,6 +218,7 @@ static enum oxi_error error_of_job(int code, const struct oxi_record *r)
 		return OXI_ERROR_CRUNCH_OOM;
 	case OX_ETOOBIG:
 	case OX_EQUARANTINED:
+	case OX_ESANDBOX:
 		return OXI_ERROR_CRUNCH_FAILED;
 	default:
 		return OXI_ERROR_NONE;

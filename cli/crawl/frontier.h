@@ -21,7 +21,8 @@ struct oxi_origin {
 
 /* Where the redirects of an item have led. */
 struct oxi_trail {
-	struct oxi_key hop[OXI_HOPS_MAX + 1];   /* the URL itself, then each target */
+	struct oxi_key hop[OXI_HOPS_MAX + 1];   /* the URL itself, then each target, as they are spelled */
+	struct oxi_key known[OXI_HOPS_MAX + 1]; /* by which they are known: query.h */
 	size_t n;
 	uint64_t alias;                 /* the id of the last target */
 	char target[OXI_URL_MAX + 1];   /* what is to be fetched now */
@@ -46,24 +47,37 @@ struct oxi_gate {
 	enum oxi_error error;           /* SHUT: why */
 	unsigned failures;
 	ox_time until;                  /* then it is asked for anew */
+	bool looked;                    /* for it in the hosts' database, in vain */
 	struct oxi_robots rules;        /* RULES */
 };
 
+/* An address, of which many names may be: they share its pace as if they were one host. */
+struct oxi_address {
+	struct oxi_address *next;       /* in its bucket */
+	struct oxi_host *first, *last;  /* whose turn it would be, but for others of this address */
+	struct oxi_alarm alarm;
+	unsigned running;               /* requests under way */
+	ox_time not_before;
+	char ip[];
+};
+
 /*
- * A host. It stands in the ready queue, waits for its alarm, or is idle: it has nothing to be fetched, or as
- * many requests under way as it may.
+ * A host. It stands in the ready queue or in that of its address, waits for its alarm, or is idle: it has nothing to
+ * be fetched, or as many requests under way as it may.
  */
 struct oxi_host {
 	struct oxi_host *next;          /* in its bucket */
 	struct oxi_host *next_ready, *next_hungry;
+	struct oxi_address *address;    /* that answered last; NULL: none has, or addresses have no pace */
 	struct oxi_item *first, *last;  /* in memory */
 	struct oxi_alarm alarm;
 	uint64_t id;
 	uint64_t cold, loaded_to;       /* items that only the store has, and the last one that it gave */
 	bool stored, dirty;             /* the store knows it; has changed since */
-	bool ready, hungry;             /* it stands in that list */
+	bool ready, hungry;             /* it stands in that list, or for its turn at the address */
 	bool asking;                    /* its robots.txt is being fetched: nothing else is meanwhile */
 	bool trapped;                   /* see trap.h: nothing more is fetched */
+	bool strict;                    /* it wants https only: RFC 6797 */
 	unsigned running;               /* requests under way */
 	unsigned freezes;               /* in a row */
 	ox_time not_before;             /* when the next request may start */
@@ -77,9 +91,10 @@ struct oxi_host {
 
 struct oxi_frontier {
 	struct oxi_host **bucket;       /* OXI_HOST_BUCKETS */
+	struct oxi_address **address;   /* likewise */
 	size_t hosts;
 	struct oxi_host *ready_first, *ready_last, *hungry;
-	struct oxi_alarms alarms, retries;      /* of hosts, of items */
+	struct oxi_alarms alarms, addresses, retries;   /* of hosts, of addresses, of items */
 	uint64_t waiting;               /* items, in memory or not, retries too */
 	size_t in_memory;
 	unsigned per_host;
@@ -106,6 +121,9 @@ void oxi_frontier_free(struct oxi_frontier *f);
 struct oxi_host *oxi_frontier_host(struct oxi_frontier *f, const struct oxi_url *url);
 struct oxi_host *oxi_frontier_host_named(struct oxi_frontier *f, const char *name);
 
+/* The address that is written so, made if need be. NULL: no memory. */
+struct oxi_address *oxi_frontier_address(struct oxi_frontier *f, const char *ip);
+
 /* Puts an item at the end of its host's queue, into memory or, if the store has it, by counting it there. Given. */
 void oxi_frontier_put(struct oxi_frontier *f, struct oxi_item *item);
 
@@ -123,6 +141,7 @@ int oxi_frontier_put_later(struct oxi_frontier *f, struct oxi_item *item, ox_tim
  * wants items from the store comes into the hungry list.
  */
 void oxi_frontier_update(struct oxi_frontier *f, struct oxi_host *h);
+void oxi_address_update(struct oxi_frontier *f, struct oxi_address *a);        /* the same for those that wait for it; takes NULL */
 struct oxi_host *oxi_frontier_hungry(struct oxi_frontier *f);   /* takes one out; NULL: none */
 
 /* The next item whose host may be asked; it is the caller's. NULL: none is now. */

@@ -15,6 +15,11 @@
  * unless asked otherwise. The
  * delay is the greatest of --delay, Crawl-delay (up to 30 s, or one line could hold a crawl for ever) and twice
  * what the host takes to answer, so that a server in trouble is asked less. 429 and 503 freeze the whole host.
+ * All of that, but for the freezing, holds for the address too, once an answer has told it: the next request to it,
+ * for whatever name, starts after the delay of the host that was asked last.
+ *
+ * With --hosts-db robots.txt and pace are shared with other crawls (hosts.h): a gate is looked up there before it is
+ * asked for, and each request is claimed there before it is made.
  */
 #include <oxbow/http.h>
 #include <oxbow/run.h>
@@ -29,7 +34,7 @@
 #define ROBOTS_HOPS     5
 #define CRAWL_DELAY_MAX OX_SEC(30)
 #define SLOWNESS        2               /* times the response time */
-#define FREEZE_MAX      OX_SEC(3600)
+#define FREEZE_MAX      OXI_HOSTS_WAIT_MAX
 #define FREEZES_MAX     10              /* in a row, before they use up attempts */
 
 const struct oxi_gate *oxi_gate_of(const struct oxi_host *h, const struct oxi_url *url)
@@ -59,12 +64,12 @@ enum oxi_error oxi_gate_check(struct oxi_crawl *c, struct oxi_host *h, const str
 	return OXI_ERROR_NONE;
 }
 
-/* ---- robots.txt ---- */
-
-static void not_before(struct oxi_host *h, ox_time at)
+static void not_before(ox_time *time, ox_time at)
 {
-	h->not_before = at > h->not_before ? at : h->not_before;
+	*time = at > *time ? at : *time;
 }
+
+/* ---- robots.txt ---- */
 
 static bool is_success(int status)
 {
@@ -84,8 +89,12 @@ static int get_robots(struct oxi_crawl *c, const struct oxi_url *url, ox_respons
 	for (int hops = 0; r == 0; hops++) {
 		char error_text[256];
 		ox_response *answer = NULL;
+		ox_time wait;
+		while (r == 0 && hops > 0 && (wait = oxi_throttle_take(&c->rate, ox_now())))
+			r = ox_sleep(wait);
 		/* One byte more than is read: a file of that size is cut, not refused. */
-		r = oxi_crawl_get(c, &at, OX_MIB(8), error_text, &answer);
+		if (r == 0)
+			r = oxi_crawl_get(c, &at, OXI_ROBOTS_FETCHED, error_text, &answer);
 		const char *location = r == 0 && is_redirect(ox_response_status(answer)) ? ox_response_header(answer, "Location") : NULL;
 		if (r < 0 || !location) {
 			*ret = answer;
@@ -98,11 +107,12 @@ static int get_robots(struct oxi_crawl *c, const struct oxi_url *url, ox_respons
 	return r;
 }
 
-static void settle(struct oxi_gate *g, int state)
+static void settle(struct oxi_gate *g, int state, ox_time age)
 {
 	g->state = state;
 	g->failures = 0;
-	g->until = ox_now() + ROBOTS_AGE;
+	g->looked = false;
+	g->until = ox_now() + ROBOTS_AGE - age;
 }
 
 /* What the URLs of a host are told whose robots.txt could not be had. */
@@ -117,7 +127,7 @@ static void fail_to_ask(struct oxi_crawl *c, struct oxi_host *h, struct oxi_gate
 	g->state = OXI_GATE_UNKNOWN;
 	g->error = error_behind(r);
 	if (g->failures++ >= c->o->retries || g->error == OXI_ERROR_BLOCKED) {
-		settle(g, OXI_GATE_SHUT);
+		settle(g, OXI_GATE_SHUT, 0);
 		return;
 	}
 	ox_time wait = c->o->retry_delay << (g->failures < 16 ? g->failures - 1 : 15);
@@ -130,7 +140,7 @@ static int take_robots(struct oxi_crawl *c, struct oxi_host *h, struct oxi_gate 
 	int status = r == 0 ? ox_response_status(answer) : 0;
 	oxi_robots_free(&g->rules);
 	if (r == -ELOOP || (status >= 400 && status < 500 && status != 429) || (status >= 300 && status < 400)) {
-		settle(g, OXI_GATE_OPEN);       /* "unavailable": 2.3.1.2, 2.3.1.3 */
+		settle(g, OXI_GATE_OPEN, 0);    /* "unavailable": 2.3.1.2, 2.3.1.3 */
 		return 0;
 	}
 	if (!is_success(status)) {
@@ -142,8 +152,18 @@ static int take_robots(struct oxi_crawl *c, struct oxi_host *h, struct oxi_gate 
 	ox_bytes body = ox_response_body(answer);
 	r = oxi_robots_read(body.data, body.len, OXI_AGENT, &g->rules);
 	if (r == 0)
-		settle(g, OXI_GATE_RULES);
+		settle(g, OXI_GATE_RULES, 0);
 	return r;
+}
+
+/* Tells other crawls what was found, if it was. */
+static int share_robots(struct oxi_crawl *c, const struct oxi_host *h, const struct oxi_gate *g, const ox_response *answer)
+{
+	ox_bytes body = g->state == OXI_GATE_RULES ? ox_response_body(answer) : (ox_bytes){ 0 };
+	if (!c->hosts || (g->state != OXI_GATE_RULES && g->state != OXI_GATE_OPEN))
+		return 0;
+	body.len = body.len < OXI_ROBOTS_BYTES ? body.len : OXI_ROBOTS_BYTES;
+	return oxi_crawl_hosts_said(c, oxi_hosts_put_robots(c->hosts, h->name, g == &h->gate[1], body));
 }
 
 /* Sitemaps that a robots.txt names are lists of links of a start's host. */
@@ -166,22 +186,42 @@ static int take_sitemaps(struct oxi_crawl *c, const struct oxi_gate *g, const st
 	return r < 0 ? r : given;
 }
 
-int oxi_gate_ask(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *url)
+int oxi_gate_look(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_url *url)
+{
+	struct oxi_gate *g = gate_of(h, url);
+	struct oxi_buffer body = { 0 };
+	ox_time age;
+	int r = oxi_crawl_hosts_said(c, oxi_hosts_robots(c->hosts, h->name, g == &h->gate[1], &body, &age));
+	g->looked = true;
+	if (r > 0 && age < ROBOTS_AGE) {
+		oxi_robots_free(&g->rules);
+		r = body.len ? oxi_robots_read(body.data, body.len, OXI_AGENT, &g->rules) : 0;
+		if (r == 0)
+			settle(g, body.len ? OXI_GATE_RULES : OXI_GATE_OPEN, age);
+		if (r == 0)
+			r = take_sitemaps(c, g, url);
+	}
+	oxi_buffer_free(&body);
+	return r < 0 ? r : 0;
+}
+
+int oxi_gate_ask(struct oxi_crawl *c, struct oxi_host *h, struct oxi_address *address, const struct oxi_url *url)
 {
 	OX_AUTO_RESPONSE *answer = NULL;
 	struct oxi_gate *g = gate_of(h, url);
-	h->asking = true;
 	ox_http_times times;
 	int r = get_robots(c, url, &answer);
 	h->asking = false;
 	if (r == 0)
 		ox_response_times(answer, &times);
-	oxi_gate_end(c, h, r == 0 ? &times : NULL);
+	oxi_gate_end(c, h, address, r == 0 ? &times : NULL, r == 0 ? ox_response_ip(answer) : "");
 	if (r == OX_ECANCELED || r == OX_ENOMEM)
 		return r;
 	r = take_robots(c, h, g, r, answer);
 	if (g->rules.delay)             /* it holds from the request on that has told of it */
-		not_before(h, ox_now() + oxi_gate_delay(c, h));
+		not_before(&h->not_before, ox_now() + oxi_gate_delay(c, h));
+	if (r == 0)
+		r = share_robots(c, h, g, answer);
 	return r < 0 ? r : take_sitemaps(c, g, url);
 }
 
@@ -200,21 +240,64 @@ ox_time oxi_gate_delay(const struct oxi_crawl *c, const struct oxi_host *h)
 	return slow > delay ? slow : delay;
 }
 
-void oxi_gate_begin(struct oxi_crawl *c, struct oxi_host *h)
+struct oxi_address *oxi_gate_begin(struct oxi_crawl *c, struct oxi_host *h)
 {
+	ox_time at = ox_now() + oxi_gate_delay(c, h);
 	h->running++;
-	not_before(h, ox_now() + oxi_gate_delay(c, h));
+	not_before(&h->not_before, at);
+	if (h->address) {
+		h->address->running++;
+		not_before(&h->address->not_before, at);
+	}
+	return h->address;
+}
+
+/* Behind a proxy all hosts have one address, and it is not theirs. */
+static bool addresses_count(const struct oxi_crawl *c)
+{
+	static const char *const proxies[] = { "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
+	bool proxy = c->o->proxy && *c->o->proxy;
+	for (size_t i = 0; !c->o->proxy && i < sizeof(proxies) / sizeof(proxies[0]); i++)
+		proxy |= getenv(proxies[i]) != NULL;
+	return !proxy && !c->o->fast;
 }
 
 /* The host has begun to answer by then, so it has seen the request: requests come to it no nearer to each other. */
-void oxi_gate_end(struct oxi_crawl *c, struct oxi_host *h, const ox_http_times *answer)
+void oxi_gate_end(struct oxi_crawl *c, struct oxi_host *h, struct oxi_address *asked, const ox_http_times *answer, const char *ip)
 {
 	h->running--;
+	if (asked)
+		asked->running--;
 	if (answer) {
 		h->response = h->response ? (3 * h->response + answer->first_byte) / 4 : answer->first_byte;
-		not_before(h, ox_now() - (answer->total - answer->first_byte) + oxi_gate_delay(c, h));
+		ox_time at = ox_now() - (answer->total - answer->first_byte) + oxi_gate_delay(c, h);
+		struct oxi_address *a = *ip && addresses_count(c) ? oxi_frontier_address(&c->frontier, ip) : NULL;
+		if (a)                  /* without memory for it the last one stays */
+			h->address = a;
+		if (h->address)
+			not_before(&h->address->not_before, at);
+		not_before(&h->not_before, at);
 	}
 	oxi_frontier_update(&c->frontier, h);
+	if (asked != h->address)
+		oxi_address_update(&c->frontier, asked);
+}
+
+int oxi_gate_claim(struct oxi_crawl *c, struct oxi_host *h)
+{
+	ox_time wait = 0;
+	if (!c->hosts || c->o->fast)
+		return 1;
+	int r = oxi_crawl_hosts_said(c, oxi_hosts_claim(c->hosts, h->name, oxi_gate_delay(c, h), &wait));
+	if (wait)
+		not_before(&h->not_before, ox_now() + wait);
+	return r < 0 ? r : wait == 0;
+}
+
+int oxi_gate_tell(struct oxi_crawl *c, struct oxi_host *h)
+{
+	ox_time wait = h->not_before - ox_now();
+	return c->hosts && wait > 0 ? oxi_crawl_hosts_said(c, oxi_hosts_hold(c->hosts, h->name, wait)) : 0;
 }
 
 /* A date in one of the three forms of RFC 9110 section 5.6.7. 0: none. */
@@ -248,6 +331,6 @@ bool oxi_gate_freeze(struct oxi_crawl *c, struct oxi_host *h, const char *after)
 	h->frozen++;
 	if (!said)
 		wait = c->o->retry_delay << (h->freezes < 16 ? h->freezes - 1 : 15);
-	not_before(h, ox_now() + (wait < FREEZE_MAX ? wait : FREEZE_MAX));
+	not_before(&h->not_before, ox_now() + (wait < FREEZE_MAX ? wait : FREEZE_MAX));
 	return said && h->freezes <= FREEZES_MAX;
 }

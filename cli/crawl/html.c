@@ -207,3 +207,8 @@ int oxi_html_parse(const void *data, size_t len, const struct oxi_html_sink *sin
 	htmlFreeParserCtxt(ctx);
 	return r;
 }
+
+void oxi_html_prepare(void)
+{
+	xmlInitParser();
+}

@@ -26,4 +26,7 @@ struct oxi_html_sink {
  */
 int oxi_html_parse(const void *data, size_t len, const struct oxi_html_sink *sink);
 
+/* What the parser sets up once, at once. */
+void oxi_html_prepare(void);
+
 #endif

@@ -155,7 +155,7 @@ static int add_start(void *arg, const char *text)
 {
 	struct oxi_crawl *c = arg;
 	struct oxi_url url;
-	return oxi_url_resolve(NULL, text, strlen(text), &url) ? 0 : oxi_scope_add(&c->scope, &url);
+	return oxi_url_resolve(NULL, text, strlen(text), &url) ? 0 : oxi_starts_add(c, &url);
 }
 
 /* Cuts the results to what the store knows of. */
@@ -184,7 +184,7 @@ static int open_results(struct oxi_crawl *c, uint64_t len)
 static int resume(struct oxi_crawl *c)
 {
 	struct oxi_resumed was;
-	int r = oxi_store_resume(c->store, &c->frontier, &c->seen, &was, add_start, c);
+	int r = oxi_store_resume(c->store, &c->o->query, &c->frontier, &c->seen, &was, add_start, c);
 	if (r < 0) {
 		fail_store(c, r);
 		return OXI_EXIT_OUTPUT;
@@ -193,7 +193,7 @@ static int resume(struct oxi_crawl *c)
 		oxi_say("crawl", "%s holds a crawl already: go on with --resume, or give another folder", c->o->run);
 		return OXI_EXIT_USAGE;
 	}
-	if (!was.last_id && c->o->resume && c->o->n == 0) {
+	if (!was.last_id && c->o->resume && c->o->n == 0 && !c->o->input) {
 		oxi_say("crawl", "%s holds no crawl: give a URL to start with", c->o->run);
 		return OXI_EXIT_USAGE;
 	}

@@ -276,6 +276,14 @@ static int links_job(const void *in, size_t len, ox_reply *out)
 ox_job oxi_page_job = { .size = sizeof(ox_job), .name = "page", .fn = page_job };
 ox_job oxi_page_links_job = { .size = sizeof(ox_job), .name = "links", .fn = links_job };
 
+void oxi_page_prepare(void)
+{
+	char digest[65];
+	oxi_digest_hex("", 0, digest);
+	oxi_html_prepare();
+	oxi_charset_prepare();
+}
+
 void oxi_page_setup(const struct oxi_crunch *crunch, ox_time crunch_timeout)
 {
 	chosen = *crunch;

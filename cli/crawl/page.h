@@ -47,6 +47,9 @@ bool oxi_page_is_html(const char *type);
  * set up before the pool is opened.
  */
 extern ox_job oxi_page_job, oxi_page_links_job;
+/* Loads what the parsers would otherwise read from files at some time. Process: a worker, before its sandbox. */
+void oxi_page_prepare(void);
+
 void oxi_page_setup(const struct oxi_crunch *crunch, ox_time crunch_timeout);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What became of each host: a line of JSON. */
+/* What became of each host, a line of JSON, and of the crawl, an object. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/crawl/crawl.h"
@@ -65,6 +66,15 @@ static int write_all(int fd, const char *p, size_t len)
 	return 0;
 }
 
+static int write_file(const char *path, const struct oxi_buffer *text)
+{
+	int fd = text->failed ? -1 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	int r = text->failed ? OX_ENOMEM : fd < 0 ? -errno : write_all(fd, text->data, text->len);
+	if (fd >= 0 && close(fd) < 0 && r == 0)
+		r = -errno;
+	return r;
+}
+
 int oxi_report_write(const struct oxi_crawl *c, const char *path)
 {
 	struct oxi_buffer text = { 0 };
@@ -72,10 +82,38 @@ int oxi_report_write(const struct oxi_crawl *c, const char *path)
 		for (struct oxi_host *h = c->frontier.bucket[i]; h; h = h->next)
 			host_json(h, &text);
 	}
-	int fd = text.failed ? -1 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	int r = text.failed ? OX_ENOMEM : fd < 0 ? -errno : write_all(fd, text.data, text.len);
-	if (fd >= 0 && close(fd) < 0 && r == 0)
-		r = -errno;
+	int r = write_file(path, &text);
+	oxi_buffer_free(&text);
+	return r;
+}
+
+int oxi_report_stats(const struct oxi_crawl *c, ox_time took, int exit, const char *path)
+{
+	const struct oxi_crawl_tally *t = &c->tally;
+	struct oxi_buffer text = { 0 };
+	struct oxi_json j = { .out = &text };
+	oxi_json_begin(&j, NULL, '{');
+	oxi_json_int(&j, "urls", (int64_t)t->urls);
+	oxi_json_int(&j, "answers", (int64_t)t->answers);
+	oxi_json_int(&j, "pages", (int64_t)t->pages);
+	oxi_json_int(&j, "waiting", (int64_t)c->frontier.waiting);
+	oxi_json_int(&j, "over_budget", (int64_t)c->over_budget);
+	oxi_json_int(&j, "hosts", (int64_t)c->frontier.hosts);
+	counts_json(&j, "errors", t->errors, OXI_ERROR_NONE + 1, OXI_ERROR_COUNT, error_name);
+	oxi_json_begin(&j, "bytes", '{');
+	oxi_json_int(&j, "wire", (int64_t)t->wire_bytes);
+	oxi_json_int(&j, "body", (int64_t)t->body_bytes);
+	oxi_json_end(&j);
+	oxi_json_begin(&j, "seconds", '{');
+	oxi_json_double(&j, "wall", (double)took / 1e9);
+	oxi_json_double(&j, "fetch", (double)t->fetch_time / 1e9);
+	oxi_json_double(&j, "crunch", (double)t->crunch_time / 1e9);
+	oxi_json_end(&j);
+	oxi_json_int(&j, "workers_crashed", (int64_t)t->crashed);
+	oxi_json_int(&j, "exit", exit);
+	oxi_json_end(&j);
+	oxi_buffer_add_char(&text, '\n');
+	int r = text.failed || strcmp(path, "-") != 0 ? write_file(path, &text) : write_all(STDERR_FILENO, text.data, text.len);
 	oxi_buffer_free(&text);
 	return r;
 }

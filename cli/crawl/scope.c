@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * There may be as many starts as URLs, so they are not kept: each leaves the key of what belongs with it in a set, and
+ * a link is looked up there; with folders, once for each folder of its path. A key takes longer to make than all else
+ * that is done for most links, and most lead to the host that the last one led to: what was found for that is kept.
+ */
 #include "cli/crawl/scope.h"
 
 #include <libpsl.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/batch/regex.h"
@@ -13,30 +18,52 @@ static unsigned door(unsigned port)
 	return port == 443 ? 80 : port;
 }
 
-static char *folder_of(const struct oxi_url *url)
-{
-	const char *path = url->text + url->path;
-	size_t len = strcspn(path, "?");
-	while (len > 0 && path[len - 1] != '/')
-		len--;
-	return len ? strndup(path, len) : strdup("/");
-}
-
 static bool is_tls(const struct oxi_url *url)
 {
 	return strncmp(url->text, "https:", 6) == 0;
 }
 
+/* The domain that one owner has; a host that is none, or a public suffix, stands for itself. */
+static const char *domain_of(const char *host)
+{
+	const char *domain = psl_registrable_domain(psl_builtin(), host);
+	return domain ? domain : host;
+}
+
+static struct oxi_key door_key(const struct oxi_url *url)
+{
+	char text[sizeof(url->host) + 16];
+	int n = snprintf(text, sizeof(text), "%d %u %s", is_tls(url), url->port, url->host);
+	return oxi_key_of(text, (size_t)n);
+}
+
+/* What a URL is near to; with folders, the first len bytes of its path. */
+static struct oxi_key near_key(enum oxi_scope_kind kind, const struct oxi_url *url, size_t len)
+{
+	char text[sizeof(url->host) + 16 + OXI_URL_MAX];
+	const char *path = url->text + url->path;
+	int n = kind == OXI_SCOPE_DOMAIN
+	      ? snprintf(text, sizeof(text), "%s", domain_of(url->host))
+	      : snprintf(text, sizeof(text), "%s %u %.*s", url->host, door(url->port), kind == OXI_SCOPE_PREFIX ? (int)len : 0, path);
+	return oxi_key_of(text, (size_t)n);
+}
+
+/* The length of the folder that the first len bytes of a path lie in, slash included. */
+static size_t folder_len(const char *path, size_t len)
+{
+	while (len > 0 && path[len - 1] != '/')
+		len--;
+	return len;
+}
+
 int oxi_scope_add(struct oxi_scope *s, const struct oxi_url *url)
 {
-	struct oxi_start *start = realloc(s->start, (s->n + 1) * sizeof(*start));
-	if (!start)
-		return OX_ENOMEM;
-	s->start = start;
-	start += s->n;
-	*start = (struct oxi_start){ strdup(url->host), folder_of(url), door(url->port), url->port, is_tls(url) };
-	s->n++;
-	return start->host && start->folder ? 0 : OX_ENOMEM;
+	const char *path = url->text + url->path;
+	s->last[0] = '\0';
+	int r = oxi_seen_add(&s->doors, door_key(url));
+	if (r >= 0)
+		r = oxi_seen_add(&s->near, near_key(s->kind, url, folder_len(path, strcspn(path, "?"))));
+	return r < 0 ? r : 0;
 }
 
 int oxi_scope_add_pattern(struct oxi_scope *s, bool excludes, const char *pattern, struct oxi_buffer *why)
@@ -63,52 +90,47 @@ static bool matches_one(struct oxi_regex *const *re, size_t n, const char *text)
 	return false;
 }
 
-/* The domain that one owner has; a host that is none, or a public suffix, stands for itself. */
-static const char *domain_of(const char *host)
+static bool is_below(const struct oxi_scope *s, const struct oxi_url *url)
 {
-	const char *domain = psl_registrable_domain(psl_builtin(), host);
-	return domain ? domain : host;
+	const char *path = url->text + url->path;
+	for (size_t len = strcspn(path, "?"); (len = folder_len(path, len)) > 0; len--) {
+		if (oxi_seen_has(&s->near, near_key(s->kind, url, len)))
+			return true;
+	}
+	return false;
 }
 
-static bool is_near(enum oxi_scope_kind kind, const struct oxi_start *start, const struct oxi_url *url)
+static bool is_near(struct oxi_scope *s, const struct oxi_url *url)
 {
-	if (kind == OXI_SCOPE_DOMAIN)
-		return strcmp(domain_of(start->host), domain_of(url->host)) == 0;
-	if (strcmp(start->host, url->host) != 0 || start->port != door(url->port))
-		return false;
-	return kind == OXI_SCOPE_HOST || strncmp(url->text + url->path, start->folder, strlen(start->folder)) == 0;
+	if (s->kind == OXI_SCOPE_PREFIX || s->kind == OXI_SCOPE_ANY)
+		return s->kind == OXI_SCOPE_ANY || is_below(s, url);
+	if (s->last_door != door(url->port) || strcmp(s->last, url->host) != 0) {
+		s->last_near = oxi_seen_has(&s->near, near_key(s->kind, url, 0));
+		s->last_door = door(url->port);
+		strcpy(s->last, url->host);
+	}
+	return s->last_near;
 }
 
-bool oxi_scope_holds(const struct oxi_scope *s, const struct oxi_url *url)
+bool oxi_scope_holds(struct oxi_scope *s, const struct oxi_url *url)
 {
-	bool near = s->kind == OXI_SCOPE_ANY;
-	for (size_t i = 0; i < s->n && !near; i++)
-		near = is_near(s->kind, &s->start[i], url);
-	if (!near || matches_one(s->exclude, s->exclude_n, url->text))
+	if (!is_near(s, url) || matches_one(s->exclude, s->exclude_n, url->text))
 		return false;
 	return s->include_n == 0 || matches_one(s->include, s->include_n, url->text);
 }
 
 bool oxi_scope_is_start(const struct oxi_scope *s, const struct oxi_url *url)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		const struct oxi_start *start = &s->start[i];
-		if (start->exact_port == url->port && start->tls == is_tls(url) && strcmp(start->host, url->host) == 0)
-			return true;
-	}
-	return false;
+	return oxi_seen_has(&s->doors, door_key(url));
 }
 
 void oxi_scope_free(struct oxi_scope *s)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		free(s->start[i].host);
-		free(s->start[i].folder);
-	}
 	for (size_t i = 0; i < s->include_n; i++)
 		oxi_regex_free(s->include[i]);
 	for (size_t i = 0; i < s->exclude_n; i++)
 		oxi_regex_free(s->exclude[i]);
-	free(s->start);
+	oxi_seen_free(&s->near);
+	oxi_seen_free(&s->doors);
 	*s = (struct oxi_scope){ 0 };
 }

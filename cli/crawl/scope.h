@@ -4,6 +4,7 @@
 #define OXBOW_CLI_SCOPE_H
 
 #include "cli/buffer.h"
+#include "cli/crawl/seen.h"
 #include "cli/crawl/url.h"
 
 struct oxi_regex;
@@ -19,12 +20,11 @@ enum oxi_scope_kind {
 
 struct oxi_scope {
 	enum oxi_scope_kind kind;
-	struct oxi_start {
-		char *host, *folder;    /* folder ends with a slash */
-		unsigned port, exact_port;      /* port: 80 for 443 too */
-		bool tls;
-	} *start;
-	size_t n;
+	struct oxi_seen near;           /* what belongs with a start, as keys: a host and door, with a folder, or a domain */
+	struct oxi_seen doors;          /* of the starts: scheme, host, port */
+	char last[256];                 /* the host that was looked up last, its door, and whether it was near; "": none */
+	unsigned last_door;
+	bool last_near;
 	struct oxi_regex *include[OXI_SCOPE_PATTERNS], *exclude[OXI_SCOPE_PATTERNS];
 	size_t include_n, exclude_n;
 };
@@ -36,7 +36,7 @@ int oxi_scope_add_pattern(struct oxi_scope *s, bool excludes, const char *patter
 int oxi_scope_add(struct oxi_scope *s, const struct oxi_url *start);
 /* The very host, scheme and port of a start: what a password for it may be sent to. */
 bool oxi_scope_is_start(const struct oxi_scope *s, const struct oxi_url *url);
-bool oxi_scope_holds(const struct oxi_scope *s, const struct oxi_url *url);
+bool oxi_scope_holds(struct oxi_scope *s, const struct oxi_url *url);
 void oxi_scope_free(struct oxi_scope *s);
 
 #endif

@@ -283,7 +283,7 @@ static int resume_hosts(struct oxi_store *s, struct oxi_frontier *f, struct oxi_
 	return r;
 }
 
-static int resume_urls(struct oxi_store *s, struct oxi_seen *seen, struct oxi_resumed *ret,
+static int resume_urls(struct oxi_store *s, const struct oxi_query_rules *rules, struct oxi_seen *seen, struct oxi_resumed *ret,
                        int (*each)(void *arg, const char *start), void *arg)
 {
 	int r = ox_sqlite_stream(s->db, "select id, url, via = 0 and not sitemap and depth = 0, state = 1 from url order by id", NULL, 0);
@@ -294,7 +294,7 @@ static int resume_urls(struct oxi_store *s, struct oxi_seen *seen, struct oxi_re
 			ox_bytes url = ox_sqlite_value(rows, i, 1);
 			ret->last_id = number_at(rows, i, 0);
 			ret->done += number_at(rows, i, 3);
-			r = oxi_seen_add(seen, oxi_key_of(url.data, url.len));
+			r = oxi_seen_add(seen, oxi_query_key(rules, url.data, url.len));
 			if (r >= 0)
 				r = number_at(rows, i, 2) ? each(arg, url.data) : 0;
 		}
@@ -303,8 +303,8 @@ static int resume_urls(struct oxi_store *s, struct oxi_seen *seen, struct oxi_re
 	return r;
 }
 
-int oxi_store_resume(struct oxi_store *s, struct oxi_frontier *f, struct oxi_seen *seen, struct oxi_resumed *ret,
-                     int (*each)(void *arg, const char *start), void *arg)
+int oxi_store_resume(struct oxi_store *s, const struct oxi_query_rules *rules, struct oxi_frontier *f, struct oxi_seen *seen,
+                     struct oxi_resumed *ret, int (*each)(void *arg, const char *start), void *arg)
 {
 	*ret = (struct oxi_resumed){ 0 };
 	OX_AUTO_SQLITE_RESULT *res = NULL;
@@ -314,7 +314,7 @@ int oxi_store_resume(struct oxi_store *s, struct oxi_frontier *f, struct oxi_see
 	if (r == 0)
 		r = resume_hosts(s, f, ret);
 	if (r == 0)
-		r = resume_urls(s, seen, ret, each, arg);
+		r = resume_urls(s, rules, seen, ret, each, arg);
 	if (r < 0)
 		ox_sqlite_abandon(s->db);
 	return r;

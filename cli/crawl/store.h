@@ -7,6 +7,7 @@
 #define OXBOW_CLI_STORE_H
 
 #include "cli/crawl/frontier.h"
+#include "cli/crawl/query.h"
 #include "cli/json.h"
 
 struct oxi_store;
@@ -55,7 +56,7 @@ struct oxi_resumed {
  * Brings back hosts, figures and the set of known URLs, and gives each start to each().
  * Returns: 0; what each() said; as ox_sqlite_query().
  */
-int oxi_store_resume(struct oxi_store *s, struct oxi_frontier *f, struct oxi_seen *seen, struct oxi_resumed *ret,
-                     int (*each)(void *arg, const char *start), void *arg);
+int oxi_store_resume(struct oxi_store *s, const struct oxi_query_rules *rules, struct oxi_frontier *f, struct oxi_seen *seen,
+                     struct oxi_resumed *ret, int (*each)(void *arg, const char *start), void *arg);
 
 #endif

@@ -6,6 +6,10 @@
  *
  * A visit is a coroutine, one for each request that is under way; there are no others, however many hosts
  * wait. What needs no request, because robots.txt, a trap or a budget decides, has its result without one.
+ *
+ * Before a request there is leave to be had, from the rate of all of them and the room for its body: each holds as much
+ * of --mem as its body may have, and from its answer on as much as it has. Who gets none is put back, and the
+ * dispatcher waits. With --hosts-db other crawls are asked, too, which takes a visit.
  */
 #include <oxbow/http.h>
 #include <oxbow/run.h>
@@ -20,9 +24,20 @@ struct visit {
 	struct oxi_crawl *c;
 	struct oxi_item *item;
 	struct oxi_host *host;          /* that is asked */
-	bool robots;                    /* for its robots.txt, and the item waits */
+	struct oxi_address *address;    /* as it was known then; NULL: it was not */
+	enum { PAGE, ROBOTS, LOOK } what;       /* the item's page; robots.txt, from the host or the hosts' database: the item waits */
+	size_t held;                    /* bytes of c->held */
 	struct oxi_url target;
 };
+
+/* A visit needs so much room, and no more. */
+static void hold(struct visit *v, size_t bytes)
+{
+	v->c->held += bytes - v->held;
+	v->held = bytes;
+	v->c->no_room = false;
+	ox_event_set(v->c->changed);
+}
 
 /* ---- results ---- */
 
@@ -71,6 +86,8 @@ static void count(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_reco
 static int give_result(struct oxi_crawl *c, struct oxi_item *item, const struct oxi_record *record, struct oxi_change *change)
 {
 	count(c, item->host, record);
+	int told = oxi_crawl_events_said(c, oxi_events_result(&c->events, item->url, record->status, oxi_error_name(record->error),
+	                                                     record->attempt + 1, record->times.total, record->body));
 	if (c->o->explain)
 		oxi_explain_item(c, item, &change->line);
 	oxi_record_json(record, &change->line);
@@ -79,7 +96,8 @@ static int give_result(struct oxi_crawl *c, struct oxi_item *item, const struct 
 		oxi_change_add_url(change, item->trail->alias, item->host, item->depth, item->id, OXI_URL_ALIAS, false,
 		                   item->trail->target);
 	oxi_item_free(item);
-	return oxi_keeper_give(c, change);
+	int given = oxi_keeper_give(c, change);
+	return told < 0 ? told : given;
 }
 
 /* The result of an item that is not asked for. */
@@ -117,11 +135,13 @@ static void go_on(struct oxi_crawl *c, struct oxi_item *item, const struct oxi_u
 	oxi_frontier_put_back(&c->frontier, item);
 }
 
-static int try_later(struct oxi_crawl *c, struct oxi_item *item)
+static int try_later(struct oxi_crawl *c, struct oxi_item *item, const struct oxi_record *record)
 {
 	ox_time wait = c->o->retry_delay << (item->attempt < 16 ? item->attempt : 15);
 	item->attempt++;
-	int r = oxi_frontier_put_later(&c->frontier, item, ox_now() + wait);
+	int r = oxi_crawl_events_said(c, oxi_events_again(&c->events, item->url, item->attempt, wait, oxi_error_name(record->error)));
+	if (r == 0)
+		r = oxi_frontier_put_later(&c->frontier, item, ox_now() + wait);
 	if (r < 0)
 		oxi_item_free(item);
 	return r;
@@ -158,7 +178,10 @@ static int fetch(struct visit *v)
 	struct oxi_url *hop = malloc(sizeof(*hop));
 	describe_item(&record, v->item);
 	int r = hop ? oxi_crawl_fetch(c, v->item, &v->target, &record, &answer, hop) : OX_ENOMEM;
-	oxi_gate_end(c, v->host, record.status ? &record.times : NULL);
+	oxi_gate_end(c, v->host, v->address, record.status ? &record.times : NULL, record.ip);
+	hold(v, answer ? ox_response_body(answer).len : 0);
+	int told = r >= 0 ? oxi_gate_tell(c, v->host) : 0;
+	r = told < 0 ? told : r;
 	int code = 0;
 	switch (r) {
 	case OXI_NEXT_RESULT:
@@ -168,7 +191,7 @@ static int fetch(struct visit *v)
 		oxi_frontier_put_back(&c->frontier, v->item);
 		break;
 	case OXI_NEXT_LATER:
-		code = try_later(c, v->item);
+		code = try_later(c, v->item, &record);
 		break;
 	case OXI_NEXT_HOP:
 		go_on(c, v->item, hop, &code);
@@ -184,7 +207,9 @@ static int fetch(struct visit *v)
 
 static int ask(struct visit *v)
 {
-	int r = oxi_gate_ask(v->c, v->host, &v->target);
+	int r = oxi_gate_ask(v->c, v->host, v->address, &v->target);
+	if (r == 0)
+		r = oxi_gate_tell(v->c, v->host);
 	if (r < 0)
 		oxi_item_free(v->item);
 	else
@@ -192,14 +217,50 @@ static int ask(struct visit *v)
 	return r;
 }
 
+static int look(struct visit *v)
+{
+	int r = oxi_gate_look(v->c, v->host, &v->target);
+	v->host->asking = false;
+	v->host->running--;
+	if (r < 0)
+		oxi_item_free(v->item);
+	else
+		oxi_frontier_put_back(&v->c->frontier, v->item);
+	return r;
+}
+
+/* Other crawls have the host's turn, or it could not be found out. */
+static void give_way(struct visit *v, int code)
+{
+	v->host->asking &= v->what != ROBOTS;
+	oxi_gate_end(v->c, v->host, v->address, NULL, "");
+	if (code < 0)
+		oxi_item_free(v->item);
+	else
+		oxi_frontier_put_back(&v->c->frontier, v->item);
+}
+
+static int request(struct visit *v)
+{
+	struct oxi_crawl *c = v->c;
+	int r = oxi_gate_claim(c, v->host);
+	int told = r > 0 ? oxi_crawl_events_said(c, oxi_events_fetch(&c->events, v->target.text, v->what == ROBOTS, v->item->attempt + 1)) : 0;
+	r = told < 0 ? told : r;
+	if (r <= 0) {
+		give_way(v, r);
+		return r;
+	}
+	return v->what == ROBOTS ? ask(v) : fetch(v);
+}
+
 static int visit(void *arg)
 {
 	struct visit *v = arg;
 	struct oxi_crawl *c = v->c;
-	int r = v->robots ? ask(v) : fetch(v);
+	int r = v->what == LOOK ? look(v) : request(v);
 	c->running--;
+	hold(v, 0);
 	free(v);
-	ox_event_set(c->changed);
 	return r == OX_ENOMEM ? oxi_crawl_fail(c, OXI_EXIT_OUTPUT, "crawl", r) : r;
 }
 
@@ -222,11 +283,31 @@ static enum oxi_error judge(struct oxi_crawl *c, const struct oxi_item *item, co
 	return oxi_gate_check(c, h, target, unknown);
 }
 
+/* Whether a request may begin by --mem and --rate. */
+static bool has_leave(struct oxi_crawl *c, size_t bytes)
+{
+	ox_time now = ox_now(), wait = 0;
+	c->no_room = c->running > 0 && bytes > c->o->mem - (c->held < c->o->mem ? c->held : c->o->mem);
+	if (!c->no_room)
+		wait = oxi_throttle_take(&c->rate, now);
+	c->rate_at = wait ? now + wait : 0;
+	return !c->no_room && !wait;
+}
+
 static int begin(struct oxi_crawl *c, struct visit *v)
 {
-	oxi_gate_begin(c, v->host);
-	if (v->robots)
-		v->host->asking = true;
+	size_t bytes = v->what == LOOK ? 0 : v->what == ROBOTS ? OXI_ROBOTS_FETCHED : c->o->max_body;
+	if (v->what != LOOK && !has_leave(c, bytes)) {
+		oxi_frontier_put_back(&c->frontier, v->item);
+		free(v);
+		return 0;
+	}
+	if (v->what == LOOK)
+		v->host->running++;
+	else
+		v->address = oxi_gate_begin(c, v->host);
+	v->host->asking |= v->what != PAGE;
+	hold(v, bytes);
 	oxi_frontier_update(&c->frontier, v->host);
 	c->running++;
 	ox_spawn(c->work, visit, v);
@@ -235,7 +316,7 @@ static int begin(struct oxi_crawl *c, struct visit *v)
 
 int oxi_crawl_begin_next(struct oxi_crawl *c)
 {
-	struct oxi_item *item = oxi_frontier_next(&c->frontier, ox_now());
+	struct oxi_item *item = ox_now() < c->rate_at ? NULL : oxi_frontier_next(&c->frontier, ox_now());
 	if (!item)
 		return 0;
 	struct visit *v = calloc(1, sizeof(*v));
@@ -248,9 +329,12 @@ int oxi_crawl_begin_next(struct oxi_crawl *c)
 	v->host = item->host;
 	const char *target = oxi_item_target(item), *reason = NULL;
 	enum oxi_error error = OXI_ERROR_PROTOCOL;
+	bool unknown = false;
 	/* It was in normal form when it was taken; what a store gives back is looked at again. */
 	if (oxi_url_resolve(NULL, target, strlen(target), &v->target) == 0)
-		error = judge(c, item, &v->target, &v->robots, &reason);
+		error = judge(c, item, &v->target, &unknown, &reason);
+	if (unknown)
+		v->what = c->hosts && !oxi_gate_of(item->host, &v->target)->looked ? LOOK : ROBOTS;
 	if (error == OXI_ERROR_NONE)
 		return begin(c, v);
 	oxi_frontier_update(&c->frontier, item->host);

@@ -118,6 +118,8 @@ is 'case 16: all others have results' "$(grep -c '"error":null.*"value":{"text"'
 is 'case 16: all pages are found' "$(wc -l <"$work/out")" 20
 holds 'case 16: what a plugin prints is no result' sh -c "! grep -q 'plugin prints' '$work/out'"
 has 'case 16: summary' "$err" '*errors: 5 (crunch-signal 1, crunch-timeout 1, crunch-oom 1, crunch-failed 2)*'
+crawl -j1 --quiet --crunch-timeout 2s --crunch-memory 256MiB --crunch "$build/.libs/trouble.so:trouble" "$url/"
+is 'case 16: one worker is enough: it is replaced each time' "$(grep -c '"error":"crunch-' "$work/out") $(grep -c '"error":null.*"value":{"text"' "$work/out")" '5 15'
 crawl --quiet --crunch "$build/.libs/longest.so:longest" "$url/good1.html"
 is 'the example plugin' "$(field value.longest /good1.html)" page
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Alarms, hosts that take turns, traps. */
+/* Alarms, hosts that take turns, by themselves and at their address, traps. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +109,108 @@ START_TEST(schemes_of_one_host_share_its_pace)
 }
 END_TEST
 
+/* ---- addresses ---- */
+
+/* Hosts a, b, c... with an item each, all of one address. */
+static struct oxi_address *add_shared(struct oxi_frontier *f, unsigned n)
+{
+	struct oxi_address *a = oxi_frontier_address(f, "192.0.2.1");
+	for (unsigned i = 0; i < n; i++) {
+		char url[64];
+		snprintf(url, sizeof(url), "http://%c.test/%u", 'a' + (int)i, i);
+		struct oxi_url u;
+		ck_assert_int_eq(oxi_url_resolve(NULL, url, strlen(url), &u), 0);
+		oxi_frontier_host(f, &u)->address = a;
+		add(f, url, i + 1);
+	}
+	return a;
+}
+
+/* Begins the next request, which is the address's, too. */
+static struct oxi_host *next_shared(struct oxi_frontier *f, ox_time now)
+{
+	struct oxi_item *item = oxi_frontier_next(f, now);
+	if (!item)
+		return NULL;
+	struct oxi_host *h = item->host;
+	h->running++;
+	h->address->running++;
+	oxi_frontier_update(f, h);
+	oxi_item_free(item);
+	return h;
+}
+
+static void end_shared(struct oxi_frontier *f, struct oxi_host *h, ox_time not_before)
+{
+	h->running--;
+	h->address->running--;
+	h->address->not_before = not_before;
+	oxi_frontier_update(f, h);
+}
+
+START_TEST(hosts_of_one_address_take_turns_at_it)
+{
+	struct oxi_frontier f;
+	ck_assert_int_eq(oxi_frontier_init(&f, 1), 0);
+	struct oxi_address *a = add_shared(&f, 4);
+	ck_assert_ptr_eq(oxi_frontier_address(&f, "192.0.2.1"), a);
+	ck_assert_ptr_ne(oxi_frontier_address(&f, "192.0.2.2"), a);
+	for (char name = 'a'; name < 'e'; name++) {
+		struct oxi_host *h = next_shared(&f, ox_now());
+		ck_assert_ptr_nonnull(h);
+		ck_assert_int_eq(h->name[0], name);
+		ck_assert_ptr_null(next_shared(&f, ox_now()));
+		ck_assert_int_eq(oxi_frontier_wake_at(&f), OX_NEVER);
+		end_shared(&f, h, 0);
+	}
+	ck_assert_ptr_null(next_shared(&f, ox_now()));
+	ck_assert_uint_eq(f.waiting, 0);
+	oxi_frontier_free(&f);
+}
+END_TEST
+
+START_TEST(an_address_has_its_pause)
+{
+	struct oxi_frontier f;
+	ck_assert_int_eq(oxi_frontier_init(&f, 1), 0);
+	struct oxi_address *a = add_shared(&f, 3);
+	ox_time later = ox_now() + OX_SEC(1000);
+	end_shared(&f, next_shared(&f, ox_now()), later);
+	ck_assert_ptr_null(next_shared(&f, ox_now()));
+	ck_assert_int_eq(oxi_frontier_wake_at(&f), later);
+	/* Another end that comes early lets them wait no less, and one that comes late longer. */
+	a->not_before = later + 5;
+	ck_assert_ptr_null(next_shared(&f, later - 1));
+	a->not_before = 0;
+	oxi_address_update(&f, a);
+	struct oxi_host *h = next_shared(&f, ox_now());
+	ck_assert_ptr_nonnull(h);
+	end_shared(&f, h, 0);
+	ck_assert_ptr_nonnull(next_shared(&f, ox_now()));
+	oxi_frontier_free(&f);
+}
+END_TEST
+
+START_TEST(who_has_nothing_to_ask_for_holds_up_nobody_at_an_address)
+{
+	struct oxi_frontier f;
+	ck_assert_int_eq(oxi_frontier_init(&f, 1), 0);
+	add_shared(&f, 3);
+	struct oxi_host *h = next_shared(&f, ox_now());
+	ck_assert_ptr_null(next_shared(&f, ox_now()));
+	end_shared(&f, h, 0);
+	/* b is called, and its item has its result without a request. */
+	struct oxi_item *item = oxi_frontier_next(&f, ox_now());
+	ck_assert_int_eq(item->host->name[0], 'b');
+	oxi_frontier_update(&f, item->host);
+	oxi_item_free(item);
+	h = next_shared(&f, ox_now());
+	ck_assert_ptr_nonnull(h);
+	ck_assert_int_eq(h->name[0], 'c');
+	oxi_frontier_free(&f);
+}
+END_TEST
+
 START_TEST(what_is_too_much_for_memory_is_counted_and_asked_for)
 {
 	struct oxi_frontier f;
@@ -190,6 +292,9 @@ int main(void)
 	tcase_add_test(c, alarms_ring_in_order_whatever_was_moved);
 	tcase_add_test(c, hosts_take_turns_and_one_request_is_under_way);
 	tcase_add_test(c, schemes_of_one_host_share_its_pace);
+	tcase_add_test(c, hosts_of_one_address_take_turns_at_it);
+	tcase_add_test(c, an_address_has_its_pause);
+	tcase_add_test(c, who_has_nothing_to_ask_for_holds_up_nobody_at_an_address);
 	tcase_add_test(c, what_is_too_much_for_memory_is_counted_and_asked_for);
 	tcase_add_test(c, paths_without_an_end_are_traps_case_14);
 	tcase_add_test(c, queries_are_counted_by_path_case_14);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <oxbow/crunch.h>
 
@@ -30,6 +31,8 @@ int trouble(const ox_page *page, ox_page_reply *out)
 		exit(3);
 	if (strstr(page->url, "fail"))
 		return -1;
+	if (strstr(page->url, "socket"))
+		ox_page_put_bool(out, "socket", socket(AF_INET, SOCK_STREAM, 0) >= 0);
 	ox_page_put_int(out, "text", (int64_t)page->text.len);
 	return 0;
 }

@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# A web server that misbehaves on demand, for the crawler's tests: server.py LOG [CERT KEY]
+# A web server that misbehaves on demand, for the crawler's tests: server.py LOG [CERT KEY[,MODE]]...
 #
 # It listens on a port of its choice, on all of 127/8, so that each of 127.0.0.x is another host; prints
-# "http://127.0.0.1:PORT" (and with a certificate the address of its TLS side on a second line), and ends when its
-# standard input does. What it does stands in the path, or for robots.txt in the host's last number (see ROBOTS). Each
-# request is a line in LOG: seconds, host, requests to that host under way, method and target, and headers that tests
-# ask for.
-import gzip, os, socket, ssl, struct, sys, threading, time, zlib
+# "http://127.0.0.1:PORT", with certificates a line with the address of each one's TLS side (MODE tls1.0: nothing newer is
+# spoken there; h2: HTTP/2, see h2.py), and "full http://127.0.0.1:PORT" of a port at which nobody accepts connections;
+# and ends when its standard input does. What it does stands in the path, or for robots.txt in the host's last number (see
+# ROBOTS). Each request is a line in LOG: seconds, host, requests to that host under way, method and target, headers that
+# tests ask for, and all=N requests under way; each endless answer that the client has cut off is a line with sent=BYTES.
+import gzip, os, socket, ssl, struct, sys, threading, time, warnings, zlib
 from email.utils import formatdate
 
-LOG, LOCK, OPEN, COUNT = open(sys.argv[1], 'a', buffering=1), threading.Lock(), {}, {}
+sys.dont_write_bytecode = True
+import h2
+
+LOG, LOCK, OPEN, COUNT = open(sys.argv[1], 'a', buffering=1), threading.Condition(), {}, {}
+SENT, ACCEPTED = {}, [0]
 PORT = 0
 
 # The robots.txt of a host, by the last number of its address: status, headers, body; a name of a misbehaviour; none: 404.
@@ -41,11 +46,18 @@ def redirect(location, status=302, headers=b''):
     return b'HTTP/1.1 %d x\r\nLocation: %s\r\n%sContent-Length: 0\r\n\r\n' % (status, location, headers)
 
 
+def send(conn, data):
+    """Of what may have no end: how much of it the kernel took is written down when the client ends it."""
+    for i in range(0, len(data), 65536):
+        conn.sendall(data[i:i + 65536])
+        SENT[conn] = SENT.get(conn, 0) + len(data[i:i + 65536])
+
+
 def chunked(conn, pieces, coding=''):
     coding = f'Content-Encoding: {coding}\r\n' if coding else ''
     conn.sendall(f'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n{coding}Transfer-Encoding: chunked\r\n\r\n'.encode())
     for p in pieces:
-        conn.sendall(b'%x\r\n%s\r\n' % (len(p), p))
+        send(conn, b'%x\r\n%s\r\n' % (len(p), p))
     conn.sendall(b'0\r\n\r\n')
 
 
@@ -56,6 +68,13 @@ def zeros(size, coding):
         if data:
             yield data
     yield z.flush()
+
+
+def zstd_zeros(size):
+    """A frame (RFC 8878) of blocks that each say: 128 KiB of this byte."""
+    yield b'\x28\xb5\x2f\xfd\x00\x38'
+    for left in range(size >> 17, 0, -1):
+        yield struct.pack('<I', (1 << 17) << 3 | 1 << 1 | (left == 1))[:3] + b'\0'
 
 
 def site(seed, n, total):
@@ -70,6 +89,7 @@ CHARSETS = {
     'utf16': ('text/html', '\ufeff<p>h\u00e9llo</p>'.encode('utf-16-le')),
     'wrong': ('text/html; charset=iso-8859-1', '\ufeff<p>\u4e2d</p>'.encode()),
     'none': ('text/html', '<p>caf\u00e9</p>'.encode()),
+    'odd': ('text/html; charset=iso-8859-1000', b'<meta charset=ibm1047><p>odd</p>'),
     'latin': ('text/html', '<p>caf\u00e9</p>'.encode('latin-1')),
 }
 
@@ -125,16 +145,32 @@ def answer(conn, host, method, target, headers):
     if kind == 'tera':
         conn.sendall(b'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 1000000000000\r\n\r\n')
         while True:
-            conn.sendall(bytes(65536))
+            send(conn, bytes(65536))
     if kind == 'endless':
         chunked(conn, iter(lambda: b'<p>' * 10000, None))
-    if kind == 'bomb':                                      # /bomb/gzip: 10 GB of zeros; br and zstd from files
+    if kind == 'bomb':                                      # /bomb/gzip: 10 GB of zeros; br from a file
         if part[1] in ('gzip', 'deflate'):
             chunked(conn, zeros(10 << 30, part[1]), part[1])
             return None
-        with open(os.path.join(os.path.dirname(sys.argv[1]), 'bomb.' + part[1]), 'rb') as f:
-            body = f.read()
+        if part[1] == 'zstd':
+            body = b''.join(zstd_zeros(10 << 30))
+        else:
+            with open(os.path.join(os.path.dirname(sys.argv[1]), 'bomb.' + part[1]), 'rb') as f:
+                body = f.read()
         return page(body, headers=f'Content-Encoding: {part[1]}\r\n')
+    if kind == 'gather':                                    # /gather/3: answered when three are asked for at a time
+        with LOCK:
+            group = kind + part[1]
+            COUNT[group] = mine = COUNT.get(group, 0) + 1
+            LOCK.notify_all()
+            met = LOCK.wait_for(lambda: COUNT[group] >= -(-mine // int(part[1])) * int(part[1]), 20)
+        return page('x', 200 if met else 500)
+    if kind == 'accepted':
+        return page(str(ACCEPTED[0]))
+    if kind == 'strip':                                     # sends a query away
+        return redirect('/strip') if query else page('strip')
+    if kind == 'strict':                                    # https only from now on, and a link that is not
+        return page(f'<a href=http://{host}/p/secured>x</a>', headers='Strict-Transport-Security: max-age=1000; includeSubDomains\r\n')
     if kind == 'silent':
         return wait_end(conn)
     if kind == 'reset':
@@ -209,21 +245,35 @@ def serve(conn):
             host = headers.get('host', '')
             with LOCK:
                 OPEN[host] = OPEN.get(host, 0) + 1
+                OPEN[None] = OPEN.get(None, 0) + 1
                 said = ' '.join(f'{k}={headers[k].replace(" ", "_")}' for k in ('authorization', 'cookie', 'referer', 'user-agent',
                                 'proxied', 'if-none-match') if k in headers)
-                LOG.write(f'{time.monotonic():.4f} {host} {OPEN[host]} {method} {target} {said}\n')
+                LOG.write(f'{time.monotonic():.4f} {host} {OPEN[host]} {method} {target} {said} all={OPEN[None]}\n')
             try:
                 out = answer(conn, host, method, target, headers)
-                if out is not None:
-                    conn.sendall(out)
-            finally:
+            finally:                                        # before the client can know of it
                 with LOCK:
                     OPEN[host] -= 1
+                    OPEN[None] -= 1
             if out is None:
                 return
+            conn.sendall(out)
+    except (OSError, ValueError):
+        if conn in SENT:
+            LOG.write(f'{time.monotonic():.4f} {host} - cut {target} sent={SENT[conn]}\n')
+    finally:
+        SENT.pop(conn, None)
+        conn.close()
+
+
+def serve_h2(conn):
+    host = f'{conn.getsockname()[0]}:{PORT}'
+    try:
+        h2.serve(conn, send, lambda what: LOG.write(f'{time.monotonic():.4f} {host} - h2 {what}\n'))
     except (OSError, ValueError):
         pass
     finally:
+        SENT.pop(conn, None)
         conn.close()
 
 
@@ -236,22 +286,54 @@ def listen(context):
                 conn = context.wrap_socket(conn, server_side=True)
             except (OSError, ValueError):
                 return
+            if conn.selected_alpn_protocol() == 'h2':
+                return serve_h2(conn)
         serve(conn)
 
     def loop():
         while True:
             conn, _ = s.accept()
+            ACCEPTED[0] += 1
             conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=wrapped, args=(conn,), daemon=True).start()
     threading.Thread(target=loop, daemon=True).start()
     return s.getsockname()[1]
 
 
+def tls(cert, key):
+    key, _, mode = key.partition(',')
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if mode == 'tls1.0':
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
+        context.set_ciphers('ALL:@SECLEVEL=0')
+    if mode == 'h2':
+        context.set_alpn_protocols(['h2'])
+    context.load_cert_chain(cert, key)
+    return context
+
+
+def full():
+    """A port whose queue of connections is full: Linux answers none that comes then."""
+    s = socket.create_server(('127.0.0.1', 0), backlog=1)
+    kept = [s]
+    while len(kept) < 100:
+        c = socket.socket()
+        c.settimeout(0.3)
+        kept.append(c)
+        try:
+            c.connect(s.getsockname())
+        except TimeoutError:
+            break
+    return kept
+
+
 PORT = listen(None)
 print(f'http://127.0.0.1:{PORT}')
 for i in range(2, len(sys.argv) - 1, 2):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(sys.argv[i], sys.argv[i + 1])
-    print(f'https://127.0.0.1:{listen(context)}')
+    print(f'https://127.0.0.1:{listen(tls(sys.argv[i], sys.argv[i + 1]))}')
+FULL = full()
+print(f'full http://127.0.0.1:{FULL[0].getsockname()[1]}')
 print('ready', flush=True)
 sys.stdin.read()
