@@ -15,6 +15,7 @@ enum {
 	OPT_MAX_PAGES_HOST = OXI_MORE, OPT_MAX_BYTES_HOST, OPT_MAX_QUERIES, OPT_RETRIES, OPT_RETRY_DELAY,
 	OPT_CONNECT_TIMEOUT, OPT_USER_AGENT, OPT_HEADER, OPT_COOKIES, OPT_PROXY, OPT_HOST_REPORT, OPT_INCLUDE,
 	OPT_EXCLUDE, OPT_CRUNCH_MEMORY, OPT_CACERT, OPT_INSECURE, OPT_BAR, OPT_TOP, OPT_PER_HOST,
+	OPT_WARC, OPT_WARC_SIZE, OPT_CACHE,
 };
 
 static const struct oxi_option OPTIONS[] = {
@@ -52,6 +53,9 @@ static const struct oxi_option OPTIONS[] = {
 	{ 'o', "out", "FILE", "write the results to FILE (default: standard output)" },
 	{ OPT_RUN, "run", "DIR", "keep the state of the crawl, and its results, in DIR" },
 	{ OPT_RESUME, "resume", NULL, "go on with the crawl in DIR" },
+	{ OPT_CACHE, "cache", NULL, "begin the crawl in DIR again, and fetch what has changed" },
+	{ OPT_WARC, "warc", "DIR", "write what was sent and received to DIR, as WARC" },
+	{ OPT_WARC_SIZE, "warc-size", "SIZE", "begin a new WARC file after SIZE (default: 1GiB)" },
 	{ OPT_EXPLAIN, "explain", NULL, "fetch the URL alone, and say what would be done with it and its links" },
 	{ OPT_HOST_REPORT, "host-report", "FILE", "write a line of JSON about each host to FILE" },
 	{ OPT_TOP, "top", "N", "show the N most frequent words in the summary (default: 10)" },
@@ -227,6 +231,9 @@ static int take(struct oxi_crawl_options *o, int id, const char *value)
 	case OPT_COOKIES: o->cookies = value; return 0;
 	case OPT_RUN: o->run = value; return 0;
 	case OPT_RESUME: o->resume = true; return 0;
+	case OPT_CACHE: o->cache = true; return 0;
+	case OPT_WARC: o->warc = value; return 0;
+	case OPT_WARC_SIZE: return take_limit("warc-size", value, &o->warc_size);
 	case OPT_HOST_REPORT: o->host_report = value; return 0;
 	case OPT_SITEMAPS: o->sitemaps = true; return 0;
 	case 'o': o->out = value; return 0;
@@ -245,6 +252,7 @@ static int run(int argc, char **argv)
 		.max_pages_host = UINT64_MAX, .max_bytes = UINT64_MAX, .max_bytes_host = UINT64_MAX, .max_queries = 1000,
 		.max_time = OX_NEVER, .delay = OX_SEC(1), .per_host = 1, .retries = 2, .retry_delay = OX_SEC(1),
 		.connect_timeout = OX_SEC(10), .crunch_timeout = OX_SEC(10), .crunch_memory = OX_GIB(1), .max_body = OX_MIB(8), .top = 10,
+		.warc_size = OX_GIB(1),
 	};
 	const char *value;
 	int id;
@@ -264,8 +272,12 @@ static int run(int argc, char **argv)
 		oxi_say("crawl", "--run: what comes after a crash must know what was written before: give --out a file");
 		return OXI_EXIT_USAGE;
 	}
-	if (o.explain && (o.run || o.sitemaps)) {
-		oxi_say("crawl", "--explain looks at URLs alone: leave out --run and --sitemaps");
+	if (o.cache && !o.run) {
+		oxi_say("crawl", "--cache: give the folder that keeps it with --run");
+		return OXI_EXIT_USAGE;
+	}
+	if (o.explain && (o.run || o.sitemaps || o.warc)) {
+		oxi_say("crawl", "--explain looks at URLs alone: leave out --run, --sitemaps and --warc");
 		return OXI_EXIT_USAGE;
 	}
 	if (o.n == 0 && !o.resume) {
