@@ -16,6 +16,7 @@ enum {
 	OPT_CONNECT_TIMEOUT, OPT_USER_AGENT, OPT_HEADER, OPT_COOKIES, OPT_PROXY, OPT_HOST_REPORT, OPT_INCLUDE,
 	OPT_EXCLUDE, OPT_CRUNCH_MEMORY, OPT_CACERT, OPT_INSECURE, OPT_BAR, OPT_TOP, OPT_PER_HOST,
 	OPT_RATE, OPT_MEM, OPT_FAIL_ON, OPT_EVENTS, OPT_HOSTS_DB, OPT_DROP_QUERY, OPT_SORT_QUERY, OPT_SANDBOX, OPT_STATS,
+	OPT_WARC, OPT_WARC_SIZE, OPT_CACHE,
 };
 
 static const struct oxi_option OPTIONS[] = {
@@ -60,6 +61,9 @@ static const struct oxi_option OPTIONS[] = {
 	{ 'o', "out", "FILE", "write the results to FILE (default: standard output)" },
 	{ OPT_RUN, "run", "DIR", "keep the state of the crawl, and its results, in DIR" },
 	{ OPT_RESUME, "resume", NULL, "go on with the crawl in DIR" },
+	{ OPT_CACHE, "cache", NULL, "begin the crawl in DIR again, and fetch what has changed" },
+	{ OPT_WARC, "warc", "DIR", "write what was sent and received to DIR, as WARC" },
+	{ OPT_WARC_SIZE, "warc-size", "SIZE", "begin a new WARC file after SIZE (default: 1GiB)" },
 	{ OPT_EXPLAIN, "explain", NULL, "fetch the URL alone, and say what would be done with it and its links" },
 	{ OPT_HOST_REPORT, "host-report", "FILE", "write a line of JSON about each host to FILE" },
 	{ OPT_STATS, "stats", "FILE", "write the summary as JSON to FILE; -: standard error" },
@@ -268,6 +272,9 @@ static int take(struct oxi_crawl_options *o, int id, const char *value)
 	case OPT_COOKIES: o->cookies = value; return 0;
 	case OPT_RUN: o->run = value; return 0;
 	case OPT_RESUME: o->resume = true; return 0;
+	case OPT_CACHE: o->cache = true; return 0;
+	case OPT_WARC: o->warc = value; return 0;
+	case OPT_WARC_SIZE: return take_limit("warc-size", value, &o->warc_size);
 	case OPT_HOST_REPORT: o->host_report = value; return 0;
 	case OPT_SITEMAPS: o->sitemaps = true; return 0;
 	case 'o': o->out = value; return 0;
@@ -287,6 +294,7 @@ static int run(int argc, char **argv)
 		.max_time = OX_NEVER, .delay = OX_SEC(1), .per_host = 1, .retries = 2, .retry_delay = OX_SEC(1),
 		.connect_timeout = OX_SEC(10), .crunch_timeout = OX_SEC(10), .crunch_memory = OX_GIB(1), .max_body = OX_MIB(8), .top = 10,
 		.mem = SIZE_MAX,
+		.warc_size = OX_GIB(1),
 	};
 	const char *value;
 	int id;
@@ -306,8 +314,12 @@ static int run(int argc, char **argv)
 		oxi_say("crawl", "--run: what comes after a crash must know what was written before: give --out a file");
 		return OXI_EXIT_USAGE;
 	}
-	if (o.explain && (o.run || o.sitemaps)) {
-		oxi_say("crawl", "--explain looks at URLs alone: leave out --run and --sitemaps");
+	if (o.cache && !o.run) {
+		oxi_say("crawl", "--cache: give the folder that keeps it with --run");
+		return OXI_EXIT_USAGE;
+	}
+	if (o.explain && (o.run || o.sitemaps || o.warc)) {
+		oxi_say("crawl", "--explain looks at URLs alone: leave out --run, --sitemaps and --warc");
 		return OXI_EXIT_USAGE;
 	}
 	if (o.n == 0 && !o.resume && !o.input) {

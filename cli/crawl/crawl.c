@@ -298,7 +298,8 @@ static int crawl_main(void *arg)
 	c->tally.began = ox_now();
 	c->changes = ox_queue_new(CHANGES_MAX);
 	c->changed = ox_event_new();
-	int r = c->changes && c->changed ? OX_SIGNALS_OPEN(&c->signals, SIGINT, SIGTERM) : OX_ENOMEM;
+	c->written = ox_event_new();
+	int r = c->changes && c->changed && c->written ? OX_SIGNALS_OPEN(&c->signals, SIGINT, SIGTERM) : OX_ENOMEM;
 	if (r == 0)
 		c->exit = oxi_keeper_open(c);
 	if (r == 0 && c->exit == 0)
@@ -314,7 +315,11 @@ static int crawl_main(void *arg)
 		ox_queue_shut(c->changes, oxi_keeper_drop);
 	ox_queue_free(c->changes);
 	ox_event_free(c->changed);
+	ox_event_free(c->written);
 	oxi_bar_clear(&c->bar);
+	r = oxi_warc_close(c->warc);
+	if (r < 0)
+		oxi_crawl_fail(c, OXI_EXIT_OUTPUT, c->o->warc, r);
 	oxi_store_close(c->store);
 	oxi_hosts_close(c->hosts);
 	oxi_events_close(&c->events);

@@ -23,6 +23,7 @@
 #include "cli/crawl/scope.h"
 #include "cli/crawl/seen.h"
 #include "cli/crawl/store.h"
+#include "cli/crawl/warc.h"
 #include "cli/sink.h"
 
 enum oxi_obey { OXI_OBEY_ALL, OXI_OBEY_META, OXI_OBEY_NONE };  /* robots.txt and what pages say; that only; nothing */
@@ -40,12 +41,14 @@ struct oxi_crawl_options {
 	uint64_t depth, max_pages, max_pages_host, max_bytes, max_bytes_host, max_queries;      /* UINT64_MAX: no limit */
 	unsigned workers;               /* 0: the pool's default */
 	unsigned connections, per_host;
-	bool fast, quiet, bar, insecure, resume, sitemaps, explain;
+	bool fast, quiet, bar, insecure, resume, sitemaps, explain, cache;
 	enum oxi_obey obey;
 	struct oxi_guard guard;
 	ox_time timeout, connect_timeout, crunch_timeout, delay, max_time, retry_delay;
 	unsigned retries;
 	size_t max_body, crunch_memory;
+	const char *warc;               /* a folder; NULL */
+	uint64_t warc_size;
 	const char *crunch, *out, *ca_file, *run, *contact, *user_agent, *proxy, *cookies, *host_report;
 	const char *headers[OXI_HEADERS_MAX + 1];       /* for the hosts of the starts */
 	size_t headers_n;
@@ -84,6 +87,9 @@ struct oxi_crawl {
 	bool contact_asked;
 	bool strict;                    /* there are hosts that want https only */
 	bool fail_on[OXI_ERROR_COUNT];
+	struct oxi_warc *warc;          /* NULL: none is written */
+	size_t unwritten;               /* bytes of exchanges on their way to it */
+	ox_event *written;              /* there are fewer */
 	uint64_t last_id, accepted;     /* URLs taken into the crawl */
 	uint64_t over_budget;           /* URLs that a budget kept out */
 	ox_event *changed;              /* something that the dispatcher waits for may have happened */
@@ -182,8 +188,12 @@ enum oxi_next { OXI_NEXT_RESULT, OXI_NEXT_AGAIN, OXI_NEXT_LATER, OXI_NEXT_HOP };
 OX_YIELDS int oxi_crawl_fetch(struct oxi_crawl *c, struct oxi_item *item, const struct oxi_url *target,
                               struct oxi_record *record, ox_response **ret, struct oxi_url *hop);
 
-/* The plain request behind that, for robots.txt too. @error_text: 256 bytes. */
-OX_YIELDS int oxi_crawl_get(struct oxi_crawl *c, const struct oxi_url *url, size_t max_body, char *error_text, ox_response **ret);
+/*
+ * The plain request behind that, for robots.txt too: under the conditions of record->cached; its reason and exchange are
+ * written.
+ */
+OX_YIELDS int oxi_crawl_get(struct oxi_crawl *c, const struct oxi_url *url, size_t max_body, struct oxi_record *record,
+                            ox_response **ret);
 
 /* ---- follow.c ---- */
 
@@ -194,6 +204,9 @@ OX_YIELDS int oxi_crawl_get(struct oxi_crawl *c, const struct oxi_url *url, size
  */
 OX_YIELDS int oxi_crawl_crunch(struct oxi_crawl *c, ox_response *answer, const struct oxi_item *item,
                                struct oxi_record *record, struct oxi_change *change);
+
+/* The same for an answer that says that the page is what it was, with what is known of it. */
+int oxi_crawl_recall(struct oxi_crawl *c, const struct oxi_item *item, struct oxi_record *record, struct oxi_change *change);
 
 /*
  * Takes a URL into the crawl, as an item of the change, if it is new and within all limits. via: NULL for a
@@ -214,6 +227,9 @@ int oxi_explain_link(struct oxi_crawl *c, const struct oxi_url *url, unsigned de
 
 /* Hands a change over; it is given in any case. When it is on its way, its items go into the frontier. */
 OX_YIELDS int oxi_keeper_give(struct oxi_crawl *c, struct oxi_change *change);
+
+/* What a request has brought, if its record has that still, goes to the WARC alone: no result comes of it. */
+OX_YIELDS int oxi_keeper_archive(struct oxi_crawl *c, struct oxi_record *record);
 
 /* A coroutine: takes changes until the queue is shut. arg: the crawl. */
 int oxi_keeper_run(void *arg);

@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/command.h"
 #include "cli/crawl/crawl.h"
 #include "cli/crawl/page.h"
 
-#define SPEED_MIN 100                   /* bytes a second, over 20 s */
+#define SPEED_MIN   100                 /* bytes a second, over 20 s */
+#define WIRE_EXCESS OX_MIB(1)           /* what a body may have more on the wire than decoded, in a WARC */
 
 static bool is_redirect(const ox_response *answer)
 {
@@ -41,26 +43,76 @@ static int judge_for_proxy(const struct oxi_crawl *c, const struct oxi_url *url)
 	return oxi_guard_check_host(&c->o->guard, url->host);
 }
 
-int oxi_crawl_get(struct oxi_crawl *c, const struct oxi_url *url, size_t max_body, char *error_text, ox_response **ret)
+/* The headers of a request: those of the starts, and the conditions under which the page is wanted. */
+struct headers {
+	const char *line[OXI_HEADERS_MAX + 3];
+	char etag[OXI_ETAG_MAX + 32], modified[128];
+};
+
+static void list_headers(const struct oxi_crawl *c, const struct oxi_url *url, const struct oxi_cached *known, struct headers *h)
+{
+	size_t n = 0;
+	for (size_t i = 0; oxi_scope_is_start(&c->scope, url) && i < c->o->headers_n; i++)
+		h->line[n++] = c->o->headers[i];
+	if (known && known->holds && *known->etag) {
+		snprintf(h->etag, sizeof(h->etag), "If-None-Match: %s", known->etag);
+		h->line[n++] = h->etag;
+	}
+	if (known && known->holds && *known->modified) {
+		snprintf(h->modified, sizeof(h->modified), "If-Modified-Since: %s", known->modified);
+		h->line[n++] = h->modified;
+	}
+	h->line[n] = NULL;
+}
+
+/* What there was of an exchange belongs to the record, if the WARC can have it. */
+static int end_exchange(struct oxi_exchange *x, int r, const ox_response *answer, struct oxi_record *record)
+{
+	int code = r == OX_ECANCELED ? 0 : oxi_exchange_end(x, r, answer ? ox_response_header(answer, "Transfer-Encoding") : NULL);
+	if (answer)
+		ox_response_times(answer, &x->times);
+	if (code < 0 || r == OX_ECANCELED || !x->headed) {
+		oxi_exchange_free(x);
+		return code;
+	}
+	if (record->via)
+		oxi_buffer_add(&x->via, record->via, strlen(record->via) + 1);
+	x->depth = record->depth;
+	record->exchange = x;
+	return 0;
+}
+
+int oxi_crawl_get(struct oxi_crawl *c, const struct oxi_url *url, size_t max_body, struct oxi_record *record, ox_response **ret)
 {
 	const struct oxi_crawl_options *o = c->o;
 	bool by_proxy = o->proxy && *o->proxy;
-	error_text[0] = '\0';
+	record->reason[0] = '\0';
 	if (by_proxy && judge_for_proxy(c, url) < 0)
 		return -EACCES;
+	struct oxi_exchange *x = c->warc ? oxi_exchange_new(url->text, &o->guard, max_body + WIRE_EXCESS) : NULL;
+	if (c->warc && !x)
+		return OX_ENOMEM;
+	struct headers headers;
+	list_headers(c, url, record->cached, &headers);
 	const ox_http_options options = {
 		.size = sizeof(options), .timeout = o->timeout, .connect_timeout = o->connect_timeout, .min_speed = SPEED_MIN,
-		.max_body = max_body, .max_redirects = -1, .headers = oxi_scope_is_start(&c->scope, url) ? o->headers : NULL,
-		.user_agent = c->agent, .cookies = c->cookies, .proxy = o->proxy, .ca_file = o->ca_file,
-		.insecure = o->insecure, .error_text = error_text, .allow_address = by_proxy ? NULL : oxi_guard_check,
-		.allow_arg = (void *)&o->guard,
+		.max_body = max_body, .max_redirects = -1, .headers = headers.line,
+		.user_agent = c->agent, .cookies = c->cookies, .proxy = o->proxy, .ca_file = o->ca_file, .insecure = o->insecure,
+		.error_text = record->reason, .allow_address = by_proxy ? NULL : x ? oxi_exchange_allow : oxi_guard_check,
+		.allow_arg = x ? (void *)x : (void *)&o->guard, .on_wire = x ? oxi_exchange_on_wire : NULL, .wire_arg = x,
 	};
 	int r = ox_http_get(url->text, &options, ret);
-	if (r != OX_ENOMEM)
-		return r;
-	/* libcurl says so too when a header is longer than it takes, which any server can do: the crawl goes on. */
-	snprintf(error_text, 256, "headers larger than the HTTP library takes, or no memory");
-	return OX_ETOOBIG;
+	if (r == OX_ENOMEM) {
+		/* libcurl says so too when a header is longer than it takes, which any server can do: the crawl goes on. */
+		snprintf(record->reason, sizeof(record->reason), "headers larger than the HTTP library takes, or no memory");
+		r = OX_ETOOBIG;
+	}
+	int code = x ? end_exchange(x, r, r == 0 ? *ret : NULL, record) : 0;
+	if (code < 0 && r == 0) {
+		ox_response_free(*ret);
+		*ret = NULL;
+	}
+	return code < 0 ? code : r;
 }
 
 /* ---- the answer ---- */
@@ -76,6 +128,25 @@ static void describe(struct oxi_record *r, const ox_response *answer)
 	ox_response_times(answer, &r->times);
 	r->error = r->status >= 500 ? OXI_ERROR_HTTP_5XX : r->status >= 400 ? OXI_ERROR_HTTP_4XX : OXI_ERROR_NONE;
 	r->page = r->status >= 200 && r->status < 300 && oxi_page_is_html(r->type);
+}
+
+/* The server says that the page is what it was: then so is what is known of it. */
+static void restore(struct oxi_record *r)
+{
+	const struct oxi_cached *known = r->cached;
+	if (r->exchange)
+		oxi_exchange_revisits(r->exchange, OXI_REVISIT_NOT_MODIFIED, known->url.data, known->date);
+	r->status = known->status;
+	r->body = known->body;
+	copy(r->type, sizeof(r->type), known->type);
+	r->page = oxi_page_is_html(r->type);
+	r->unchanged = r->not_modified = true;
+}
+
+static bool is_not_modified(const struct oxi_record *r)
+{
+	const struct oxi_cached *known = r->cached;
+	return r->status == 304 && known && known->holds && (*known->etag || *known->modified);
 }
 
 /* Strict-Transport-Security (RFC 6797), which counts over TLS and from a host with a name; subdomains speak for themselves. */
@@ -177,13 +248,23 @@ static int next_of(struct oxi_crawl *c, struct oxi_item *item, const struct oxi_
 	return is_passing(r) && item->attempt < c->o->retries ? OXI_NEXT_LATER : OXI_NEXT_RESULT;
 }
 
+static int recall(struct oxi_crawl *c, const struct oxi_item *item, const struct oxi_url *target, struct oxi_record *record)
+{
+	if (!c->store->cache)
+		return 0;
+	int r = oxi_cache_recall(c->store->cache, target->text, item->sitemap, &record->cached);
+	return r < 0 && r != OX_ENOMEM ? oxi_crawl_fail(c, OXI_EXIT_OUTPUT, "cannot read the state", r) : r;
+}
+
 int oxi_crawl_fetch(struct oxi_crawl *c, struct oxi_item *item, const struct oxi_url *target,
                     struct oxi_record *record, ox_response **ret, struct oxi_url *hop)
 {
 	ox_response *answer = NULL;
 	*ret = NULL;
 	set_final(record, target->text);
-	int r = record->final.failed ? OX_ENOMEM : oxi_crawl_get(c, target, c->o->max_body, record->reason, &answer);
+	int r = record->final.failed ? OX_ENOMEM : recall(c, item, target, record);
+	if (r == 0)
+		r = oxi_crawl_get(c, target, c->o->max_body, record, &answer);
 	if (r == OX_ECANCELED || r == OX_ENOMEM)
 		return r;
 	if (r < 0) {
@@ -192,6 +273,8 @@ int oxi_crawl_fetch(struct oxi_crawl *c, struct oxi_item *item, const struct oxi
 	}
 	describe(record, answer);
 	hear_policy(c, item->host, target, answer);
+	if (is_not_modified(record))
+		restore(record);
 	if (is_redirect(answer)) {
 		r = next_hop(c, item, answer, record, hop);
 		ox_response_free(answer);

@@ -9,6 +9,7 @@
 #include <oxbow/http.h>
 #include <oxbow/scope.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -158,6 +159,7 @@ struct target {
 	const struct oxi_item *item;
 	struct oxi_record *record;
 	struct oxi_change *change;
+	const ox_response *answer;
 };
 
 static int take_result(struct oxi_crawl *c, const struct target *t, ox_bytes reply)
@@ -170,6 +172,7 @@ static int take_result(struct oxi_crawl *c, const struct target *t, ox_bytes rep
 	memcpy(r->charset, result.charset, sizeof(r->charset));
 	r->directives = result.directives;
 	memcpy(r->digest, result.digest, sizeof(r->digest));
+	r->unchanged = r->cached && strcmp(r->cached->digest, r->digest) == 0;
 	oxi_buffer_add(&r->value, result.value.data, result.value.len);
 	if (r->error == OXI_ERROR_NONE && result.parse < 0)
 		r->error = OXI_ERROR_PARSE_LIMIT;
@@ -178,6 +181,70 @@ static int take_result(struct oxi_crawl *c, const struct target *t, ox_bytes rep
 	code = oxi_words_unpack(&c->tally.words, result.words.data, result.words.len);
 	return code < 0 ? code : take_links(c, t->item, r, result.links, t->change);
 }
+
+/* ---- what the next crawl is to know ---- */
+
+/* One that is too long, or that could not be sent back, is left out. */
+static void copy_header(char *to, size_t cap, const char *from)
+{
+	size_t len = from ? strlen(from) : 0;
+	bool plain = len < cap;
+	for (size_t i = 0; plain && i < len; i++)
+		plain = (unsigned char)from[i] >= ' ' && from[i] != 127;
+	if (plain && len)
+		memcpy(to, from, len + 1);
+}
+
+static struct oxi_cached *new_cached(const struct oxi_record *r)
+{
+	struct oxi_cached *p = calloc(1, sizeof(*p));
+	if (p)
+		oxi_buffer_add(&p->url, r->final.data, r->final.len);
+	return p;
+}
+
+static int keep(const struct oxi_crawl *c, const struct target *t, ox_bytes reply)
+{
+	const struct oxi_record *r = t->record;
+	if (!c->store->cache || r->status != 200 || r->error != OXI_ERROR_NONE)
+		return 0;
+	struct oxi_cached *p = new_cached(r);
+	if (!p)
+		return OX_ENOMEM;
+	copy_header(p->etag, sizeof(p->etag), ox_response_header(t->answer, "ETag"));
+	copy_header(p->modified, sizeof(p->modified), ox_response_header(t->answer, "Last-Modified"));
+	memcpy(p->type, r->type, sizeof(p->type));
+	memcpy(p->digest, r->digest, sizeof(p->digest));
+	if (r->exchange)
+		memcpy(p->date, r->exchange->date, sizeof(p->date));
+	else
+		oxi_date_now(p->date);
+	p->status = r->status;
+	p->body = r->body;
+	p->sitemap = t->item->sitemap;
+	oxi_buffer_add(&p->reply, reply.data, reply.len);
+	t->change->cached = p;
+	return 0;
+}
+
+int oxi_crawl_recall(struct oxi_crawl *c, const struct oxi_item *item, struct oxi_record *record, struct oxi_change *change)
+{
+	const struct target t = { .item = item, .record = record, .change = change };
+	const ox_bytes reply = { record->cached->reply.data, record->cached->reply.len };
+	int r = take_result(c, &t, reply);
+	if (r == OX_EPROTO) {
+		record->error = OXI_ERROR_CRUNCH_FAILED;
+		strcpy(record->reason, "what is known of the page is damaged");
+		return 0;
+	}
+	change->cached = r < 0 ? NULL : new_cached(record);
+	if (r < 0 || !change->cached)
+		return r < 0 ? r : OX_ENOMEM;
+	change->cached->confirmed = true;
+	return 0;
+}
+
+/* ---- jobs ---- */
 
 /* Runs a job over a page. Returns: its status, after it has taken the result. */
 static int run_job(struct oxi_crawl *c, const struct target *t, const ox_job *job, const void *data, size_t size)
@@ -199,9 +266,9 @@ static int run_job(struct oxi_crawl *c, const struct target *t, const ox_job *jo
 	status = take_result(c, t, reply);
 	if (status == OX_EPROTO) {
 		r->error = OXI_ERROR_CRUNCH_FAILED;
-		status = 0;
+		return 0;
 	}
-	return status;
+	return status < 0 ? status : keep(c, t, reply);
 }
 
 /* What a job's failure says about the page; NONE: it says that there are no workers. */
@@ -228,7 +295,7 @@ static enum oxi_error error_of_job(int code, const struct oxi_record *r)
 int oxi_crawl_crunch(struct oxi_crawl *c, ox_response *answer, const struct oxi_item *item, struct oxi_record *record,
                      struct oxi_change *change)
 {
-	struct target t = { item, record, change };
+	struct target t = { item, record, change, answer };
 	size_t size;
 	ox_blob *b = pack(c, answer, item, record, &size);
 	if (!b)

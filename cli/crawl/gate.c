@@ -87,14 +87,20 @@ static int get_robots(struct oxi_crawl *c, const struct oxi_url *url, ox_respons
 	struct oxi_url at, next;
 	int r = oxi_url_resolve(url->text, "/robots.txt", strlen("/robots.txt"), &at) ? OX_EINVAL : 0;
 	for (int hops = 0; r == 0; hops++) {
-		char error_text[256];
+		struct oxi_record record = { 0 };
 		ox_response *answer = NULL;
 		ox_time wait;
 		while (r == 0 && hops > 0 && (wait = oxi_throttle_take(&c->rate, ox_now())))
 			r = ox_sleep(wait);
 		/* One byte more than is read: a file of that size is cut, not refused. */
 		if (r == 0)
-			r = oxi_crawl_get(c, &at, OXI_ROBOTS_FETCHED, error_text, &answer);
+			r = oxi_crawl_get(c, &at, OXI_ROBOTS_FETCHED, &record, &answer);
+		int archived = oxi_keeper_archive(c, &record);
+		oxi_record_free(&record);
+		if (archived < 0) {
+			ox_response_free(answer);
+			return archived;
+		}
 		const char *location = r == 0 && is_redirect(ox_response_status(answer)) ? ox_response_header(answer, "Location") : NULL;
 		if (r < 0 || !location) {
 			*ret = answer;

@@ -98,6 +98,10 @@ void oxi_record_json(const struct oxi_record *r, struct oxi_buffer *out)
 	oxi_json_text(&j, "type", or_null(r->type));
 	oxi_json_text(&j, "charset", or_null(r->charset));
 	oxi_json_text(&j, "digest", or_null(r->digest));
+	if (r->cached)
+		oxi_json_bool(&j, "unchanged", r->unchanged);
+	else
+		oxi_json_null(&j, "unchanged");
 	oxi_json_int(&j, "depth", r->depth);
 	oxi_json_text(&j, "via", r->via);
 	oxi_json_int(&j, "attempt", r->attempt);
@@ -115,6 +119,8 @@ void oxi_record_free(struct oxi_record *r)
 {
 	oxi_buffer_free(&r->final);
 	oxi_buffer_free(&r->value);
+	oxi_cached_free(r->cached);
+	oxi_exchange_free(r->exchange);
 }
 
 void oxi_crawl_tally_add(struct oxi_crawl_tally *t, const struct oxi_record *r)
@@ -124,7 +130,8 @@ void oxi_crawl_tally_add(struct oxi_crawl_tally *t, const struct oxi_record *r)
 	t->pages += r->page;
 	t->errors[r->error]++;
 	t->wire_bytes += r->times.wire_bytes;
-	t->body_bytes += r->body;
+	t->unchanged += r->unchanged;
+	t->body_bytes += r->not_modified ? 0 : r->body;
 	t->fetch_time += r->times.total;
 	t->crunch_time += r->crunch_time;
 	t->crashed += r->error >= OXI_ERROR_CRUNCH_SIGNAL && r->error <= OXI_ERROR_CRUNCH_OOM;
@@ -164,6 +171,8 @@ void oxi_crawl_tally_text(const struct oxi_crawl_tally *t, ox_time took, size_t 
 	oxi_buffer_add_format(out, "pages: %llu of %llu URLs, %.1f MB (%.1f MB on the wire), %.2f s, %.0f pages/s\n",
 	                      (unsigned long long)t->pages, (unsigned long long)t->urls, (double)t->body_bytes / 1e6,
 	                      (double)t->wire_bytes / 1e6, seconds, (double)t->pages / seconds);
+	if (t->unchanged)
+		oxi_buffer_add_format(out, "unchanged since the last crawl: %llu\n", (unsigned long long)t->unchanged);
 	errors_text(t, out);
 	oxi_buffer_add_format(out, "time: %.2f s in fetch, %.2f s in crunch, summed over pages; workers crashed: %llu\n",
 	                      (double)t->fetch_time / 1e9, (double)t->crunch_time / 1e9,

@@ -6,6 +6,8 @@
 #include <oxbow/http.h>
 
 #include "cli/buffer.h"
+#include "cli/crawl/cache.h"
+#include "cli/crawl/exchange.h"
 #include "cli/crawl/words.h"
 
 /* The closed list of what can go wrong with a page. */
@@ -40,11 +42,15 @@ struct oxi_record {
 	size_t body;                    /* bytes */
 	ox_time crunch_time;
 	bool page;                      /* HTML with a status of 2xx */
+	struct oxi_cached *cached;      /* what an earlier crawl knew of it; NULL: nothing */
+	bool unchanged;                 /* the body is what it was then */
+	bool not_modified;              /* the server says so, and sent none: all but the times is from then */
+	struct oxi_exchange *exchange;  /* for the WARC; NULL */
 	struct oxi_buffer value;        /* JSON; empty: null */
 };
 
 struct oxi_crawl_tally {
-	uint64_t urls, answers, pages, errors[OXI_ERROR_COUNT], wire_bytes, body_bytes;
+	uint64_t urls, answers, pages, unchanged, errors[OXI_ERROR_COUNT], wire_bytes, body_bytes;
 	ox_time fetch_time, crunch_time;        /* sums over the pages */
 	uint64_t crashed;               /* workers that died on a page or were killed for it */
 	struct oxi_words words;

@@ -5,7 +5,10 @@
  *
  * A page's result, links and state are one change, and changes are written in the order in which they come,
  * many in one transaction: the result first, to its file, then the transaction that says how long that file
- * is. Whenever the process dies, the file is cut to what the database says, and no page is half there.
+ * is. Whenever the process dies, the file is cut to what the database says, and no page is half there. The same
+ * holds for the WARC, whose payloads, and which record has each, are in payload.
+ *
+ * Tables that came later (payload, and cache: cache.c) are made when an older crawl is opened; its rows are as they were.
  *
  * There is no index over the text of the URLs: which are known, a set in memory knows (seen.h), and when a
  * crawl is resumed it is made again from the rows. Rows go in as JSON, a batch in one statement: a call for
@@ -15,7 +18,6 @@
  */
 #include "cli/crawl/store.h"
 
-#include <oxbow/sqlite.h>
 #include <oxbow/run.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,10 +25,6 @@
 #include <time.h>
 
 #define LOADED 256
-
-struct oxi_store {
-	ox_sqlite *db;
-};
 
 static const char SCHEMA[] =
 	"create table if not exists meta(name text primary key, value integer not null) without rowid;"
@@ -36,7 +34,9 @@ static const char SCHEMA[] =
 	"create table if not exists url(id integer primary key, host integer not null, depth integer not null,"
 	" via integer not null, state integer not null, sitemap integer not null, url text not null);"
 	"create index if not exists url_waiting on url(host, id) where state = 0;"
-	"insert or ignore into meta values('version', 1), ('results', 0);";
+	"create table if not exists payload(sha1 text primary key, url text not null, date text not null) without rowid;"
+	"insert or ignore into meta values('version', 1), ('results', 0), ('warc', 0), ('warc_stamp', 0), ('warc_serial', 0),"
+	" ('warc_number', 0), ('warc_len', 0);";
 
 /* ---- changes ---- */
 
@@ -71,6 +71,8 @@ void oxi_change_free(struct oxi_change *c)
 	oxi_buffer_free(&c->links);
 	oxi_buffer_free(&c->urls);
 	oxi_buffer_free(&c->hosts);
+	oxi_exchange_free(c->exchange);
+	oxi_cached_free(c->cached);
 	free(c);
 }
 
@@ -101,14 +103,29 @@ int oxi_store_open(const char *dir, char *error_text, struct oxi_store **ret)
 
 void oxi_store_close(struct oxi_store *s)
 {
-	if (s)
+	if (s) {
+		oxi_cache_close(s->cache);
 		ox_sqlite_close(s->db);
+	}
 	free(s);
 }
 
 const char *oxi_store_error(const struct oxi_store *s)
 {
 	return ox_sqlite_last_error(s->db)->message;
+}
+
+/* ---- values ---- */
+
+static const char *text_at(const ox_sqlite_result *res, size_t row, size_t column)
+{
+	const char *text = ox_sqlite_value(res, row, column).data;
+	return text ? text : "";
+}
+
+static uint64_t number_at(const ox_sqlite_result *res, size_t row, size_t column)
+{
+	return (uint64_t)ox_sqlite_int(res, row, column);
 }
 
 /* ---- writing ---- */
@@ -168,48 +185,90 @@ static void collect(const struct oxi_change *changes, struct batch *b)
 	}
 }
 
-static int write_batch(ox_sqlite *db, void *arg)
+static int write_batch(struct oxi_store *s, struct batch *b)
 {
-	struct batch *b = arg;
-	struct oxi_store s = { db };
-	int r = with_rows(&s, "insert into host(id, name) select value->>0, value->>1 from json_each(?)", &b->hosts);
+	int r = with_rows(s, "insert into host(id, name) select value->>0, value->>1 from json_each(?)", &b->hosts);
 	if (r == 0)
-		r = with_rows(&s, "insert into url select value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6"
+		r = with_rows(s, "insert into url select value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6"
 		                  " from json_each(?)", &b->urls);
 	if (r == 0)
-		r = with_rows(&s, "update url set state = 1 where id in (select value from json_each(?))", &b->done);
+		r = with_rows(s, "update url set state = 1 where id in (select value from json_each(?))", &b->done);
 	if (r == 0)
-		r = with_rows(&s, "update host set accepted = r.value->>1, urls = r.value->>2, pages = r.value->>3,"
+		r = with_rows(s, "update host set accepted = r.value->>1, urls = r.value->>2, pages = r.value->>3,"
 		                  " bytes = r.value->>4, not_before = r.value->>5 from json_each(?) as r"
 		                  " where host.id = r.value->>0", &b->figures);
-	return r < 0 ? r : ox_sqlite_query(db, "update meta set value = ? where name = 'results'",
+	return r < 0 ? r : ox_sqlite_query(s->db, "update meta set value = ? where name = 'results'",
 	                                   OX_VALUES(ox_int((int64_t)b->results_len)), NULL);
 }
 
-int oxi_store_apply(struct oxi_store *s, const struct oxi_change *changes, uint64_t results_len)
+static int write_place(struct oxi_store *s, const struct oxi_warc_place *p)
+{
+	return ox_sqlite_query(s->db, "insert or replace into meta values('warc', 1), ('warc_stamp', ?), ('warc_serial', ?), ('warc_number', ?), ('warc_len', ?)",
+	                       OX_VALUES(ox_int((int64_t)p->stamp), ox_int((int64_t)p->serial), ox_int((int64_t)p->number),
+	                                 ox_int((int64_t)p->len)), NULL);
+}
+
+int oxi_store_apply(struct oxi_store *s, const struct oxi_change *changes, uint64_t results_len, const struct oxi_warc_place *warc)
 {
 	struct batch b = { .results_len = results_len };
 	collect(changes, &b);
-	int r = ox_sqlite_transaction(s->db, write_batch, &b, NULL);
+	int r = write_batch(s, &b);
 	oxi_buffer_free(&b.hosts);
 	oxi_buffer_free(&b.urls);
 	oxi_buffer_free(&b.done);
 	oxi_buffer_free(&b.figures);
+	if (r == 0 && warc)
+		r = write_place(s, warc);
+	for (const struct oxi_change *c = changes; r == 0 && c; c = c->next)
+		r = c->cached ? oxi_cache_keep(s->cache, s->db, c->cached) : 0;
 	return r;
 }
 
+struct transaction {
+	int (*fn)(void *arg);
+	void *arg;
+};
+
+static int run_transaction(ox_sqlite *db, void *arg)
+{
+	const struct transaction *t = arg;
+	(void)db;
+	return t->fn(t->arg);
+}
+
+int oxi_store_transaction(struct oxi_store *s, int (*fn)(void *arg), void *arg)
+{
+	struct transaction t = { fn, arg };
+	return ox_sqlite_transaction(s->db, run_transaction, &t, NULL);
+}
+
+int oxi_store_payload(struct oxi_store *s, struct oxi_exchange *x)
+{
+	OX_AUTO_SQLITE_RESULT *new = NULL, *old = NULL;
+	int r = ox_sqlite_query(s->db, "insert or ignore into payload values(?, ?, ?)",
+	                        OX_VALUES(ox_text(x->payload), ox_text(x->url.data), ox_text(x->date)), &new);
+	if (r < 0 || ox_sqlite_affected(new) > 0)
+		return r;
+	r = ox_sqlite_query(s->db, "select url, date from payload where sha1 = ?", OX_VALUES(ox_text(x->payload)), &old);
+	if (r == 0 && ox_sqlite_rows(old) > 0)
+		oxi_exchange_revisits(x, OXI_REVISIT_SAME_PAYLOAD, text_at(old, 0, 0), text_at(old, 0, 1));
+	return r;
+}
+
+static int begin_again(ox_sqlite *db, void *arg)
+{
+	(void)arg;
+	int r = ox_sqlite_query(db, "delete from url; delete from host; update meta set value = 0 where name in ('results', 'warc')",
+	                        NULL, 0, NULL);
+	return r < 0 ? r : oxi_cache_begin_again(db);
+}
+
+int oxi_store_begin_again(struct oxi_store *s)
+{
+	return ox_sqlite_transaction(s->db, begin_again, NULL, NULL);
+}
+
 /* ---- reading ---- */
-
-static const char *text_at(const ox_sqlite_result *res, size_t row, size_t column)
-{
-	const char *text = ox_sqlite_value(res, row, column).data;
-	return text ? text : "";
-}
-
-static uint64_t number_at(const ox_sqlite_result *res, size_t row, size_t column)
-{
-	return (uint64_t)ox_sqlite_int(res, row, column);
-}
 
 /* An item of the row; *via is the origin of the row before, which this one may share. */
 static struct oxi_item *item_of(const ox_sqlite_result *res, size_t row, struct oxi_origin **via)
@@ -308,9 +367,14 @@ int oxi_store_resume(struct oxi_store *s, const struct oxi_query_rules *rules, s
 {
 	*ret = (struct oxi_resumed){ 0 };
 	OX_AUTO_SQLITE_RESULT *res = NULL;
-	int r = ox_sqlite_query(s->db, "select value from meta where name = 'results'", NULL, 0, &res);
-	if (r == 0)
+	int r = ox_sqlite_query(s->db, "select value from meta where name in ('results', 'warc', 'warc_stamp', 'warc_serial', 'warc_number',"
+	                               " 'warc_len') order by name", NULL, 0, &res);
+	if (r == 0) {
 		ret->results_len = number_at(res, 0, 0);
+		ret->archives = number_at(res, 1, 0) != 0;
+		ret->warc = (struct oxi_warc_place){ .len = number_at(res, 2, 0), .number = number_at(res, 3, 0),
+		                                     .serial = number_at(res, 4, 0), .stamp = number_at(res, 5, 0) };
+	}
 	if (r == 0)
 		r = resume_hosts(s, f, ret);
 	if (r == 0)

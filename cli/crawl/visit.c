@@ -77,14 +77,16 @@ static void count(struct oxi_crawl *c, struct oxi_host *h, const struct oxi_reco
 	oxi_crawl_tally_add(&c->tally, record);
 	h->urls++;
 	h->pages += record->page;
-	h->bytes += record->body;
+	h->bytes += record->not_modified ? 0 : record->body;
 	h->errors[record->error]++;
 	watch_streak(h, record);
 }
 
 /* Ends an item: its record, with what the change has got already, goes to the keeper. Both are given. */
-static int give_result(struct oxi_crawl *c, struct oxi_item *item, const struct oxi_record *record, struct oxi_change *change)
+static int give_result(struct oxi_crawl *c, struct oxi_item *item, struct oxi_record *record, struct oxi_change *change)
 {
+	change->exchange = record->exchange;
+	record->exchange = NULL;
 	count(c, item->host, record);
 	int told = oxi_crawl_events_said(c, oxi_events_result(&c->events, item->url, record->status, oxi_error_name(record->error),
 	                                                     record->attempt + 1, record->times.total, record->body));
@@ -150,6 +152,8 @@ static int try_later(struct oxi_crawl *c, struct oxi_item *item, const struct ox
 static int crunch(struct oxi_crawl *c, ox_response *answer, const struct oxi_item *item, struct oxi_record *record,
                   struct oxi_change *change)
 {
+	if (record->not_modified)
+		return oxi_crawl_recall(c, item, record, change);
 	if (!answer || record->status < 200 || record->status > 299)
 		return 0;
 	int r = oxi_crawl_crunch(c, answer, item, record, change);
@@ -182,7 +186,9 @@ static int fetch(struct visit *v)
 	hold(v, answer ? ox_response_body(answer).len : 0);
 	int told = r >= 0 ? oxi_gate_tell(c, v->host) : 0;
 	r = told < 0 ? told : r;
-	int code = 0;
+	int code = r > OXI_NEXT_RESULT ? oxi_keeper_archive(c, &record) : 0;
+	if (code < 0)
+		r = code;
 	switch (r) {
 	case OXI_NEXT_RESULT:
 		code = finish(c, v->item, &record, answer);

@@ -21,6 +21,14 @@ typedef struct ox_response ox_response;
 typedef struct ox_http_client ox_http_client;
 typedef struct ox_cookies ox_cookies;
 
+/** What a piece of on_wire belongs to. */
+typedef enum ox_http_wire {
+	OX_HTTP_WIRE_REQUEST,           /* the head of a request, whole: with each one all begins anew */
+	OX_HTTP_WIRE_HEAD,              /* a line of the head of an answer, the empty one at its end too. An answer of 1xx may
+	                                 * come before, perhaps without its empty line */
+	OX_HTTP_WIRE_BODY               /* of the answer */
+} ox_http_wire;
+
 /** One part of a form (multipart/form-data, RFC 7578). */
 typedef struct ox_http_part {
 	const char *name;               /* NULL ends an array of parts */
@@ -85,6 +93,14 @@ typedef struct ox_http_options {
 	/* Fewer bytes a second than this, of headers too, on average over the time, is OX_ETIMEDOUT. 0: no such limit */
 	long min_speed;
 	ox_time min_speed_time;         /* whole seconds; 0: 20 s */
+	/*
+	 * Is given what goes over the wire, as it comes, also of a request that fails: the body before chunks and
+	 * compression are taken off. HTTP/2 is shown as if it were HTTP/1, but with its version and without chunks. A
+	 * redirect that is followed, a proxy's tunnel and a request that is sent again have heads of their own. It must
+	 * not yield. What a request's body sends is not shown.
+	 */
+	void (*on_wire)(void *arg, ox_http_wire what, const void *data, size_t len);
+	void *wire_arg;
 } ox_http_options;
 #define OX_HTTP_OPTIONS(...) (&(ox_http_options){ .size = sizeof(ox_http_options), __VA_ARGS__ })
 OX_API void ox_http_options_init(ox_http_options *o);

@@ -91,6 +91,8 @@ struct ox_response {
 	bool orphan;                            /* freed by its owner while ENDING */
 	int (*allow_address)(void *arg, const struct sockaddr *address, size_t len);
 	void *allow_arg;
+	void (*on_wire)(void *arg, ox_http_wire what, const void *data, size_t len);
+	void *wire_arg;
 	char *error_text;                       /* the caller's; NULL: none */
 	char error[CURL_ERROR_SIZE];
 };
@@ -159,6 +161,7 @@ size_t oxi_transfer_on_body(char *data, size_t size, size_t n, void *arg);
 size_t oxi_transfer_on_header(char *line, size_t size, size_t n, void *arg);
 curl_socket_t oxi_transfer_on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a);
 int oxi_transfer_on_request(void *arg, char *ip, char *local_ip, int port, int local_port);
+int oxi_transfer_on_wire(CURL *easy, curl_infotype type, char *data, size_t len, void *arg);
 
 /* What the end of a transfer means in our codes. */
 int oxi_transfer_result(const struct ox_response *res, CURLcode code);

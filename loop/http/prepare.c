@@ -227,6 +227,11 @@ static CURLcode prepare_transfer(struct ox_response *res)
 		SET(CURLOPT_HEADERDATA, res);
 		SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	}
+	if (q->o.on_wire) {
+		SET(CURLOPT_VERBOSE, 1L);
+		SET(CURLOPT_DEBUGFUNCTION, oxi_transfer_on_wire);
+		SET(CURLOPT_DEBUGDATA, res);
+	}
 	if (q->streaming)
 		SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	return code;

@@ -53,6 +53,8 @@ static struct ox_response *response_new(const struct oxi_http_request *q)
 	res->max_body = q->o.max_body ? q->o.max_body : OX_MIB(64);
 	res->allow_address = q->o.allow_address;
 	res->allow_arg = q->o.allow_arg;
+	res->on_wire = q->o.on_wire;
+	res->wire_arg = q->o.wire_arg;
 	res->error_text = q->o.error_text;
 	res->once = !oxi_retry_is_safe(q);
 	res->has_address = !q->o.unix_path;

@@ -128,6 +128,23 @@ size_t oxi_transfer_on_header(char *line, size_t size, size_t n, void *arg)
 	return n;
 }
 
+/* ---- what goes over the wire, for who wants to see it ---- */
+
+/* libcurl tells its debug function, before anything is decoded. */
+int oxi_transfer_on_wire(CURL *easy, curl_infotype type, char *data, size_t len, void *arg)
+{
+	struct ox_response *res = arg;
+
+	(void)easy;
+	if (type == CURLINFO_HEADER_OUT)
+		res->on_wire(res->wire_arg, OX_HTTP_WIRE_REQUEST, data, len);
+	else if (type == CURLINFO_HEADER_IN)
+		res->on_wire(res->wire_arg, OX_HTTP_WIRE_HEAD, data, len);
+	else if (type == CURLINFO_DATA_IN)
+		res->on_wire(res->wire_arg, OX_HTTP_WIRE_BODY, data, len);
+	return 0;
+}
+
 /* ---- connections ---- */
 
 static bool refused(struct ox_response *res, const struct sockaddr *address, size_t len)

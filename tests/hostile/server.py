@@ -94,6 +94,25 @@ CHARSETS = {
 }
 
 
+def kept(kind, number, target, headers):
+    """A page that can be asked for only if it has changed: which it has once it is a line of the file "changed" beside LOG."""
+    try:
+        with open(os.path.join(os.path.dirname(sys.argv[1]), 'changed')) as f:
+            version = 2 if target in f.read().split() else 1
+    except OSError:
+        version = 1
+    body = links(f'/kept/{kind}/{number - 1}') if number else ''
+    etag = ('W/' if kind == 'weak' else '') + f'"{version}-{number}"'
+    date = formatdate(1700000000 + 1000 * version, usegmt=True)
+    own = {'date': f'Last-Modified: {date}\r\n', 'none': ''}.get(kind, f'ETag: {etag}\r\n')
+    if kind == 'both':
+        own += f'Last-Modified: {date}\r\n'
+    asked = headers.get('if-none-match'), headers.get('if-modified-since')
+    if (asked[0] == etag if asked[0] else asked[1] == date and kind in ('date', 'both')):
+        return f'HTTP/1.1 304 x\r\n{own}\r\n'.encode()
+    return page(f'<title>{version}</title>{body} version {version} of {target}', headers=own)
+
+
 def answer(conn, host, method, target, headers):
     """The bytes to send; None: the connection was dealt with and is to be closed."""
     number = int(host.split(':')[0].rsplit('.', 1)[-1]) if host[:4] == '127.' else 0
@@ -128,6 +147,15 @@ def answer(conn, host, method, target, headers):
         return page('', 429, f'Retry-After: {after}\r\n')
     if kind == 'flaky' and seen <= int(part[1]):
         return page('', 502)
+    if kind == 'kept':                                      # /kept/etag/3: links on to 2, 1, 0
+        return kept(part[1], int(part[2]), target, headers)
+    if kind == 'same':
+        return page('the same at every address')
+    if kind == 'chunks':                                    # /chunks/SIZE/WHAT: the same in pieces of any size
+        body = b'the same in chunks of any size ' * 100
+        return chunked(conn, (body[i:i + int(part[1])] for i in range(0, len(body), int(part[1])))) or b''
+    if kind == 'packed':
+        return page(gzip.compress(f'<title>packed</title>{target}'.encode() * 100, mtime=0), headers='Content-Encoding: gzip\r\n')
     if kind == 'a':
         return redirect('/b', 301)
     if kind == 'b':
@@ -247,7 +275,7 @@ def serve(conn):
                 OPEN[host] = OPEN.get(host, 0) + 1
                 OPEN[None] = OPEN.get(None, 0) + 1
                 said = ' '.join(f'{k}={headers[k].replace(" ", "_")}' for k in ('authorization', 'cookie', 'referer', 'user-agent',
-                                'proxied', 'if-none-match') if k in headers)
+                                'proxied', 'if-none-match', 'if-modified-since') if k in headers)
                 LOG.write(f'{time.monotonic():.4f} {host} {OPEN[host]} {method} {target} {said} all={OPEN[None]}\n')
             try:
                 out = answer(conn, host, method, target, headers)

@@ -715,6 +715,72 @@ START_TEST(each_allocation_of_clients_and_jars_fails_once)
 }
 END_TEST
 
+/* ---- what goes over the wire ---- */
+
+struct wire {
+	char text[3][4096];             /* by ox_http_wire */
+	size_t len[3];
+	int requests;
+};
+
+static void note_wire(void *arg, ox_http_wire what, const void *data, size_t len)
+{
+	struct wire *w = arg;
+
+	if (what == OX_HTTP_WIRE_REQUEST) {
+		memset(w->len, 0, sizeof(w->len));
+		w->requests++;
+	}
+	EXPECT(w->len[what] + len < sizeof(w->text[0]));
+	memcpy(w->text[what] + w->len[what], data, len);
+	w->len[what] += len;
+	w->text[what][w->len[what]] = 0;
+}
+
+static int say_chunks(struct raw_server *s, ox_stream *stream)
+{
+	while (raw_request(s, stream) == 0) {
+		if (s->requests == 1)
+			raw_say(stream, "HTTP/1.1 302 x\r\nLocation: /there\r\nContent-Length: 4\r\n\r\nhere");
+		else if (s->requests == 2)
+			raw_say(stream, "HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\nx-A:  b \r\nTransfer-Encoding: chunked\r\n\r\n"
+			                "3;e=1\r\nabc\r\n0\r\nTrailer: t\r\n\r\n");
+		else
+			return raw_say(stream, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort");
+	}
+	return 0;
+}
+
+static int look_at_wire(void *arg)
+{
+	struct raw_server s = { 0 };
+	struct wire *w = arg;
+	ox_response *res = NULL;
+
+	raw_open(&s, say_chunks);
+	EXPECT_EQ(GET(s.url, .on_wire = note_wire, .wire_arg = w), 0);
+	EXPECT_STR(ox_response_body(res).data, "abc");
+	EXPECT_EQ(w->requests, 2);
+	EXPECT(strncmp(w->text[0], "GET /there HTTP/1.1\r\nHost: 127.0.0.1:", 37) == 0);
+	EXPECT_STR(w->text[0] + w->len[0] - 4, "\r\n\r\n");
+	EXPECT_STR(w->text[1], "HTTP/1.1 103 Early\r\nHTTP/1.1 200 OK\r\nx-A:  b \r\nTransfer-Encoding: chunked\r\n\r\n");
+	EXPECT_STR(w->text[2], "3;e=1\r\nabc\r\n0\r\nTrailer: t\r\n\r\n");
+	ox_response_free(res);
+	EXPECT_EQ(GET(s.url, .on_wire = note_wire, .wire_arg = w), OX_EINCOMPLETE);
+	EXPECT_STR(w->text[2], "short");
+	raw_close(&s);
+	return 0;
+}
+
+START_TEST(who_wants_to_sees_what_went_over_the_wire)
+{
+	struct wire *w = calloc(1, sizeof(*w));
+
+	run_real(look_at_wire, w);
+	free(w);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("http options");
@@ -735,6 +801,7 @@ int main(void)
 	tcase_add_test(c, pauses_grow_and_none_outlasts_the_deadline);
 	tcase_add_test(c, a_body_that_was_read_is_not_sent_again);
 	tcase_add_test(c, what_a_kept_connection_swallowed_is_not_sent_twice);
+	tcase_add_test(c, who_wants_to_sees_what_went_over_the_wire);
 	tcase_add_test(c, each_allocation_of_clients_and_jars_fails_once);
 	return run_suite(s);
 }
