@@ -29,6 +29,7 @@ struct oxi_record {
 	const char *url;
 	struct oxi_buffer final;        /* with a NUL: the URL of the answer, or where a redirect pointed that was not taken */
 	const char *via;                /* NULL: a start */
+	const char *by;                 /* what it was found by; NULL: a start */
 	unsigned depth, attempt;        /* attempt: from 0 */
 	int status;                     /* of HTTP; 0: no answer */
 	enum oxi_error error;
@@ -40,7 +41,7 @@ struct oxi_record {
 	size_t body;                    /* bytes */
 	ox_time crunch_time;
 	bool page;                      /* HTML with a status of 2xx */
-	struct oxi_buffer value;        /* JSON; empty: null */
+	struct oxi_buffer value, blobs; /* JSON; empty: null */
 };
 
 struct oxi_crawl_tally {
