@@ -11,10 +11,10 @@
 enum {
 	OPT_SCOPE = OXI_LONG, OPT_DEPTH, OPT_MAX_PAGES, OPT_CONNECTIONS, OPT_ALLOW_NET, OPT_FAST, OPT_TIMEOUT,
 	OPT_MAX_BODY, OPT_CRUNCH, OPT_CRUNCH_TIMEOUT, OPT_QUIET, OPT_MAX_BYTES, OPT_MAX_TIME, OPT_DELAY,
-	OPT_ROBOTS, OPT_CONTACT, OPT_RUN, OPT_RESUME, OPT_SITEMAPS, OPT_EXPLAIN,
+	OPT_ROBOTS, OPT_CONTACT, OPT_RUN, OPT_RESUME, OPT_SITEMAPS, OPT_EXPLAIN, OPT_SELECT, OPT_REQUISITES,
 	OPT_MAX_PAGES_HOST = OXI_MORE, OPT_MAX_BYTES_HOST, OPT_MAX_QUERIES, OPT_RETRIES, OPT_RETRY_DELAY,
 	OPT_CONNECT_TIMEOUT, OPT_USER_AGENT, OPT_HEADER, OPT_COOKIES, OPT_PROXY, OPT_HOST_REPORT, OPT_INCLUDE,
-	OPT_EXCLUDE, OPT_CRUNCH_MEMORY, OPT_CACERT, OPT_INSECURE, OPT_BAR, OPT_TOP, OPT_PER_HOST,
+	OPT_EXCLUDE, OPT_BLOBS, OPT_CRUNCH_MEMORY, OPT_CACERT, OPT_INSECURE, OPT_BAR, OPT_TOP, OPT_PER_HOST,
 	OPT_RATE, OPT_MEM, OPT_FAIL_ON, OPT_EVENTS, OPT_HOSTS_DB, OPT_DROP_QUERY, OPT_SORT_QUERY, OPT_SANDBOX, OPT_STATS,
 	OPT_WARC, OPT_WARC_SIZE, OPT_CACHE,
 };
@@ -25,6 +25,7 @@ static const struct oxi_option OPTIONS[] = {
 	{ OPT_INCLUDE, "include", "RE...", "fetch only URLs that match" },
 	{ OPT_EXCLUDE, "exclude", "RE...", "fetch no URL that matches" },
 	{ OPT_DEPTH, "depth", "N", "follow links at most N steps away from a start" },
+	{ OPT_REQUISITES, "requisites", NULL, "fetch what pages are shown with too: images, scripts, style sheets" },
 	{ OPT_SITEMAPS, "sitemaps", NULL, "take the sitemaps that robots.txt names" },
 	{ OPT_MAX_PAGES, "max-pages", "N", "fetch at most N URLs" },
 	{ OPT_MAX_PAGES_HOST, "max-pages-host", "N", "fetch at most N URLs of a host" },
@@ -55,6 +56,8 @@ static const struct oxi_option OPTIONS[] = {
 	{ OPT_DROP_QUERY, "drop-query", "NAME...", "ignore that parameter when URLs are compared; * stands for any bytes" },
 	{ OPT_SORT_QUERY, "sort-query", NULL, "ignore the order of parameters, too" },
 	{ OPT_CRUNCH, "crunch", "FN", "run words, digest, links, title, or PLUGIN.so:FUNCTION over each page" },
+	{ OPT_SELECT, "select", "LIST", "give what XPath finds in each page: 'title=//title,h=//h1|//h2'" },
+	{ OPT_BLOBS, "blobs", "DIR", "keep the blobs that a plugin emits in DIR" },
 	{ OPT_CRUNCH_TIMEOUT, "crunch-timeout", "TIME", "kill a crunch that takes longer (default: 10s)" },
 	{ OPT_CRUNCH_MEMORY, "crunch-memory", "SIZE", "kill a worker that grows larger (default: 1GiB)" },
 	{ OPT_SANDBOX, "sandbox", NULL, "let workers neither open files nor sockets nor start programs" },
@@ -264,7 +267,10 @@ static int take(struct oxi_crawl_options *o, int id, const char *value)
 		r = oxi_value_size(value, &o->crunch_memory);
 		return r < 0 || o->crunch_memory < OX_MIB(64) ? bad_value("crunch-memory", value, "a size from 64MiB") : 0;
 	case OPT_EXPLAIN: o->explain = true; return 0;
+	case OPT_REQUISITES: o->requisites = true; return 0;
 	case OPT_CRUNCH: o->crunch = value; return 0;
+	case OPT_SELECT: o->select = value; return 0;
+	case OPT_BLOBS: o->blobs = value; return 0;
 	case OPT_CACERT: o->ca_file = value; return 0;
 	case OPT_CONTACT: o->contact = value; return 0;
 	case OPT_USER_AGENT: o->user_agent = value; return 0;
@@ -320,6 +326,10 @@ static int run(int argc, char **argv)
 	}
 	if (o.explain && (o.run || o.sitemaps || o.warc)) {
 		oxi_say("crawl", "--explain looks at URLs alone: leave out --run, --sitemaps and --warc");
+		return OXI_EXIT_USAGE;
+	}
+	if (o.select && o.crunch) {
+		oxi_say("crawl", "--select is a crunch function of its own: leave out --crunch");
 		return OXI_EXIT_USAGE;
 	}
 	if (o.n == 0 && !o.resume && !o.input) {

@@ -164,10 +164,26 @@ void oxi_charset_find(const void *data, size_t len, const char *type, char ret[O
 
 /* ---- there and back ---- */
 
+/* Not by iconv: glibc's UTF-8 goes up to 31 bits, which is none to anybody else. */
+static void add_utf8(const char *p, size_t len, struct oxi_buffer *out)
+{
+	size_t good = 0;                /* bytes that are not added yet */
+	for (size_t i = 0, n; i < len; i += n ? n : 1) {
+		n = (unsigned char)p[i] < 0x80 ? 1 : oxi_utf8_len(p + i, len - i);
+		good += n;
+		if (n == 0) {
+			oxi_buffer_add(out, p + i - good, good);
+			oxi_buffer_add(out, "\xef\xbf\xbd", 3);
+			good = 0;
+		}
+	}
+	oxi_buffer_add(out, p + len - good, good);
+}
+
 int oxi_charset_decode(const char *charset, const void *data, size_t len, struct oxi_buffer *out)
 {
-	if (strcmp(charset, "utf-8") == 0 && is_utf8(data, len)) {
-		oxi_buffer_add(out, data, len);
+	if (strcmp(charset, "utf-8") == 0) {
+		add_utf8(data, len, out);
 		return out->failed ? OX_ENOMEM : 0;
 	}
 	iconv_t cd = iconv_open("UTF-8", charset);

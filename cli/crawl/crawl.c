@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/crawl/page.h"
+#include "cli/crawl/look.h"
 #include "cli/say.h"
 
 #define CHANGES_MAX 64
@@ -201,7 +201,7 @@ static int take_starts(struct oxi_crawl *c, const struct oxi_url *starts)
 	for (size_t i = 0; r >= 0 && i < c->o->n; i++)
 		r = oxi_starts_add(c, &starts[i]);
 	for (size_t i = 0; r >= 0 && i < c->o->n; i++)
-		r = oxi_crawl_take(c, change, &starts[i], 0, NULL, false);
+		r = oxi_crawl_take(c, change, &starts[i], 0, NULL, &(struct oxi_page_link){ .by = OXI_LINK_START });
 	if (r < 0 && change)
 		oxi_change_free(change);
 	return r < 0 ? oxi_crawl_fail(c, OXI_EXIT_OUTPUT, "crawl", r) : oxi_keeper_give(c, change);
@@ -380,12 +380,27 @@ static int init_worker(void *arg)
 	return dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ? -errno : 0;
 }
 
-/* The plugin is loaded first, so that the workers have it. */
+/* Before anything is opened or written: a plugin that is not there, or an expression that is none, changes nothing. */
+static int find_crunch(struct oxi_crawl *c)
+{
+	const struct oxi_crawl_options *o = c->o;
+	if ((o->crunch && oxi_crunch_find(o->crunch, &c->crunch) < 0) || (o->select && oxi_crunch_select(o->select, &c->crunch) < 0))
+		return OXI_EXIT_USAGE;
+	const char *parent = o->blobs ? o->blobs : o->run;
+	if (parent && asprintf(&c->blobs, o->blobs ? "%s" : "%s/blobs", parent) < 0) {
+		c->blobs = NULL;
+		oxi_say("crawl", "%s", ox_strerror(OX_ENOMEM));
+		return OXI_EXIT_OUTPUT;
+	}
+	c->crunch.blobs = parent != NULL;
+	c->crunch.references |= o->requisites || o->explain;
+	return 0;
+}
+
+/* The plugin is loaded already, so that the workers have it. */
 static int open_workers(struct oxi_crawl *c)
 {
 	const struct oxi_crawl_options *o = c->o;
-	if (o->crunch && oxi_crunch_find(o->crunch, &c->crunch) < 0)
-		return OXI_EXIT_USAGE;
 	oxi_page_setup(&c->crunch, o->crunch_timeout);
 	size_t bodies = 2 * (size_t)o->connections * (o->max_body + OX_MIB(1));
 	int r = ox_pool_open(OX_POOL_OPTIONS(.jobs = OX_JOBS(&oxi_page_job, &oxi_page_links_job), .workers = o->workers,
@@ -509,6 +524,8 @@ int oxi_crawl_run(const struct oxi_crawl_options *o)
 		if (code == 0)
 			code = name_agent(c);
 		if (code == 0)
+			code = find_crunch(c);
+		if (code == 0)
 			code = oxi_keeper_lock(c);
 		if (code == 0)
 			code = run_locked(c, starts);
@@ -520,6 +537,7 @@ int oxi_crawl_run(const struct oxi_crawl_options *o)
 		oxi_frontier_free(&c->frontier);
 		oxi_words_free(&c->tally.words);
 		ox_cookies_free(c->cookies);
+		free(c->blobs);
 	}
 	free(starts);
 	free(c);

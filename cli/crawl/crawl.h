@@ -18,6 +18,7 @@
 #include "cli/crawl/frontier.h"
 #include "cli/crawl/guard.h"
 #include "cli/crawl/hosts.h"
+#include "cli/crawl/page.h"
 #include "cli/crawl/query.h"
 #include "cli/crawl/record.h"
 #include "cli/crawl/scope.h"
@@ -41,7 +42,7 @@ struct oxi_crawl_options {
 	uint64_t depth, max_pages, max_pages_host, max_bytes, max_bytes_host, max_queries;      /* UINT64_MAX: no limit */
 	unsigned workers;               /* 0: the pool's default */
 	unsigned connections, per_host;
-	bool fast, quiet, bar, insecure, resume, sitemaps, explain, cache;
+	bool fast, quiet, bar, insecure, resume, sitemaps, explain, cache, requisites;
 	enum oxi_obey obey;
 	struct oxi_guard guard;
 	ox_time timeout, connect_timeout, crunch_timeout, delay, max_time, retry_delay;
@@ -49,7 +50,7 @@ struct oxi_crawl_options {
 	size_t max_body, crunch_memory;
 	const char *warc;               /* a folder; NULL */
 	uint64_t warc_size;
-	const char *crunch, *out, *ca_file, *run, *contact, *user_agent, *proxy, *cookies, *host_report;
+	const char *crunch, *select, *blobs, *out, *ca_file, *run, *contact, *user_agent, *proxy, *cookies, *host_report;
 	const char *headers[OXI_HEADERS_MAX + 1];       /* for the hosts of the starts */
 	size_t headers_n;
 	size_t top;
@@ -66,6 +67,8 @@ struct oxi_crawl {
 	const struct oxi_crawl_options *o;
 	char agent[256];                /* the User-Agent */
 	struct oxi_crunch crunch;
+	char *blobs;                    /* the folder of the blobs; NULL: there is none */
+	uint64_t blobs_made;            /* so that each has a name of its own until it is whole */
 	ox_pool *pool;
 	struct oxi_scope scope;
 	struct oxi_seen seen;
@@ -210,10 +213,13 @@ int oxi_crawl_recall(struct oxi_crawl *c, const struct oxi_item *item, struct ox
 
 /*
  * Takes a URL into the crawl, as an item of the change, if it is new and within all limits. via: NULL for a
- * start. Returns: 0; OX_ENOMEM.
+ * start. link: what it was found by. Returns: 0; OX_ENOMEM.
  */
 int oxi_crawl_take(struct oxi_crawl *c, struct oxi_change *change, const struct oxi_url *url, unsigned depth,
-                   struct oxi_origin *via, bool sitemap);
+                   struct oxi_origin *via, const struct oxi_page_link *link);
+
+/* Whether --depth lets a link through that is depth steps away from a start. */
+bool oxi_crawl_reaches(const struct oxi_crawl *c, enum oxi_link by, unsigned depth);
 
 /* ---- explain.c: what --explain says, as lines of JSON ---- */
 
@@ -221,7 +227,15 @@ int oxi_crawl_take(struct oxi_crawl *c, struct oxi_change *change, const struct 
 void oxi_explain_item(struct oxi_crawl *c, const struct oxi_item *item, struct oxi_buffer *out);
 
 /* What a link is taken for. Returns: 0; OX_ENOMEM. */
-int oxi_explain_link(struct oxi_crawl *c, const struct oxi_url *url, unsigned depth, struct oxi_buffer *out);
+int oxi_explain_link(struct oxi_crawl *c, const struct oxi_url *url, enum oxi_link by, unsigned depth, struct oxi_buffer *out);
+
+/* ---- blob.c ---- */
+
+/*
+ * Puts the blobs of a page into their folder, and says in the record which ones they are.
+ * Returns: 0; OX_EPROTO: they are none; OX_ECANCELED, OX_ENOMEM, -errno.
+ */
+OX_YIELDS int oxi_blobs_keep(struct oxi_crawl *c, ox_bytes blobs, struct oxi_record *record);
 
 /* ---- keeper.c: the store and the output ---- */
 

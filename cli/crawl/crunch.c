@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The built-in functions obey the ABI that plugins do. The reply is a JSON writer behind function pointers,
- * so that a plugin needs to be linked to nothing, and cannot write what is not JSON.
- */
+/* The built-in functions obey the ABI that plugins do. */
 #include "cli/crawl/crunch.h"
 
 #include <dlfcn.h>
@@ -11,86 +8,24 @@
 #include <string.h>
 
 #include "cli/crawl/digest.h"
+#include "cli/crawl/select.h"
 #include "cli/crawl/words.h"
-#include "cli/json.h"
 #include "cli/say.h"
 
-/* ---- the reply ---- */
-
-struct reply {
-	ox_page_reply base;
-	struct oxi_json json;
-	int error;
-};
-
-/* The writer behind out; NULL once an error has happened. */
-static struct oxi_json *writer(ox_page_reply *out)
+void oxi_crunched_free(struct oxi_crunched *to)
 {
-	struct reply *r = (struct reply *)(void *)out;
-	if (r->error == 0 && r->json.out->len > OXI_VALUE_MAX)
-		r->error = OX_ETOOBIG;
-	if (r->error == 0 && r->json.failed)
-		r->error = OX_EINVAL;
-	return r->error ? NULL : &r->json;
+	oxi_buffer_free(&to->value);
+	oxi_buffer_free(&to->blobs);
 }
 
-static void put_int(ox_page_reply *out, const char *name, int64_t value)
+int oxi_crunch_call(const struct oxi_crunch *c, const ox_page *page, const struct oxi_reply_links *links, struct oxi_crunched *to)
 {
-	struct oxi_json *j = writer(out);
-	if (j)
-		oxi_json_int(j, name, value);
-}
-
-static void put_double(ox_page_reply *out, const char *name, double value)
-{
-	struct oxi_json *j = writer(out);
-	if (j)
-		oxi_json_double(j, name, value);
-}
-
-static void put_bool(ox_page_reply *out, const char *name, int value)
-{
-	struct oxi_json *j = writer(out);
-	if (j)
-		oxi_json_bool(j, name, value != 0);
-}
-
-static void put_string(ox_page_reply *out, const char *name, const char *text, size_t len)
-{
-	struct oxi_json *j = writer(out);
-	if (j)
-		oxi_json_string(j, name, text, len);
-}
-
-static void begin(ox_page_reply *out, const char *name, char kind)
-{
-	struct oxi_json *j = writer(out);
-	if (j)
-		oxi_json_begin(j, name, kind == '[' ? '[' : '{');
-}
-
-/* The outermost object is ours to end. */
-static void end(ox_page_reply *out)
-{
-	struct oxi_json *j = writer(out);
-	if (j && j->depth == 1)
-		j->failed = true;
-	else if (j)
-		oxi_json_end(j);
-}
-
-int oxi_crunch_call(const struct oxi_crunch *c, const ox_page *page, struct oxi_buffer *value)
-{
-	struct reply r = {
-		.base = { sizeof(r.base), put_int, put_double, put_bool, put_string, begin, end },
-		.json.out = value,
-	};
-	oxi_json_begin(&r.json, NULL, '{');
-	int result = c->fn(page, &r.base);
-	while (r.json.depth > 0 && !r.json.failed)
-		oxi_json_end(&r.json);
-	writer(&r.base);
-	return result < 0 ? result : r.error ? r.error : value->failed ? OX_ENOMEM : 0;
+	struct oxi_reply r;
+	oxi_reply_begin(&r, page, links, c->blobs, to);
+	int code = oxi_reply_end(&r, c->fn(page, &r.base));
+	if (code < 0)
+		oxi_crunched_free(to);
+	return code < 0 ? code : 0;
 }
 
 /* ---- the built-in functions ---- */
@@ -149,6 +84,29 @@ static int links(const ox_page *page, ox_page_reply *out)
 	return 0;
 }
 
+/* ---- --select ---- */
+
+static struct oxi_select *selected;
+
+static int run_select(const ox_page *page, ox_page_reply *out)
+{
+	(void)page;
+	return oxi_select_run(selected, out);
+}
+
+int oxi_crunch_select(const char *text, struct oxi_crunch *ret)
+{
+	struct oxi_buffer why = { 0 };
+	int r = oxi_select_new(text, &selected, &why);
+	if (r < 0 && why.len)
+		oxi_say("crawl", "--select %s: %.*s", text, (int)why.len, why.data);
+	else if (r < 0)
+		oxi_say("crawl", "--select: %s", ox_strerror(r));
+	oxi_buffer_free(&why);
+	*ret = (struct oxi_crunch){ .fn = run_select };
+	return r < 0 ? OX_EINVAL : 0;
+}
+
 /* ---- plugins ---- */
 
 static int load(const char *name, const char *symbol, struct oxi_crunch *ret)
@@ -173,6 +131,7 @@ static int load(const char *name, const char *symbol, struct oxi_crunch *ret)
 		return OX_EINVAL;
 	}
 	memcpy(&ret->fn, &fn, sizeof(fn));
+	ret->references = true;
 	return 0;
 }
 
@@ -181,7 +140,7 @@ int oxi_crunch_find(const char *name, struct oxi_crunch *ret)
 	*ret = (struct oxi_crunch){ 0 };
 	const char *colon = strrchr(name, ':');
 	if (strcmp(name, "words") == 0)
-		*ret = (struct oxi_crunch){ words, true };
+		*ret = (struct oxi_crunch){ .fn = words, .words = true };
 	else if (strcmp(name, "digest") == 0)
 		ret->fn = digest;
 	else if (strcmp(name, "links") == 0)

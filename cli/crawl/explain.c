@@ -63,7 +63,7 @@ void oxi_explain_item(struct oxi_crawl *c, const struct oxi_item *item, struct o
 	free(url);
 }
 
-int oxi_explain_link(struct oxi_crawl *c, const struct oxi_url *url, unsigned depth, struct oxi_buffer *out)
+int oxi_explain_link(struct oxi_crawl *c, const struct oxi_url *url, enum oxi_link by, unsigned depth, struct oxi_buffer *out)
 {
 	struct oxi_host *h = oxi_frontier_host(&c->frontier, url);
 	if (!h)
@@ -73,7 +73,9 @@ int oxi_explain_link(struct oxi_crawl *c, const struct oxi_url *url, unsigned de
 	enum oxi_trap trap = oxi_trap_of(url);
 	if (!oxi_scope_holds(&c->scope, url))
 		verdict = "out of scope";
-	else if (depth > c->o->depth)
+	else if (oxi_link_use(by) == OXI_USE_REQUISITE && !c->o->requisites)
+		verdict = "requisite";
+	else if (!oxi_crawl_reaches(c, by, depth))
 		verdict = "too deep";
 	else if (oxi_seen_has(&c->seen, oxi_crawl_key(c, url->text)))
 		verdict = "known";
@@ -86,6 +88,7 @@ int oxi_explain_link(struct oxi_crawl *c, const struct oxi_url *url, unsigned de
 	struct oxi_json j = { .out = out };
 	oxi_json_begin(&j, NULL, '{');
 	oxi_json_text(&j, "link", url->text);
+	oxi_json_text(&j, "by", oxi_link_name(by));
 	oxi_json_text(&j, "verdict", verdict);
 	oxi_json_end(&j);
 	oxi_buffer_add_char(out, '\n');

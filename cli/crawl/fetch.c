@@ -252,7 +252,7 @@ static int recall(struct oxi_crawl *c, const struct oxi_item *item, const struct
 {
 	if (!c->store->cache)
 		return 0;
-	int r = oxi_cache_recall(c->store->cache, target->text, item->sitemap, &record->cached);
+	int r = oxi_cache_recall(c->store->cache, target->text, item->by == OXI_LINK_SITEMAP, &record->cached);
 	return r < 0 && r != OX_ENOMEM ? oxi_crawl_fail(c, OXI_EXIT_OUTPUT, "cannot read the state", r) : r;
 }
 

@@ -11,36 +11,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "cli/crawl/crawl.h"
-#include "cli/crawl/page.h"
+#include "cli/crawl/look.h"
 
-/* What X-Robots-Tag says, in all of its headers. */
-static unsigned directives_of(const ox_response *answer)
+/* The head of an answer, as a worker reads it. */
+static void pack_headers(const ox_response *answer, struct oxi_buffer *out)
 {
 	const void *at = NULL;
 	const char *name, *value;
-	unsigned found = 0;
 	while (ox_response_header_next(answer, &at, &name, &value)) {
-		if (strcasecmp(name, "X-Robots-Tag") == 0)
-			found |= oxi_directives_of_header(value);
+		oxi_buffer_add(out, name, strlen(name) + 1);
+		oxi_buffer_add(out, value, strlen(value) + 1);
 	}
-	return found;
 }
 
 static ox_blob *pack(struct oxi_crawl *c, const ox_response *answer, const struct oxi_item *item, const struct oxi_record *r,
                      size_t *ret_size)
 {
+	struct oxi_buffer headers = { 0 };
+	pack_headers(answer, &headers);
 	struct oxi_page_input in = {
 		.url = r->final.data, .type = r->type, .status = r->status, .body = ox_response_body(answer),
-		.sitemap = item->sitemap, .directives = c->o->obey == OXI_OBEY_NONE ? 0 : directives_of(answer),
-		.obeys = c->o->obey != OXI_OBEY_NONE,
+		.sitemap = item->by == OXI_LINK_SITEMAP, .obeys = c->o->obey != OXI_OBEY_NONE, .headers = { headers.data, headers.len },
 	};
 	*ret_size = oxi_page_input_size(&in);
-	ox_blob *b = ox_blob_new(c->pool, *ret_size);
+	ox_blob *b = headers.failed ? NULL : ox_blob_new(c->pool, *ret_size);
 	if (b)
 		oxi_page_input_write(&in, ox_blob_data(b));
+	oxi_buffer_free(&headers);
 	return b;
 }
 
@@ -77,7 +76,7 @@ static void append(struct oxi_change *change, struct oxi_item *item)
 
 /* A URL that is new: it becomes known, whatever happens to it. */
 static int take_new(struct oxi_crawl *c, struct oxi_change *change, const struct oxi_url *url, unsigned depth,
-                    struct oxi_origin *via, bool sitemap)
+                    struct oxi_origin *via, const struct oxi_page_link *link)
 {
 	struct oxi_host *h = oxi_frontier_host(&c->frontier, url);
 	if (!h)
@@ -89,12 +88,13 @@ static int take_new(struct oxi_crawl *c, struct oxi_change *change, const struct
 	if (!item)
 		return OX_ENOMEM;
 	item->host = h;
-	item->sitemap = sitemap;
+	item->by = link->by;
+	item->first = link->first;
 	c->last_id++;
 	c->accepted++;
 	h->accepted++;
 	append(change, item);
-	oxi_change_add_url(change, item->id, h, depth, via ? via->id : 0, OXI_URL_WAITING, sitemap, url->text);
+	oxi_change_add_url(change, item->id, h, depth, via ? via->id : 0, OXI_URL_WAITING, link->by, url->text);
 	return 0;
 }
 
@@ -111,7 +111,7 @@ static const struct oxi_url *secured(struct oxi_crawl *c, const struct oxi_url *
 }
 
 int oxi_crawl_take(struct oxi_crawl *c, struct oxi_change *change, const struct oxi_url *url, unsigned depth,
-                   struct oxi_origin *via, bool sitemap)
+                   struct oxi_origin *via, const struct oxi_page_link *link)
 {
 	struct oxi_url other;
 	if (!oxi_scope_holds(&c->scope, url))
@@ -123,7 +123,25 @@ int oxi_crawl_take(struct oxi_crawl *c, struct oxi_change *change, const struct 
 		return 0;
 	}
 	int r = oxi_seen_add(&c->seen, key);
-	return r <= 0 ? r : take_new(c, change, url, depth, via, sitemap);
+	return r <= 0 ? r : take_new(c, change, url, depth, via, link);
+}
+
+/*
+ * A page is shown with its style sheets, and these with what they name: two steps. So a page at the end of --depth has all
+ * that belongs to it, and a chain of style sheets has an end.
+ */
+bool oxi_crawl_reaches(const struct oxi_crawl *c, enum oxi_link by, unsigned depth)
+{
+	return depth <= c->o->depth || (oxi_link_use(by) == OXI_USE_REQUISITE && depth - c->o->depth <= 2);
+}
+
+/* What a link that has been resolved is for. Returns: 0; OX_ENOMEM. */
+static int take_link(struct oxi_crawl *c, struct oxi_change *change, const struct oxi_url *url, unsigned depth,
+                     struct oxi_origin *via, const struct oxi_page_link *link)
+{
+	if (c->o->explain)
+		return oxi_explain_link(c, url, link->by, depth, &change->links);
+	return oxi_crawl_reaches(c, link->by, depth) ? oxi_crawl_take(c, change, url, depth, via, link) : 0;
 }
 
 /* Resolves the links of a page and takes them into the crawl. */
@@ -134,21 +152,19 @@ static int take_links(struct oxi_crawl *c, const struct oxi_item *item, const st
 	struct oxi_origin *via = oxi_origin_new(r->final.data, id);
 	struct oxi_url base, url;
 	bool has_base = false;
-	enum oxi_link kind;
-	ox_bytes link;
+	struct oxi_page_link link;
 	/* What a sitemap lists is as near as its site: robots.txt led there, not a page. */
-	unsigned depth = item->sitemap ? r->depth : r->depth + 1;
+	unsigned depth = item->by == OXI_LINK_SITEMAP ? r->depth : r->depth + 1;
 	int n = via ? 1 : OX_ENOMEM;
-	while (n > 0 && (n = oxi_page_link_next(&links, &kind, &link)) > 0) {
-		bool is_base = kind == OXI_LINK_BASE;
-		if (is_base && has_base)
+	while (n > 0 && (n = oxi_page_link_next(&links, &link)) > 0) {
+		enum oxi_link_use use = oxi_link_use(link.by);
+		const char *against = has_base ? base.text : r->final.data;
+		if (use == OXI_USE_REQUISITE && !c->o->requisites && !c->o->explain)
 			continue;
-		int bad = oxi_url_resolve(has_base ? base.text : r->final.data, link.data, link.len, is_base ? &base : &url);
-		has_base |= is_base && !bad;
-		if (!bad && !is_base && c->o->explain)
-			n = oxi_explain_link(c, &url, depth, &change->links) < 0 ? OX_ENOMEM : 1;
-		else if (!bad && !is_base && (item->sitemap || r->depth < c->o->depth))
-			n = oxi_crawl_take(c, change, &url, depth, via, kind == OXI_LINK_SITEMAP) < 0 ? OX_ENOMEM : 1;
+		if (use == OXI_USE_BASE)
+			has_base |= oxi_url_resolve(against, link.url.data, link.url.len, &base) == 0;
+		else if (oxi_url_resolve(against, link.url.data, link.url.len, &url) == 0)
+			n = take_link(c, change, &url, depth, via, &link) < 0 ? OX_ENOMEM : 1;
 	}
 	oxi_origin_unref(via);
 	return n;
@@ -174,10 +190,13 @@ static int take_result(struct oxi_crawl *c, const struct target *t, ox_bytes rep
 	memcpy(r->digest, result.digest, sizeof(r->digest));
 	r->unchanged = r->cached && strcmp(r->cached->digest, r->digest) == 0;
 	oxi_buffer_add(&r->value, result.value.data, result.value.len);
-	if (r->error == OXI_ERROR_NONE && result.parse < 0)
-		r->error = OXI_ERROR_PARSE_LIMIT;
-	else if (r->error == OXI_ERROR_NONE && result.crunch < 0)
-		r->error = OXI_ERROR_CRUNCH_FAILED;
+	if (r->error == OXI_ERROR_NONE && (result.parse < 0 || result.crunch < 0)) {
+		r->error = result.parse < 0 ? OXI_ERROR_PARSE_LIMIT : OXI_ERROR_CRUNCH_FAILED;
+		memcpy(r->reason, result.reason, sizeof(result.reason));
+	}
+	code = oxi_blobs_keep(c, result.blobs, r);
+	if (code < 0)
+		return code;
 	code = oxi_words_unpack(&c->tally.words, result.words.data, result.words.len);
 	return code < 0 ? code : take_links(c, t->item, r, result.links, t->change);
 }
@@ -221,7 +240,7 @@ static int keep(const struct oxi_crawl *c, const struct target *t, ox_bytes repl
 		oxi_date_now(p->date);
 	p->status = r->status;
 	p->body = r->body;
-	p->sitemap = t->item->sitemap;
+	p->sitemap = t->item->by == OXI_LINK_SITEMAP;
 	oxi_buffer_add(&p->reply, reply.data, reply.len);
 	t->change->cached = p;
 	return 0;

@@ -180,6 +180,17 @@ static void append(struct oxi_frontier *f, struct oxi_item *item)
 	oxi_frontier_update(f, h);
 }
 
+static void put_first(struct oxi_frontier *f, struct oxi_item *item)
+{
+	struct oxi_host *h = item->host;
+	item->next = h->first;
+	if (!h->first)
+		h->last = item;
+	h->first = item;
+	f->in_memory++;
+	oxi_frontier_update(f, h);
+}
+
 void oxi_frontier_put(struct oxi_frontier *f, struct oxi_item *item)
 {
 	struct oxi_host *h = item->host;
@@ -187,7 +198,7 @@ void oxi_frontier_put(struct oxi_frontier *f, struct oxi_item *item)
 	/* What is not later than what was loaded would not be found there again. */
 	if (item->id < h->loaded_to || (h->cold == 0 && f->in_memory < OXI_IN_MEMORY)) {
 		h->loaded_to = item->id > h->loaded_to ? item->id : h->loaded_to;
-		append(f, item);
+		(item->first ? put_first : append)(f, item);
 		return;
 	}
 	h->cold++;
@@ -200,17 +211,6 @@ void oxi_frontier_put_loaded(struct oxi_frontier *f, struct oxi_item *item)
 	item->host->loaded_to = item->id;
 	item->host->cold--;
 	append(f, item);
-}
-
-static void put_first(struct oxi_frontier *f, struct oxi_item *item)
-{
-	struct oxi_host *h = item->host;
-	item->next = h->first;
-	if (!h->first)
-		h->last = item;
-	h->first = item;
-	f->in_memory++;
-	oxi_frontier_update(f, h);
 }
 
 void oxi_frontier_put_back(struct oxi_frontier *f, struct oxi_item *item)

@@ -4,6 +4,7 @@
 #define OXBOW_CLI_FRONTIER_H
 
 #include "cli/crawl/alarm.h"
+#include "cli/crawl/link.h"
 #include "cli/crawl/record.h"
 #include "cli/crawl/robots.h"
 #include "cli/crawl/seen.h"
@@ -37,7 +38,8 @@ struct oxi_item {
 	struct oxi_alarm alarm;         /* of the next attempt */
 	uint64_t id;
 	unsigned depth, attempt;
-	bool sitemap;                   /* a list of links, said robots.txt or such a list */
+	enum oxi_link by;               /* what it was found by; SITEMAP: it is a list of links */
+	bool first;                     /* it goes before those of its host that wait */
 	char url[];
 };
 

@@ -185,7 +185,7 @@ static int take_sitemaps(struct oxi_crawl *c, const struct oxi_gate *g, const st
 		const char *text = g->rules.sitemaps.data + at;
 		struct oxi_url sitemap;
 		if (oxi_url_resolve(url->text, text, strlen(text), &sitemap) == 0)
-			r = oxi_crawl_take(c, change, &sitemap, 0, NULL, true);
+			r = oxi_crawl_take(c, change, &sitemap, 0, NULL, &(struct oxi_page_link){ .by = OXI_LINK_SITEMAP });
 		at += strlen(text) + 1;
 	}
 	int given = oxi_keeper_give(c, change);

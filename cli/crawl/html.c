@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only file that knows libxml2. Its HTML parser is fed by the piece and calls us for elements and text
- * (SAX): no tree is built, so a page costs its text and links, not twenty times its size. It reads any
- * document, never opens a file or a connection (no DTD, no entities), and takes and gives UTF-8.
+ * libxml2's HTML parser is fed by the piece and calls us for elements and text (SAX): no tree is built, so a
+ * page costs its text and links, not twenty times its size (tree.c has the tree, for who asks for it). It reads
+ * any document, never opens a file or a connection (no DTD, no entities), and takes and gives UTF-8.
  *
- * Links are what wget -r follows as far as it can be a page: anchors, areas, frames, objects, <link> but for
- * style sheets and icons, and the address of a refresh. Text is what stands between tags, but for scripts,
- * styles and templates; elements that break a line put a newline into it, so that words of two cells do not
- * grow together.
+ * A link is one to a page if what it leads to may be a document of its own: anchors, areas, frames, objects,
+ * <link>, the address of a refresh. It is a requisite if a browser loads it to show this one: images, media,
+ * scripts, style sheets and all that CSS names. Forms are not sent, and what only quotes an address (cite, ping)
+ * is no link.
+ *
+ * Text is what stands between tags, but for scripts, styles and templates; elements that break a line put a
+ * newline into it, so that words of two cells do not grow together.
  */
 #include "cli/crawl/html.h"
 
@@ -16,24 +19,40 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cli/buffer.h"
+#include "cli/crawl/css.h"
 #include "cli/crawl/directive.h"
 
-#define PIECE OX_KIB(32)
+#define PIECE     OX_KIB(32)
+#define STYLE_MAX OX_MIB(1)             /* bytes of one <style> that are looked at */
 
 struct parse {
 	const struct oxi_html_sink *sink;
-	bool in_title;
+	bool in_title, in_style;
 	unsigned hidden;                /* depth of elements whose text nobody sees */
+	struct oxi_buffer style;        /* of the element that is open, or was last */
 };
 
 /* An element's attribute with a link. */
 static const struct {
 	const char *element, *attribute;
-	enum oxi_link kind;
+	enum oxi_link by;
 } LINKS[] = {
-	{ "a", "href", OXI_LINK_PAGE }, { "area", "href", OXI_LINK_PAGE }, { "base", "href", OXI_LINK_BASE },
-	{ "embed", "src", OXI_LINK_PAGE }, { "frame", "src", OXI_LINK_PAGE }, { "iframe", "src", OXI_LINK_PAGE },
-	{ "link", "href", OXI_LINK_PAGE }, { "object", "data", OXI_LINK_PAGE },
+	{ "a", "href", OXI_LINK_A }, { "a", "xlink:href", OXI_LINK_A }, { "area", "href", OXI_LINK_AREA },
+	{ "audio", "src", OXI_LINK_AUDIO }, { "base", "href", OXI_LINK_BASE }, { "body", "background", OXI_LINK_BACKGROUND },
+	{ "embed", "src", OXI_LINK_EMBED }, { "frame", "src", OXI_LINK_FRAME }, { "iframe", "src", OXI_LINK_IFRAME },
+	{ "image", "href", OXI_LINK_IMG }, { "image", "xlink:href", OXI_LINK_IMG }, { "img", "src", OXI_LINK_IMG },
+	{ "input", "src", OXI_LINK_INPUT }, { "link", "href", OXI_LINK_LINK }, { "object", "data", OXI_LINK_OBJECT },
+	{ "script", "src", OXI_LINK_SCRIPT }, { "source", "src", OXI_LINK_SOURCE }, { "table", "background", OXI_LINK_BACKGROUND },
+	{ "td", "background", OXI_LINK_BACKGROUND }, { "th", "background", OXI_LINK_BACKGROUND }, { "track", "src", OXI_LINK_TRACK },
+	{ "video", "poster", OXI_LINK_VIDEO }, { "video", "src", OXI_LINK_VIDEO },
+};
+
+/* And those with several, each with a size that it is for. */
+static const struct {
+	const char *element, *attribute;
+} SRCSETS[] = {
+	{ "img", "srcset" }, { "link", "imagesrcset" }, { "source", "srcset" },
 };
 
 static const char *const HIDDEN[] = { "noembed", "script", "style", "template" };
@@ -63,40 +82,6 @@ static const char *attribute(const xmlChar **attributes, const char *name)
 	return NULL;
 }
 
-static bool has_word(const char *text, const char *word)
-{
-	size_t len = strlen(word);
-	for (const char *p = text; *p; p += strcspn(p, " \t\n\f\r")) {
-		p += strspn(p, " \t\n\f\r");
-		if (strncasecmp(p, word, len) == 0 && strcspn(p, " \t\n\f\r") == len)
-			return true;
-	}
-	return false;
-}
-
-/* The author does not vouch for it. */
-static bool is_unvouched(const char *rel)
-{
-	return rel && (has_word(rel, "nofollow") || has_word(rel, "ugc") || has_word(rel, "sponsored"));
-}
-
-/* <link rel=...>: what a browser loads for the page itself is no page. */
-static bool is_resource(const char *rel)
-{
-	static const char *const words[] = { "stylesheet", "icon", "apple-touch-icon", "mask-icon", "preload", "manifest",
-	                                     "modulepreload", "preconnect", "dns-prefetch" };
-	for (size_t i = 0; rel && i < sizeof(words) / sizeof(words[0]); i++) {
-		if (has_word(rel, words[i]))
-			return true;
-	}
-	return false;
-}
-
-static void give_link(struct parse *p, enum oxi_link kind, const char *url, size_t len)
-{
-	p->sink->link(p->sink->arg, kind, url, len);
-}
-
 /* <meta name=robots content="noindex, nofollow">, or one that names us. */
 static void robots(struct parse *p, const xmlChar **attributes)
 {
@@ -109,21 +94,8 @@ static void robots(struct parse *p, const xmlChar **attributes)
 static void refresh(struct parse *p, const xmlChar **attributes)
 {
 	const char *equiv = attribute(attributes, "http-equiv"), *content = attribute(attributes, "content");
-	if (!equiv || !content || strcasecmp(equiv, "refresh") != 0)
-		return;
-	const char *url = content + strspn(content, " \t\n\f\r0123456789.");
-	url += strspn(url, " \t\n\f\r;,");
-	if (strncasecmp(url, "url", 3) != 0)
-		return;
-	url += 3;
-	url += strspn(url, " \t\n\f\r");
-	if (*url++ != '=')
-		return;
-	url += strspn(url, " \t\n\f\r");
-	char quote = *url == '"' || *url == '\'' ? *url++ : '\0';
-	size_t len = quote ? strcspn(url, (char[]){ quote, '\0' }) : strlen(url);
-	if (len)
-		give_link(p, OXI_LINK_PAGE, url, len);
+	if (equiv && content && strcasecmp(equiv, "refresh") == 0)
+		oxi_link_refresh(content, p->sink->link, p->sink->arg);
 }
 
 static void start_meta(struct parse *p, const xmlChar **attributes)
@@ -138,23 +110,55 @@ static void break_line(struct parse *p, const char *name)
 		p->sink->text(p->sink->arg, "\n", 1);
 }
 
+static void find_links(struct parse *p, const char *name, const xmlChar **attributes)
+{
+	for (size_t i = 0; i < sizeof(LINKS) / sizeof(LINKS[0]); i++) {
+		const char *url = strcmp(name, LINKS[i].element) == 0 ? attribute(attributes, LINKS[i].attribute) : NULL;
+		if (!url)
+			continue;
+		const char *rel = attribute(attributes, "rel");
+		enum oxi_link by = LINKS[i].by;
+		if (by == OXI_LINK_LINK && (by = oxi_link_by_rel(rel, by, OXI_LINK_RESOURCE)) == OXI_LINK_BASE)
+			continue;
+		p->sink->link(p->sink->arg, by, oxi_link_unvouched(rel), url, strlen(url));
+	}
+}
+
+/* What stands in values with a grammar of their own. */
+static void find_requisites(struct parse *p, const char *name, const xmlChar **attributes)
+{
+	for (size_t i = 0; i < sizeof(SRCSETS) / sizeof(SRCSETS[0]); i++) {
+		const char *set = strcmp(name, SRCSETS[i].element) == 0 ? attribute(attributes, SRCSETS[i].attribute) : NULL;
+		if (set)
+			oxi_link_srcset(set, p->sink->link, p->sink->arg);
+	}
+	const char *style = attribute(attributes, "style");
+	if (style)
+		oxi_css_links(style, strlen(style), p->sink->link, p->sink->arg);
+}
+
 static void start_element(void *arg, const xmlChar *name_, const xmlChar **attributes)
 {
 	struct parse *p = arg;
 	const char *name = (const char *)name_;
 	p->hidden += IS_AMONG(name, HIDDEN);
 	p->in_title |= strcmp(name, "title") == 0;
+	p->in_style |= p->sink->requisites && strcmp(name, "style") == 0;
 	break_line(p, name);
 	if (strcmp(name, "meta") == 0)
 		start_meta(p, attributes);
-	for (size_t i = 0; i < sizeof(LINKS) / sizeof(LINKS[0]); i++) {
-		if (strcmp(name, LINKS[i].element) != 0)
-			continue;
-		const char *url = attribute(attributes, LINKS[i].attribute);
-		const char *rel = attribute(attributes, "rel");
-		if (url && !(strcmp(name, "link") == 0 && is_resource(rel)))
-			give_link(p, is_unvouched(rel) ? OXI_LINK_UNVOUCHED : LINKS[i].kind, url, strlen(url));
-	}
+	if (attributes)
+		find_links(p, name, attributes);
+	if (attributes && p->sink->requisites)
+		find_requisites(p, name, attributes);
+}
+
+static void end_style(struct parse *p)
+{
+	if (p->style.len)
+		oxi_css_links(p->style.data, p->style.len, p->sink->link, p->sink->arg);
+	p->style.len = 0;
+	p->in_style = false;
 }
 
 static void end_element(void *arg, const xmlChar *name_)
@@ -164,6 +168,8 @@ static void end_element(void *arg, const xmlChar *name_)
 	if (p->hidden && IS_AMONG(name, HIDDEN))
 		p->hidden--;
 	p->in_title &= strcmp(name, "title") != 0;
+	if (p->in_style && strcmp(name, "style") == 0)
+		end_style(p);
 	break_line(p, name);
 }
 
@@ -172,6 +178,8 @@ static void characters(void *arg, const xmlChar *text, int len)
 	struct parse *p = arg;
 	if (p->in_title && len > 0)
 		p->sink->title(p->sink->arg, (const char *)text, (size_t)len);
+	if (p->in_style && len > 0 && p->style.len + (size_t)len <= STYLE_MAX)
+		oxi_buffer_add(&p->style, text, (size_t)len);
 	if (!p->hidden && len > 0)
 		p->sink->text(p->sink->arg, (const char *)text, (size_t)len);
 }
@@ -205,6 +213,8 @@ int oxi_html_parse(const void *data, size_t len, const struct oxi_html_sink *sin
 	htmlCtxtUseOptions(ctx, HTML_PARSE_NONET | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING | HTML_PARSE_IGNORE_ENC);
 	int r = push_all(ctx, data, len);
 	htmlFreeParserCtxt(ctx);
+	r = p.style.failed ? OX_ENOMEM : r;
+	oxi_buffer_free(&p.style);
 	return r;
 }
 

@@ -3,20 +3,14 @@
 #ifndef OXBOW_CLI_HTML_H
 #define OXBOW_CLI_HTML_H
 
-#include <oxbow/base.h>
-
-enum oxi_link {
-	OXI_LINK_BASE,                  /* <base href>: what the others are relative to; the first one counts */
-	OXI_LINK_PAGE,                  /* what may be a page */
-	OXI_LINK_UNVOUCHED,             /* the same, but rel=nofollow or the like */
-	OXI_LINK_SITEMAP,               /* of a sitemap index: another list of links */
-};
+#include "cli/crawl/link.h"
 
 struct oxi_html_sink {
-	void (*link)(void *arg, enum oxi_link kind, const char *url, size_t len);
+	oxi_link_fn *link;
 	void (*text)(void *arg, const char *text, size_t len);
 	void (*title)(void *arg, const char *text, size_t len);        /* pieces of <title>; they are text too */
 	void (*robots)(void *arg, unsigned directives);         /* <meta name=robots>: directive.h */
+	bool requisites;                /* links to these are wanted too */
 	void *arg;
 };
 

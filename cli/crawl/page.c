@@ -1,337 +1,199 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Input:  struct head, URL and NUL, Content-Type and NUL, padding to 16 bytes, body.
- * Reply:  struct tail, links (kind byte, length as 2 bytes, text), value, words.
+ * Input:  struct head, URL, Content-Type, headers, a NUL behind each, padding to 16 bytes, body.
+ * Reply:  struct tail, links (kind byte, length as 2 bytes, text), value, blobs, words.
  *
  * Both ends are one program on one machine, so numbers are in its own byte order. The worker reads its input
  * without checks, for the main process made it; the main process checks every length of the reply.
- *
- * Links are unique within a page: a manual's pages name the same twenty chapters hundreds of times, and
- * resolving a URL costs the main process more than a look into a hash set costs a worker.
  */
 #include "cli/crawl/page.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "cli/crawl/charset.h"
-#include "cli/crawl/digest.h"
-#include "cli/crawl/directive.h"
-#include "cli/crawl/seen.h"
-#include "cli/crawl/sitemap.h"
-#include "cli/crawl/url.h"
-#include "cli/crawl/words.h"
-
-#define LINK_BYTES_MAX OX_MIB(4)
-#define TITLE_MAX      OX_KIB(16)
+#include "cli/crawl/reply.h"
 
 struct head {
 	uint64_t body_len;
-	uint32_t url_len, type_len;
+	uint32_t url_len, type_len, headers_len;
 	int32_t status;
-	uint8_t sitemap, obeys, directives;
+	uint8_t sitemap, obeys;
 };
 
 struct tail {
-	uint32_t links, value, words;   /* bytes of each */
+	uint32_t links, value, blobs, words;    /* bytes of each */
 	int32_t parse, crunch;
 	uint32_t directives;
-	char charset[OXI_CHARSET_MAX];  /* ends with a NUL */
+	char charset[OXI_CHARSET_MAX], reason[OXI_PAGE_REASON_MAX];     /* end with a NUL */
 	char digest[64];
 };
 
 /* ---- input ---- */
 
-static size_t body_offset(size_t url_len, size_t type_len)
+static size_t body_offset(const struct head *h)
 {
-	return (sizeof(struct head) + url_len + 1 + type_len + 1 + 15) & ~(size_t)15;
+	return (sizeof(*h) + h->url_len + 1 + h->type_len + 1 + h->headers_len + 1 + 15) & ~(size_t)15;
 }
 
-static size_t length_of(const char *text)
+static struct head head_of(const struct oxi_page_input *in)
 {
-	return text ? strlen(text) : 0;
+	return (struct head){
+		.body_len = in->body.len, .url_len = (uint32_t)strlen(in->url), .type_len = in->type ? (uint32_t)strlen(in->type) : 0,
+		.headers_len = (uint32_t)in->headers.len, .status = in->status, .sitemap = in->sitemap, .obeys = in->obeys,
+	};
 }
 
 size_t oxi_page_input_size(const struct oxi_page_input *in)
 {
-	return body_offset(strlen(in->url), length_of(in->type)) + in->body.len;
+	struct head h = head_of(in);
+	return body_offset(&h) + in->body.len;
 }
 
 void oxi_page_input_write(const struct oxi_page_input *in, void *to)
 {
-	struct head h = {
-		.body_len = in->body.len, .url_len = (uint32_t)strlen(in->url),
-		.type_len = (uint32_t)length_of(in->type), .status = in->status, .sitemap = in->sitemap,
-		.obeys = in->obeys, .directives = (uint8_t)in->directives,
-	};
+	struct head h = head_of(in);
 	char *p = to;
-	size_t body = body_offset(h.url_len, h.type_len);
+	size_t body = body_offset(&h);
 	memset(p, 0, body);
 	memcpy(p, &h, sizeof(h));
-	memcpy(p + sizeof(h), in->url, h.url_len);
-	if (in->type)
-		memcpy(p + sizeof(h) + h.url_len + 1, in->type, h.type_len);
+	p += sizeof(h);
+	memcpy(p, in->url, h.url_len);
+	p += h.url_len + 1;
+	if (h.type_len)
+		memcpy(p, in->type, h.type_len);
+	p += h.type_len + 1;
+	if (h.headers_len)
+		memcpy(p, in->headers.data, h.headers_len);
 	if (in->body.len)
-		memcpy(p + body, in->body.data, in->body.len);
+		memcpy((char *)to + body, in->body.data, in->body.len);
 }
 
-/* ---- the worker ---- */
-
-static struct oxi_crunch chosen;        /* as it was when the workers were forked */
-
-struct parsed {
-	struct oxi_buffer links, text, title, utf8, link;
-	struct oxi_seen seen;
-	size_t n, links_max;
-	unsigned directives;
-	bool obeys;
-	char charset[OXI_CHARSET_MAX];
-};
-
-static void take_link(void *arg, enum oxi_link kind, const char *url, size_t len)
+void oxi_page_input_read(const void *from, struct oxi_page_input *ret)
 {
-	struct parsed *p = arg;
-	if (kind == OXI_LINK_UNVOUCHED && p->obeys)
-		return;
-	const char *fragment = memchr(url, '#', len);
-	if (fragment)
-		len = (size_t)(fragment - url);
-	if (p->charset[0] && memchr(url, '?', len)) {
-		p->link.len = 0;
-		if (oxi_charset_encode_query(p->charset, url, len, &p->link) < 0)
-			return;
-		url = p->link.data;
-		len = p->link.len;
-	}
-	if (len == 0 || len > OXI_URL_MAX || p->n == p->links_max || p->links.len > LINK_BYTES_MAX)
-		return;
-	struct oxi_key key = oxi_key_of(url, len);
-	key.a ^= kind == OXI_LINK_BASE;
-	if (oxi_seen_add(&p->seen, key) <= 0)
-		return;
-	uint16_t size = (uint16_t)len;
-	oxi_buffer_add_char(&p->links, (char)kind);
-	oxi_buffer_add(&p->links, &size, sizeof(size));
-	oxi_buffer_add(&p->links, url, len);
-	p->n++;
-}
-
-static void take_text(void *arg, const char *text, size_t len)
-{
-	struct parsed *p = arg;
-	oxi_buffer_add(&p->text, text, len);
-}
-
-bool oxi_page_is_html(const char *type)
-{
-	static const char *const types[] = { "text/html", "application/xhtml+xml" };
-	size_t len = type ? strcspn(type, "; \t") : 0;
-	if (len == 0)
-		return true;
-	for (size_t i = 0; i < 2; i++) {
-		if (strlen(types[i]) == len && strncasecmp(type, types[i], len) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void take_title(void *arg, const char *text, size_t len)
-{
-	struct parsed *p = arg;
-	if (p->title.len + len <= TITLE_MAX)
-		oxi_buffer_add(&p->title, text, len);
-}
-
-static void take_robots(void *arg, unsigned directives)
-{
-	struct parsed *p = arg;
-	p->directives |= directives;
-}
-
-static int parse(const ox_page *page, struct parsed *p)
-{
-	size_t skip;
-	oxi_charset_find(page->body.data, page->body.len, page->type, p->charset, &skip);
-	const char *data = (const char *)page->body.data + skip;
-	size_t len = page->body.len - skip;
-	struct oxi_html_sink sink = { take_link, take_text, take_title, take_robots, p };
-	int r = oxi_charset_decode(p->charset, data, len, &p->utf8);
-	if (r == 0)
-		r = oxi_html_parse(p->utf8.data, p->utf8.len, &sink);
-	oxi_buffer_add_char(&p->text, '\0');
-	oxi_buffer_add_char(&p->title, '\0');
-	return r < 0 ? r : p->links.failed || p->text.failed || p->title.failed ? OX_ENOMEM : 0;
-}
-
-static int read_sitemap(const ox_page *page, struct parsed *p)
-{
-	struct oxi_html_sink sink = { take_link, take_text, take_title, take_robots, p };
-	int r = oxi_sitemap_read(page->body.data, page->body.len, &sink);
-	return p->links.failed ? OX_ENOMEM : r;
-}
-
-static int reply_with(ox_reply *out, struct tail *t, const struct parsed *p, const struct oxi_buffer *value,
-                      const struct oxi_buffer *words)
-{
-	t->links = (uint32_t)p->links.len;
-	t->value = (uint32_t)value->len;
-	t->words = (uint32_t)words->len;
-	int r = ox_reply_write(out, t, sizeof(*t));
-	if (r >= 0)
-		r = ox_reply_write(out, p->links.data, p->links.len);
-	if (r >= 0)
-		r = ox_reply_write(out, value->data, value->len);
-	return r < 0 ? r : ox_reply_write(out, words->data, words->len);
-}
-
-/* The links as a plugin sees them. Returns how many; *ret is the caller's to free. */
-static size_t list_links(const struct parsed *p, ox_bytes **ret)
-{
-	ox_bytes *list = malloc((p->n + 1) * sizeof(*list)), left = { p->links.data, p->links.len }, link;
-	enum oxi_link kind;
-	size_t n = 0;
-	while (list && oxi_page_link_next(&left, &kind, &link) > 0) {
-		if (kind != OXI_LINK_BASE)
-			list[n++] = link;
-	}
-	*ret = list;
-	return n;
-}
-
-static void crunch_page(ox_page *page, const struct parsed *p, struct tail *t, struct oxi_buffer *value,
-                        struct oxi_buffer *words)
-{
-	ox_bytes *links;
-	page->text = (ox_bytes){ p->text.data, p->text.len - 1 };
-	page->title = (ox_bytes){ p->title.data, p->title.len - 1 };
-	page->charset = p->charset;
-	page->links_n = list_links(p, &links);
-	page->links = links;
-	t->crunch = links ? oxi_crunch_call(&chosen, page, value) : OX_ENOMEM;
-	free(links);
-	if (t->crunch < 0)
-		value->len = 0;
-	else if (chosen.words)
-		oxi_words_pack(oxi_crunch_words(), words);
-}
-
-/* Parses and crunches as far as the page and its headers allow. */
-static void look_at(const struct head *h, ox_page *page, struct parsed *p, bool with_crunch, struct tail *t,
-                    struct oxi_buffer *value, struct oxi_buffer *words)
-{
-	if (h->sitemap) {
-		t->parse = read_sitemap(page, p);
-		return;
-	}
-	bool html = oxi_page_is_html(page->type);
-	t->parse = html ? parse(page, p) : 0;
-	t->directives = h->directives | (h->obeys ? p->directives : 0);
-	if (html && with_crunch && chosen.fn && t->parse == 0 && !(t->directives & OXI_NOINDEX))
-		crunch_page(page, p, t, value, words);
-	if (t->directives & OXI_NOFOLLOW)
-		p->links.len = 0;
-	memcpy(t->charset, p->charset, sizeof(t->charset));
-}
-
-static int work(const void *in, ox_reply *out, bool with_crunch)
-{
-	const struct head *h = in;
-	const char *url = (const char *)(h + 1);
-	ox_page page = {
-		.size = sizeof(page), .url = url, .status = h->status, .type = url + h->url_len + 1,
-		.body = { (const char *)in + body_offset(h->url_len, h->type_len), h->body_len },
+	const struct head *h = from;
+	const char *url = (const char *)(h + 1), *type = url + h->url_len + 1;
+	*ret = (struct oxi_page_input){
+		.url = url, .type = type, .status = h->status, .sitemap = h->sitemap, .obeys = h->obeys,
+		.headers = { type + h->type_len + 1, h->headers_len },
+		.body = { (const char *)from + body_offset(h), h->body_len },
 	};
-	struct tail t = { 0 };
-	struct parsed p = { .obeys = h->obeys, .links_max = h->sitemap ? OXI_SITEMAP_URLS : OXI_PAGE_LINKS_MAX };
-	struct oxi_buffer value = { 0 }, words = { 0 };
-	char digest[65];
-	oxi_digest_hex(page.body.data, page.body.len, digest);
-	memcpy(t.digest, digest, sizeof(t.digest));
-	look_at(h, &page, &p, with_crunch, &t, &value, &words);
-	int r = words.failed ? OX_ENOMEM : reply_with(out, &t, &p, &value, &words);
-	oxi_buffer_free(&p.links);
-	oxi_buffer_free(&p.link);
-	oxi_buffer_free(&p.text);
-	oxi_buffer_free(&p.title);
-	oxi_buffer_free(&p.utf8);
-	oxi_seen_free(&p.seen);
-	oxi_buffer_free(&value);
-	oxi_buffer_free(&words);
-	return r;
 }
 
-static int page_job(const void *in, size_t len, ox_reply *out)
+/* ---- links and blobs ---- */
+
+void oxi_page_link_add(struct oxi_buffer *to, const struct oxi_page_link *link)
 {
-	(void)len;
-	return work(in, out, true);
+	uint16_t len = (uint16_t)link->url.len;
+	oxi_buffer_add_char(to, (char)(link->by | (link->first ? OXI_PAGE_LINK_FIRST : 0)));
+	oxi_buffer_add(to, &len, sizeof(len));
+	oxi_buffer_add(to, link->url.data, len);
 }
 
-static int links_job(const void *in, size_t len, ox_reply *out)
+/* Cuts n bytes off *from. */
+static bool cut(ox_bytes *from, size_t n, ox_bytes *ret)
 {
-	(void)len;
-	return work(in, out, false);
+	if (from->len < n)
+		return false;
+	*ret = (ox_bytes){ from->data, n };
+	*from = (ox_bytes){ (const char *)from->data + n, from->len - n };
+	return true;
 }
 
-ox_job oxi_page_job = { .size = sizeof(ox_job), .name = "page", .fn = page_job };
-ox_job oxi_page_links_job = { .size = sizeof(ox_job), .name = "links", .fn = links_job };
-
-void oxi_page_prepare(void)
+int oxi_page_link_next(ox_bytes *links, struct oxi_page_link *ret)
 {
-	char digest[65];
-	oxi_digest_hex("", 0, digest);
-	oxi_html_prepare();
-	oxi_charset_prepare();
+	ox_bytes part;
+	uint16_t len;
+	if (links->len == 0)
+		return 0;
+	if (!cut(links, 1 + sizeof(len), &part))
+		return OX_EPROTO;
+	unsigned kind = *(const unsigned char *)part.data;
+	memcpy(&len, (const char *)part.data + 1, sizeof(len));
+	ret->by = (enum oxi_link)(kind & ~OXI_PAGE_LINK_FIRST);
+	ret->first = kind & OXI_PAGE_LINK_FIRST;
+	return ret->by < OXI_LINK_COUNT && cut(links, len, &ret->url) ? 1 : OX_EPROTO;
 }
 
-void oxi_page_setup(const struct oxi_crunch *crunch, ox_time crunch_timeout)
+int oxi_page_blob_next(ox_bytes *blobs, ox_bytes *ret_name, ox_bytes *ret_data)
 {
-	chosen = *crunch;
-	oxi_page_job.timeout = crunch_timeout;
-	oxi_page_links_job.timeout = crunch_timeout;
+	ox_bytes part;
+	uint16_t name_len;
+	uint32_t len;
+	if (blobs->len == 0)
+		return 0;
+	if (!cut(blobs, sizeof(name_len) + sizeof(len), &part))
+		return OX_EPROTO;
+	memcpy(&name_len, part.data, sizeof(name_len));
+	memcpy(&len, (const char *)part.data + sizeof(name_len), sizeof(len));
+	return cut(blobs, name_len, ret_name) && cut(blobs, len, ret_data) ? 1 : OX_EPROTO;
 }
 
 /* ---- reply ---- */
 
+void oxi_page_result_write(const struct oxi_page_result *result, struct oxi_buffer *to)
+{
+	struct tail t = {
+		.links = (uint32_t)result->links.len, .value = (uint32_t)result->value.len, .blobs = (uint32_t)result->blobs.len,
+		.words = (uint32_t)result->words.len, .parse = result->parse, .crunch = result->crunch, .directives = result->directives,
+	};
+	memcpy(t.charset, result->charset, sizeof(t.charset));
+	memcpy(t.reason, result->reason, sizeof(t.reason));
+	memcpy(t.digest, result->digest, sizeof(t.digest));
+	oxi_buffer_add(to, &t, sizeof(t));
+	oxi_buffer_add(to, result->links.data, result->links.len);
+	oxi_buffer_add(to, result->value.data, result->value.len);
+	oxi_buffer_add(to, result->blobs.data, result->blobs.len);
+	oxi_buffer_add(to, result->words.data, result->words.len);
+}
+
+static bool is_digest(const char *digest, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (!memchr("0123456789abcdef", digest[i], 16))
+			return false;
+	}
+	return true;
+}
+
 int oxi_page_result_read(ox_bytes reply, struct oxi_page_result *ret)
 {
 	struct tail t;
-	if (reply.len < sizeof(t))
+	ox_bytes head;
+	*ret = (struct oxi_page_result){ 0 };
+	if (!cut(&reply, sizeof(t), &head))
 		return OX_EPROTO;
-	memcpy(&t, reply.data, sizeof(t));
-	if ((uint64_t)t.links + t.value + t.words != reply.len - sizeof(t) || t.value > 2 * OXI_VALUE_MAX ||
-	    !memchr(t.charset, '\0', sizeof(t.charset)))
+	memcpy(&t, head.data, sizeof(t));
+	if (!cut(&reply, t.links, &ret->links) || !cut(&reply, t.value, &ret->value) || !cut(&reply, t.blobs, &ret->blobs) ||
+	    t.words != reply.len || t.value > 2 * OXI_VALUE_MAX || t.blobs > 2 * OXI_BLOB_BYTES)
 		return OX_EPROTO;
-	for (size_t i = 0; i < sizeof(t.digest); i++) {
-		if (!memchr("0123456789abcdef", t.digest[i], 16))
-			return OX_EPROTO;
-	}
-	const char *p = (const char *)reply.data + sizeof(t);
-	*ret = (struct oxi_page_result){
-		.parse = t.parse, .crunch = t.crunch, .directives = t.directives,
-		.links = { p, t.links },
-		.value = { p + t.links, t.value },
-		.words = { p + t.links + t.value, t.words },
-	};
+	/* A newline would make two lines of one. */
+	if (!memchr(t.charset, '\0', sizeof(t.charset)) || !memchr(t.reason, '\0', sizeof(t.reason)) ||
+	    !is_digest(t.digest, sizeof(t.digest)) || (t.value && memchr(ret->value.data, '\n', t.value)))
+		return OX_EPROTO;
+	ret->words = reply;
+	ret->parse = t.parse;
+	ret->crunch = t.crunch;
+	ret->directives = t.directives;
 	memcpy(ret->charset, t.charset, sizeof(ret->charset));
+	memcpy(ret->reason, t.reason, sizeof(ret->reason));
 	memcpy(ret->digest, t.digest, sizeof(t.digest));
 	return 0;
 }
 
-int oxi_page_link_next(ox_bytes *links, enum oxi_link *ret_kind, ox_bytes *ret_url)
+/* ---- types ---- */
+
+static bool is_type(const char *type, size_t len, const char *name)
 {
-	const char *p = links->data;
-	uint16_t len;
-	if (links->len == 0)
-		return 0;
-	if (links->len < 1 + sizeof(len))
-		return OX_EPROTO;
-	memcpy(&len, p + 1, sizeof(len));
-	size_t size = 1 + sizeof(len) + len;
-	if (links->len < size)
-		return OX_EPROTO;
-	*ret_kind = *p == OXI_LINK_BASE || *p == OXI_LINK_SITEMAP ? (enum oxi_link)*p : OXI_LINK_PAGE;
-	*ret_url = (ox_bytes){ p + 1 + sizeof(len), len };
-	*links = (ox_bytes){ p + size, links->len - size };
-	return 1;
+	return strlen(name) == len && strncasecmp(type, name, len) == 0;
+}
+
+bool oxi_page_is_html(const char *type)
+{
+	size_t len = type ? strcspn(type, "; \t") : 0;
+	return len == 0 || is_type(type, len, "text/html") || is_type(type, len, "application/xhtml+xml");
+}
+
+bool oxi_page_is_css(const char *type)
+{
+	return type && is_type(type, strcspn(type, "; \t"), "text/css");
 }

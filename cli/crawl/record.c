@@ -76,6 +76,14 @@ static void error_json(struct oxi_json *j, const struct oxi_record *r)
 	oxi_json_text(j, "error", r->error == OXI_ERROR_CRUNCH_SIGNAL ? text : oxi_error_name(r->error));
 }
 
+static void json_or_null(struct oxi_json *j, const char *name, const struct oxi_buffer *json)
+{
+	if (json->len)
+		oxi_json_raw(j, name, json->data, json->len);
+	else
+		oxi_json_null(j, name);
+}
+
 void oxi_record_json(const struct oxi_record *r, struct oxi_buffer *out)
 {
 	struct oxi_json j = { .out = out };
@@ -104,13 +112,12 @@ void oxi_record_json(const struct oxi_record *r, struct oxi_buffer *out)
 		oxi_json_null(&j, "unchanged");
 	oxi_json_int(&j, "depth", r->depth);
 	oxi_json_text(&j, "via", r->via);
+	oxi_json_text(&j, "by", r->by);
 	oxi_json_int(&j, "attempt", r->attempt);
 	static const char *const asked[] = { NULL, "noindex", "nofollow", "noindex, nofollow" };
 	oxi_json_text(&j, "robots", asked[r->directives & 3]);
-	if (r->value.len)
-		oxi_json_raw(&j, "value", r->value.data, r->value.len);
-	else
-		oxi_json_null(&j, "value");
+	json_or_null(&j, "value", &r->value);
+	json_or_null(&j, "blobs", &r->blobs);
 	oxi_json_end(&j);
 	oxi_buffer_add_char(out, '\n');
 }
@@ -121,6 +128,7 @@ void oxi_record_free(struct oxi_record *r)
 	oxi_buffer_free(&r->value);
 	oxi_cached_free(r->cached);
 	oxi_exchange_free(r->exchange);
+	oxi_buffer_free(&r->blobs);
 }
 
 void oxi_crawl_tally_add(struct oxi_crawl_tally *t, const struct oxi_record *r)

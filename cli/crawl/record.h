@@ -31,6 +31,7 @@ struct oxi_record {
 	const char *url;
 	struct oxi_buffer final;        /* with a NUL: the URL of the answer, or where a redirect pointed that was not taken */
 	const char *via;                /* NULL: a start */
+	const char *by;                 /* what it was found by; NULL: a start */
 	unsigned depth, attempt;        /* attempt: from 0 */
 	int status;                     /* of HTTP; 0: no answer */
 	enum oxi_error error;
@@ -46,7 +47,7 @@ struct oxi_record {
 	bool unchanged;                 /* the body is what it was then */
 	bool not_modified;              /* the server says so, and sent none: all but the times is from then */
 	struct oxi_exchange *exchange;  /* for the WARC; NULL */
-	struct oxi_buffer value;        /* JSON; empty: null */
+	struct oxi_buffer value, blobs; /* JSON; empty: null */
 };
 
 struct oxi_crawl_tally {

@@ -57,7 +57,7 @@ static int give(struct reader *d, const char *url, size_t len)
 {
 	if (d->n++ == OXI_SITEMAP_URLS)
 		return OX_ETOOBIG;
-	d->sink->link(d->sink->arg, d->is_index ? OXI_LINK_SITEMAP : OXI_LINK_PAGE, url, len);
+	d->sink->link(d->sink->arg, d->is_index ? OXI_LINK_SITEMAP : OXI_LINK_LISTED, false, url, len);
 	return 0;
 }
 

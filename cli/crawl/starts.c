@@ -94,7 +94,7 @@ static int take_line(struct feed *f, const char *line, size_t len)
 		return 0;
 	}
 	int r = oxi_starts_add(c, &f->url);
-	return r < 0 ? r : oxi_crawl_take(c, f->change, &f->url, 0, NULL, false);
+	return r < 0 ? r : oxi_crawl_take(c, f->change, &f->url, 0, NULL, &(struct oxi_page_link){ .by = OXI_LINK_START });
 }
 
 /* All lines that are held; at the end of the input the rest is one, too. */

@@ -32,7 +32,7 @@ static const char SCHEMA[] =
 	" urls integer not null default 0, pages integer not null default 0, bytes integer not null default 0,"
 	" not_before integer not null default 0);"
 	"create table if not exists url(id integer primary key, host integer not null, depth integer not null,"
-	" via integer not null, state integer not null, sitemap integer not null, url text not null);"
+	" via integer not null, state integer not null, found integer not null, url text not null);"
 	"create index if not exists url_waiting on url(host, id) where state = 0;"
 	"create table if not exists payload(sha1 text primary key, url text not null, date text not null) without rowid;"
 	"insert or ignore into meta values('version', 1), ('results', 0), ('warc', 0), ('warc_stamp', 0), ('warc_serial', 0),"
@@ -41,7 +41,7 @@ static const char SCHEMA[] =
 /* ---- changes ---- */
 
 void oxi_change_add_url(struct oxi_change *c, uint64_t id, struct oxi_host *host, unsigned depth, uint64_t via,
-                        enum oxi_url_state state, bool sitemap, const char *url)
+                        enum oxi_url_state state, enum oxi_link by, const char *url)
 {
 	if (!host->stored) {
 		host->stored = true;
@@ -54,7 +54,7 @@ void oxi_change_add_url(struct oxi_change *c, uint64_t id, struct oxi_host *host
 	oxi_json_int(&j, NULL, depth);
 	oxi_json_int(&j, NULL, (int64_t)via);
 	oxi_json_int(&j, NULL, state);
-	oxi_json_int(&j, NULL, sitemap);
+	oxi_json_int(&j, NULL, by);
 	oxi_json_text(&j, NULL, url);
 	oxi_json_end(&j);
 	oxi_buffer_add_char(&c->urls, ',');
@@ -282,7 +282,7 @@ static struct oxi_item *item_of(const ox_sqlite_result *res, size_t row, struct 
 		return NULL;
 	struct oxi_item *item = oxi_item_new(text_at(res, row, 3), number_at(res, row, 0), (unsigned)number_at(res, row, 1), *via);
 	if (item)
-		item->sitemap = number_at(res, row, 2) != 0;
+		item->by = number_at(res, row, 2) < OXI_LINK_COUNT ? (enum oxi_link)number_at(res, row, 2) : OXI_LINK_START;
 	return item;
 }
 
@@ -290,7 +290,7 @@ int oxi_store_load(struct oxi_store *s, struct oxi_frontier *f, struct oxi_host 
 {
 	OX_AUTO_SQLITE_RESULT *res = NULL;
 	int r = ox_sqlite_query(s->db,
-	                        "select u.id, u.depth, u.sitemap, u.url, u.via, v.url from url u left join url v on v.id = u.via"
+	                        "select u.id, u.depth, u.found, u.url, u.via, v.url from url u left join url v on v.id = u.via"
 	                        " where u.state = 0 and u.host = ? and u.id > ? order by u.id limit ?",
 	                        OX_VALUES(ox_int((int64_t)h->id), ox_int((int64_t)h->loaded_to), ox_int(LOADED)), &res);
 	struct oxi_origin *via = NULL;
@@ -345,7 +345,7 @@ static int resume_hosts(struct oxi_store *s, struct oxi_frontier *f, struct oxi_
 static int resume_urls(struct oxi_store *s, const struct oxi_query_rules *rules, struct oxi_seen *seen, struct oxi_resumed *ret,
                        int (*each)(void *arg, const char *start), void *arg)
 {
-	int r = ox_sqlite_stream(s->db, "select id, url, via = 0 and not sitemap and depth = 0, state = 1 from url order by id", NULL, 0);
+	int r = ox_sqlite_stream(s->db, "select id, url, via = 0 and found = 0, state = 1 from url order by id", NULL, 0);
 	ox_sqlite_result *rows;
 	while (r == 0 && (r = ox_sqlite_next(s->db, &rows)) > 0) {
 		r = 0;

@@ -38,7 +38,7 @@ struct oxi_change {
 enum oxi_url_state { OXI_URL_WAITING, OXI_URL_DONE, OXI_URL_ALIAS };    /* ALIAS: a redirect led there, another has the result */
 
 void oxi_change_add_url(struct oxi_change *c, uint64_t id, struct oxi_host *host, unsigned depth, uint64_t via,
-                        enum oxi_url_state state, bool sitemap, const char *url);
+                        enum oxi_url_state state, enum oxi_link by, const char *url);
 void oxi_change_free(struct oxi_change *c);     /* items too */
 
 /*

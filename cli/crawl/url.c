@@ -124,6 +124,14 @@ static bool set_ascii_host(CURLU *u)
 	return done;
 }
 
+/* All but a user's name and password comes encoded; such as are not are refused. */
+static bool is_printable(const char *text)
+{
+	while (*text > ' ' && *text < 0x7f)
+		text++;
+	return *text == '\0';
+}
+
 static int take(CURLU *u, struct oxi_url *ret)
 {
 	char scheme[16], port[8];
@@ -139,13 +147,16 @@ static int take(CURLU *u, struct oxi_url *ret)
 	lower_case(ret->host, strlen(ret->host));
 	ret->port = (unsigned)atoi(port);
 	char *authority = strstr(ret->text, "://");
-	if (!authority || !ret->host[0])
+	if (!authority || !ret->host[0] || ret->port == 0 || !is_printable(ret->text))
 		return OXI_URL_BAD;
 	authority += 3;
 	size_t len = strcspn(authority, "/?");
 	char *user_end = memrchr(authority, '@', len);
 	char *host = user_end ? user_end + 1 : authority;
-	lower_case(host, len - (size_t)(host - authority));
+	size_t host_len = len - (size_t)(host - authority);
+	if (strcspn(host, "%<>^`{|}\"'\\") < host_len)
+		return OXI_URL_BAD;     /* no name has these, and zones of IPv6 mean something on one machine only */
+	lower_case(host, host_len);
 	ret->path = (size_t)(authority - ret->text) + len;
 	upper_case_percents(ret->text + ret->path);
 	return 0;
@@ -165,6 +176,9 @@ int oxi_url_resolve(const char *base, const char *reference, size_t len, struct 
 	int r = OXI_URL_BAD;
 	if ((!base || curl_url_set(u, CURLUPART_URL, base, CURLU_URLENCODE) == CURLUE_OK) &&
 	    (!*text || curl_url_set(u, CURLUPART_URL, text, CURLU_URLENCODE) == CURLUE_OK))
+		r = take(u, ret);
+	/* A host that was percent-encoded is a number only now: 3%2e391. */
+	if (r == 0 && strchr(text, '%') && curl_url_set(u, CURLUPART_URL, ret->text, CURLU_URLENCODE) == CURLUE_OK)
 		r = take(u, ret);
 	curl_url_cleanup(u);
 	return r;

@@ -57,6 +57,7 @@ static void describe_item(struct oxi_record *record, const struct oxi_item *item
 	record->url = item->url;
 	record->depth = item->depth;
 	record->via = item->via ? item->via->url : NULL;
+	record->by = oxi_link_name(item->by);
 	record->attempt = item->attempt;
 }
 
@@ -95,7 +96,7 @@ static int give_result(struct oxi_crawl *c, struct oxi_item *item, struct oxi_re
 	oxi_record_json(record, &change->line);
 	oxi_buffer_add(&change->line, change->links.data, change->links.len);
 	if (item->trail && item->trail->alias)
-		oxi_change_add_url(change, item->trail->alias, item->host, item->depth, item->id, OXI_URL_ALIAS, false,
+		oxi_change_add_url(change, item->trail->alias, item->host, item->depth, item->id, OXI_URL_ALIAS, item->by,
 		                   item->trail->target);
 	oxi_item_free(item);
 	int given = oxi_keeper_give(c, change);

@@ -288,9 +288,9 @@ h=http://127.0.0.31:$port
 crawl --fast --depth 1 --explain "$h/links?x/page.html,x/,a/a/a/a"
 has '--explain' "$(cat "$work/out")" "{\"explain\":\"$h/links?x/page.html,x/,a/a/a/a\",*\"robots_txt\":\"has rules\",\"rule\":null,*
 {\"url\":*
-{\"link\":\"$h/x/page.html\",\"verdict\":\"robots\"}
-{\"link\":\"$h/x/\",\"verdict\":\"follow\"}
-{\"link\":\"$h/a/a/a/a\",\"verdict\":\"repeated-segment\"}*"
+{\"link\":\"$h/x/page.html\",\"by\":\"a\",\"verdict\":\"robots\"}
+{\"link\":\"$h/x/\",\"by\":\"a\",\"verdict\":\"follow\"}
+{\"link\":\"$h/a/a/a/a\",\"by\":\"a\",\"verdict\":\"repeated-segment\"}*"
 is '--explain fetches nothing else' "$(paths 127.0.0.31)" '/links?x/page.html,x/,a/a/a/a /robots.txt '
 crawl --fast --explain "$h/x/page.html"
 has '--explain names the rule' "$(cat "$work/out")" '*"rule":"Disallow: /x/page.html"*'

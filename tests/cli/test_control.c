@@ -82,7 +82,20 @@ static int status(void *arg, struct oxi_buffer *ret)
 	return 0;
 }
 
-static const struct oxi_control_ops OPS = { set_jobs, pause_run, resume_run, cancel, set_priority, status };
+/* Job "big" writes without end; "quiet" has written nothing; nobody else runs. */
+static int output(void *arg, const char *job, const uint64_t from[2], struct oxi_written *ret)
+{
+	(void)arg;
+	bool big = strcmp(job, "big") == 0;
+	ret->attempt = big ? 2 : strcmp(job, "quiet") == 0;
+	for (uint64_t i = 0; big && i < 50000; i++)
+		oxi_buffer_add_char(&ret->data[0], (char)(from[0] + i));
+	if (big)
+		oxi_buffer_add_format(&ret->data[1], "from %llu\n", (unsigned long long)from[1]);
+	return 0;
+}
+
+static const struct oxi_control_ops OPS = { set_jobs, pause_run, resume_run, cancel, set_priority, status, output };
 
 /* ---- a test's frame: a folder, a runner that serves it, a child that asks ---- */
 
@@ -199,6 +212,33 @@ START_TEST(commands_are_answered_in_turn)
 END_TEST
 
 /* Lines may come in pieces and several at once; what is no line, or too long a one, ends the conversation only. */
+static void ask_for_output(const char *dir)
+{
+	struct oxi_written w;
+	struct oxi_buffer answer = { 0 };
+	int fd = oxi_control_connect(dir);
+	MUST(fd >= 0);
+	MUST(oxi_control_output(fd, "big", (uint64_t[]){ 3, 77 }, &w) == 0);
+	MUST(w.attempt == 2 && w.data[0].len == 50000);
+	for (size_t i = 0; i < w.data[0].len; i++)
+		MUST(w.data[0].data[i] == (char)(3 + i));
+	MUST(w.data[1].len == strlen("from 77\n") && memcmp(w.data[1].data, "from 77\n", w.data[1].len) == 0);
+	oxi_buffer_free(&w.data[0]);
+	oxi_buffer_free(&w.data[1]);
+	MUST(oxi_control_output(fd, "quiet", (uint64_t[]){ 0, 0 }, &w) == 0 && w.attempt == 1 && w.data[0].len + w.data[1].len == 0);
+	MUST(oxi_control_output(fd, "gone", (uint64_t[]){ 0, 0 }, &w) == 0 && w.attempt == 0);
+	MUST(oxi_control_output(fd, "", (uint64_t[]){ 0, 0 }, &w) == OX_EPROTO);
+	MUST(oxi_control_ask(fd, "pause", &answer) == 0 && answer.len == 2);
+	oxi_buffer_free(&answer);
+	close(fd);
+}
+
+START_TEST(what_a_running_job_has_written_is_told)
+{
+	ck_assert_int_eq(served(folder, ask_for_output).paused, 1);
+}
+END_TEST
+
 static void ask_badly(const char *dir)
 {
 	int fd = oxi_control_connect(dir);
@@ -397,6 +437,7 @@ int main(int argc, char **argv)
 	TCase *c = new_case(s, "control", 60);
 	tcase_add_checked_fixture(c, make_folder, remove_folder);
 	tcase_add_test(c, commands_are_answered_in_turn);
+	tcase_add_test(c, what_a_running_job_has_written_is_told);
 	tcase_add_test(c, lines_come_as_they_like);
 	tcase_add_test(c, the_folder_may_have_a_long_name);
 	tcase_add_test(c, what_a_dead_runner_left_is_replaced);

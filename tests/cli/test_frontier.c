@@ -41,13 +41,19 @@ END_TEST
 
 /* ---- turns ---- */
 
-static void add(struct oxi_frontier *f, const char *text, uint64_t id)
+static void add_as(struct oxi_frontier *f, const char *text, uint64_t id, bool first)
 {
 	struct oxi_url url;
 	ck_assert_int_eq(oxi_url_resolve(NULL, text, strlen(text), &url), 0);
 	struct oxi_item *item = oxi_item_new(url.text, id, 0, NULL);
 	item->host = oxi_frontier_host(f, &url);
+	item->first = first;
 	oxi_frontier_put(f, item);
+}
+
+static void add(struct oxi_frontier *f, const char *text, uint64_t id)
+{
+	add_as(f, text, id, false);
 }
 
 /* Begins the next request; its path. */
@@ -91,6 +97,23 @@ START_TEST(hosts_take_turns_and_one_request_is_under_way)
 	ck_assert_str_eq(next(&f, ox_now()), "");
 	ck_assert_int_eq(oxi_frontier_wake_at(&f), later);
 	ck_assert_uint_eq(f.waiting, 1);
+	oxi_frontier_free(&f);
+}
+END_TEST
+
+START_TEST(what_goes_first_does_so_at_its_host)
+{
+	struct oxi_frontier f;
+	ck_assert_int_eq(oxi_frontier_init(&f, 9), 0);
+	add(&f, "http://a.test/1", 1);
+	add_as(&f, "http://a.test/2", 2, true);
+	add_as(&f, "http://a.test/3", 3, true);
+	add(&f, "http://a.test/4", 4);
+	ck_assert_str_eq(next(&f, ox_now()), "/3");
+	ck_assert_str_eq(next(&f, ox_now()), "/2");
+	ck_assert_str_eq(next(&f, ox_now()), "/1");
+	ck_assert_str_eq(next(&f, ox_now()), "/4");
+	ck_assert_uint_eq(f.waiting, 0);
 	oxi_frontier_free(&f);
 }
 END_TEST
@@ -291,6 +314,7 @@ int main(void)
 	TCase *c = new_case(s, "frontier", 60);
 	tcase_add_test(c, alarms_ring_in_order_whatever_was_moved);
 	tcase_add_test(c, hosts_take_turns_and_one_request_is_under_way);
+	tcase_add_test(c, what_goes_first_does_so_at_its_host);
 	tcase_add_test(c, schemes_of_one_host_share_its_pace);
 	tcase_add_test(c, hosts_of_one_address_take_turns_at_it);
 	tcase_add_test(c, an_address_has_its_pause);

@@ -5,22 +5,24 @@
 
 #include "cli/buffer.h"
 #include "cli/crawl/charset.h"
+#include "cli/crawl/css.h"
 #include "cli/crawl/directive.h"
 #include "cli/crawl/html.h"
 #include "cli/crawl/sitemap.h"
 #include "tests/support/support.h"
 
 struct found {
-	struct oxi_buffer links, text, title;  /* links separated by |; a base has ! before it, an unvouched link ~ */
+	struct oxi_buffer links, text, title;  /* links separated by |; before it a base has !, an unvouched link ~, a requisite * */
 	size_t n;
 	unsigned directives;
 };
 
-static void take_link(void *arg, enum oxi_link kind, const char *url, size_t len)
+static void take_link(void *arg, enum oxi_link by, bool unvouched, const char *url, size_t len)
 {
 	struct found *f = arg;
-	if (kind == OXI_LINK_BASE || kind == OXI_LINK_UNVOUCHED)
-		oxi_buffer_add_char(&f->links, kind == OXI_LINK_BASE ? '!' : '~');
+	enum oxi_link_use use = oxi_link_use(by);
+	if (unvouched || use != OXI_USE_PAGE)
+		oxi_buffer_add_char(&f->links, unvouched ? '~' : use == OXI_USE_BASE ? '!' : '*');
 	oxi_buffer_add(&f->links, url, len);
 	oxi_buffer_add_char(&f->links, '|');
 	f->n++;
@@ -50,7 +52,7 @@ static void take_robots(void *arg, unsigned directives)
 static int parse(const char *html, size_t len, struct found *f)
 {
 	*f = (struct found){ 0 };
-	struct oxi_html_sink sink = { take_link, take_text, take_title, take_robots, f };
+	struct oxi_html_sink sink = { take_link, take_text, take_title, take_robots, true, f };
 	/* A copy of its own, so that a sanitizer sees a read too far. */
 	char *copy = malloc(len ? len : 1);
 	memcpy(copy, html, len);
@@ -91,13 +93,103 @@ START_TEST(every_element_that_can_lead_to_a_page_gives_a_link)
 	assert_links("<frameset><frame src=d></frameset>", "d|");
 	assert_links("<object data=o></object><embed src=e>", "o|e|");
 	assert_links("<A HREF=\"x?a=1&amp;b=2\">", "x?a=1&b=2|");
+	assert_links("<svg><a xlink:href=s>x</a></svg><form action=f></form><q cite=c></q><a ping=p>", "s|");
 }
 END_TEST
 
-START_TEST(links_to_resources_are_no_pages)
+START_TEST(what_a_page_is_shown_with_is_told_apart)
 {
-	assert_links("<link rel=stylesheet href=s.css><link rel='shortcut icon' href=i><link rel=next href=n>", "n|");
-	assert_links("<img src=i.png><script src=s.js></script><a name=x>", "");
+	assert_links("<link rel=stylesheet href=s.css><link rel='shortcut icon' href=i><link rel=next href=n>", "*s.css|*i|n|");
+	assert_links("<link rel=preconnect href=//h><link rel=dns-prefetch href=//h>", "");
+	assert_links("<img src=i.png><script src=s.js></script><a name=x><input type=image src=n>", "*i.png|*s.js|*n|");
+	assert_links("<video poster=p src=v><source src=s><track src=t></video><audio src=a></audio>", "*p|*v|*s|*t|*a|");
+	assert_links("<body background=b><table background=c><td background=d>", "*b|*c|*d|");
+	assert_links("<img srcset='a 1x, b 2x'><picture><source srcset=c></picture><link rel=preload imagesrcset='d,, e'>", "*a|*b|*c|*d|*e|");
+	assert_links("<style>p { background: url(a) }</style><p style='background:url(b)'>", "*a|*b|");
+}
+END_TEST
+
+static void read_value(void (*read)(const char *, oxi_link_fn *, void *), const char *text, const char *expected)
+{
+	struct found f = { 0 };
+	char *copy = strdup(text);
+	read(copy, take_link, &f);
+	free(copy);
+	oxi_buffer_add_char(&f.links, '\0');
+	ck_assert_str_eq(f.links.data, expected);
+	done(&f);
+}
+
+START_TEST(srcset_is_split_as_HTML_says)
+{
+	read_value(oxi_link_srcset, "a 1x,b 2x", "*a|*b|");
+	read_value(oxi_link_srcset, " ,a, b ,c", "*a|*b|*c|");
+	read_value(oxi_link_srcset, "a,b", "*a,b|");
+	read_value(oxi_link_srcset, "data:,x,y 1x, b", "*data:,x,y|*b|");
+	read_value(oxi_link_srcset, "a (1,2) 3x, b", "*a|*b|");
+	read_value(oxi_link_srcset, "a,,,, b (", "*a|*b|");
+	read_value(oxi_link_srcset, ",", "");
+	read_value(oxi_link_srcset, "", "");
+}
+END_TEST
+
+START_TEST(link_headers_are_read_as_RFC_8288_says)
+{
+	read_value(oxi_link_header, "<a>; rel=next, <b>;rel=\"prev x\"", "a|b|");
+	read_value(oxi_link_header, "<a,b>; title=\"x, <c>; rel=next\"; rel=next", "a,b|");
+	read_value(oxi_link_header, "<a>; title=\"q\\\", <b>\"; REL = next", "a|");
+	read_value(oxi_link_header, "<a>; rel=next; rel=nofollow", "a|");
+	read_value(oxi_link_header, "<a>; rel=\"next NoFollow\"", "~a|");
+	read_value(oxi_link_header, "<s.css>; rel=preload; as=style, <//h>; rel=preconnect, <n>; rel=next", "*s.css|n|");
+	read_value(oxi_link_header, "<a>, <b>; title=x", "");
+	read_value(oxi_link_header, "<>; rel=self", "|");
+	read_value(oxi_link_header, "a; rel=next", "");
+	read_value(oxi_link_header, "<a; rel=next", "");
+	read_value(oxi_link_header, "<a>;;; rel=next ; , ,<b> x;y, <c>;rel=up", "a|c|");
+	read_value(oxi_link_header, "<a>; rel=\"next", "a|");
+}
+END_TEST
+
+static void assert_css(const char *text, const char *expected)
+{
+	struct found f = { 0 };
+	size_t len = strlen(text);
+	char *copy = malloc(len ? len : 1);
+	memcpy(copy, text, len);
+	oxi_css_links(copy, len, take_link, &f);
+	free(copy);
+	oxi_buffer_add_char(&f.links, '\0');
+	ck_assert_str_eq(f.links.data, expected);
+	done(&f);
+}
+
+START_TEST(style_sheets_name_what_they_need)
+{
+	assert_css("p { background: url(a.png) } q { src: URL( 'b c' ), url(\"d\")}", "*a.png|*b c|*d|");
+	assert_css("@import 'a.css' screen; @IMPORT url(b.css) layer(x); @import url('c.css');", "*a.css|*b.css|*c.css|");
+	assert_css("@namespace svg url(http://www.w3.org/2000/svg); @namespace 'x'; p { b: url(y) }", "*y|");
+	assert_css("/* url(a) */ p { content: 'url(b)'; c: xurl(d) url(e/*f*/) }", "*e/*f*/|");
+	assert_css("p { b: u\\72l(a\\)b\\26 c\\\"d) }", "*a)b&c\"d|");
+	assert_css("p { b: url(a b) url('c' d) url(e'f) url() url(g", "*g|");
+	assert_css("@import 'a\n; @import 'c", "*c|");
+	assert_css("p{b:url(\\1F600\\d800 )", "*\360\237\230\200\357\277\275|");
+	assert_css("@import", "");
+	assert_css("/*", "");
+	assert_css("\\", "");
+	assert_css("", "");
+}
+END_TEST
+
+START_TEST(addresses_that_are_too_long_are_read_and_forgotten)
+{
+	struct oxi_buffer b = { 0 };
+	oxi_buffer_add_text(&b, "p{a:url(data:");
+	for (int i = 0; i < 10000; i++)
+		oxi_buffer_add_char(&b, 'x');
+	oxi_buffer_add_text(&b, ") url(b)}");
+	oxi_buffer_add_char(&b, '\0');
+	assert_css(b.data, "*b|");
+	oxi_buffer_free(&b);
 }
 END_TEST
 
@@ -216,6 +308,8 @@ START_TEST(charsets_that_lie_do_no_harm)
 {
 	CHARSET("text/html; charset=utf-7", "+ADw-", "utf-8", "+ADw-");
 	CHARSET("text/html; charset=utf-8", "a\377b", "utf-8", "a\357\277\275b");
+	CHARSET("text/html; charset=utf-8", "\371\270\234\234\234x\355\240\200", "utf-8",
+	        "\357\277\275\357\277\275\357\277\275\357\277\275\357\277\275x\357\277\275\357\277\275\357\277\275");
 	CHARSET("text/html; charset=utf-16", "\0\330x", "utf-16le", "\357\277\275\357\277\275");
 	CHARSET("text/html; charset=UTF-8//IGNORE", "a", "utf-8", "a");
 	CHARSET("charset=", "<meta charset=><meta charset", "utf-8", "<meta charset=><meta charset");
@@ -249,7 +343,7 @@ END_TEST
 static int read_sitemap(const char *text, size_t len, struct found *f)
 {
 	*f = (struct found){ 0 };
-	struct oxi_html_sink sink = { take_link, take_text, take_title, take_robots, f };
+	struct oxi_html_sink sink = { .link = take_link, .arg = f };
 	char *copy = malloc(len ? len : 1);
 	memcpy(copy, text, len);
 	int r = oxi_sitemap_read(copy, len, &sink);
@@ -359,7 +453,11 @@ int main(void)
 	Suite *s = suite_create("html");
 	TCase *c = new_case(s, "html", 60);
 	tcase_add_test(c, every_element_that_can_lead_to_a_page_gives_a_link);
-	tcase_add_test(c, links_to_resources_are_no_pages);
+	tcase_add_test(c, what_a_page_is_shown_with_is_told_apart);
+	tcase_add_test(c, srcset_is_split_as_HTML_says);
+	tcase_add_test(c, link_headers_are_read_as_RFC_8288_says);
+	tcase_add_test(c, style_sheets_name_what_they_need);
+	tcase_add_test(c, addresses_that_are_too_long_are_read_and_forgotten);
 	tcase_add_test(c, base_is_told_apart);
 	tcase_add_test(c, refresh_gives_its_address);
 	tcase_add_test(c, text_leaves_out_scripts_and_keeps_words_apart);

@@ -62,9 +62,14 @@ START_TEST(names_and_numbers_become_what_is_connected_to_cases_11_and_12)
 	assert_url(NULL, "http://127.1/", "http://127.0.0.1/");
 	assert_url(NULL, "http://[::FFFF:10.0.0.1]/", "http://[::ffff:10.0.0.1]/");
 	assert_url(NULL, "http://%31%32%37.0.0.1/", "http://127.0.0.1/");
+	assert_url(NULL, "http://3%2e391/", "http://3.0.1.135/");
 	assert_no_url(NULL, "http://a b.test/", OXI_URL_BAD);
 	assert_no_url(NULL, "http://a%00b.test/", OXI_URL_BAD);
 	assert_no_url(NULL, "http://[::1/", OXI_URL_BAD);
+	assert_no_url(NULL, "http://[fe80::1%25eth0]/", OXI_URL_BAD);
+	assert_no_url(NULL, "http://a%25b.test/", OXI_URL_BAD);
+	assert_no_url(NULL, "http://a.test:00/", OXI_URL_BAD);
+	assert_no_url(NULL, "http://\303\274@a.test/", OXI_URL_BAD);
 }
 END_TEST
 

@@ -149,7 +149,7 @@ static int too_many_ends(const ox_page *page, ox_page_reply *out)
 static int too_large(const ox_page *page, ox_page_reply *out)
 {
 	(void)page;
-	for (int i = 0; i < 100000; i++)
+	for (int i = 0; i < 200000; i++)
 		ox_page_put_int(out, "x", i);
 	return 0;
 }
@@ -164,7 +164,11 @@ static int refusing(const ox_page *page, ox_page_reply *out)
 static int call(ox_crunch_fn *fn, struct oxi_buffer *value)
 {
 	const ox_page page = { .size = sizeof(page), .url = "http://a.test/", .type = "text/html" };
-	return oxi_crunch_call(&(struct oxi_crunch){ .fn = fn }, &page, value);
+	struct oxi_crunched said = { 0 };
+	int r = oxi_crunch_call(&(struct oxi_crunch){ .fn = fn }, &page, NULL, &said);
+	oxi_buffer_add(value, said.value.data, said.value.len);
+	oxi_crunched_free(&said);
+	return r;
 }
 
 START_TEST(a_crunch_function_writes_an_object)
@@ -190,30 +194,6 @@ START_TEST(a_wrong_use_of_the_reply_fails_the_crunch)
 }
 END_TEST
 
-/* ---- the reply of a worker ---- */
-
-START_TEST(a_worker_s_reply_is_not_believed)
-{
-	unsigned state = 3;
-	for (int round = 0; round < 20000; round++) {
-		size_t len = (state >> 16) % 160;
-		unsigned char *data = malloc(len ? len : 1);
-		for (size_t i = 0; i < len; i++) {
-			state = state * 1103515245u + 12345u;
-			data[i] = i < 20 ? (state >> 28 ? 0 : (state >> 16) & 63) : (unsigned char)"0123456789abcdef"[state >> 28];
-		}
-		struct oxi_page_result result;
-		enum oxi_link kind;
-		ox_bytes url;
-		if (oxi_page_result_read((ox_bytes){ data, len }, &result) == 0) {
-			while (oxi_page_link_next(&result.links, &kind, &url) == 1)
-				ck_assert_uint_le(url.len, len);
-		}
-		free(data);
-	}
-}
-END_TEST
-
 START_TEST(HTML_is_known_by_its_type)
 {
 	ck_assert(oxi_page_is_html("text/html"));
@@ -236,7 +216,6 @@ int main(void)
 	tcase_add_test(c, JSON_is_well_formed_whatever_it_is_given);
 	tcase_add_test(c, a_crunch_function_writes_an_object);
 	tcase_add_test(c, a_wrong_use_of_the_reply_fails_the_crunch);
-	tcase_add_test(c, a_worker_s_reply_is_not_believed);
 	tcase_add_test(c, HTML_is_known_by_its_type);
 	return run_suite(s);
 }

@@ -111,6 +111,26 @@ def kept(kind, number, target, headers):
     if (asked[0] == etag if asked[0] else asked[1] == date and kind in ('date', 'both')):
         return f'HTTP/1.1 304 x\r\n{own}\r\n'.encode()
     return page(f'<title>{version}</title>{body} version {version} of {target}', headers=own)
+# Links of every kind; what ends with .req belongs to the page, the rest are pages.
+WAYS = {
+    'index': page('<head><base href=/w/><link rel=next href=link><link rel=stylesheet href=style.css><link rel=icon href=icon.req>'
+                  '<link rel=dns-prefetch href=//name.invalid/><meta http-equiv=refresh content="0; url=refresh"><style>p { a: url(style.req) }</style></head>'
+                  '<body background=back.req><a href=a>x</a><map><area href=area></map><iframe src=iframe></iframe><object data=object></object>'
+                  '<embed src=embed><form action=form><input type=image src=input.req></form><img src=img.req srcset="set1.req 1x, set2.req 2x">'
+                  '<script src=script.req></script><video src=video.req poster=poster.req><source src=source.req><track src=track.req></video>'
+                  '<audio src=audio.req></audio><p style="a:url(styleattr.req)"><img src="data:image/gif,x">',
+                  headers='Link: <header>; title="a, <no>"; rel=next, <head.css>; rel=preload\r\nLink: <frame>; rel=up\r\n'),
+    'style.css': page('@import "import.css"; p { a: url(one.req) }', kind='text/css'),
+    'import.css': page('p { a: url("two.req") }', kind='text/css; charset=utf-8'),
+}
+TEXTS = {
+    'html': page('<title>T &amp; t</title><h1>one</h1><h2 id=i>two</h2><h1>th<b>ree</b></h1><a name=x>y</a><a name=z>z</a>'),
+    'xhtml': page('<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title>X</title></head><body><h1>one</h1></body></html>',
+                  kind='application/xhtml+xml'),
+    'latin': page('<h1>caf\u00e9</h1>'.encode('latin-1'), kind='text/html; charset=latin1'),
+    'deep': page('<a href=behind>x</a>' + '<div>' * 2000),
+    'order': page(links('/s/a', '/print/1', '/s/b', '/news/1')),
+}
 
 
 def answer(conn, host, method, target, headers):
@@ -134,6 +154,10 @@ def answer(conn, host, method, target, headers):
         return page(links(*('/' + n for n in query.split(','))))
     if kind == 'n':                                         # /n/20: as many pages
         return page(links(*(f'/p/{i}' for i in range(int(part[1])))))
+    if kind in ('w', 's') and len(part) > 1:
+        return (WAYS if kind == 'w' else TEXTS).get(part[1]) or page('', kind='text/html' if '.' not in part[1] else 'image/x')
+    if kind == 'header-nofollow':
+        return page('', headers='Link: </p/x>; rel="next nofollow"\r\n')
     if kind == 'site':
         return page(site(int(part[1]), int(part[3]), int(part[2])))
     if kind == 'hosts':                                     # /hosts/FROM/TO/PATH
