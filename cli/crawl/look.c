@@ -8,7 +8,6 @@
  */
 #include "cli/crawl/look.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -373,7 +372,7 @@ void oxi_page_prepare(void)
 	oxi_digest_hex("", 0, digest);
 	oxi_html_prepare();
 	oxi_charset_prepare();
-	json_object_seed(0);
+	oxi_reply_prepare();
 }
 
 void oxi_page_setup(const struct oxi_crunch *crunch, ox_time crunch_timeout)

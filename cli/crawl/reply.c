@@ -257,6 +257,11 @@ static size_t select_nodes(ox_page_reply *out, const ox_page_node *from, const c
 
 /* ---- from beginning to end ---- */
 
+void oxi_reply_prepare(void)
+{
+	json_object_seed(0);
+}
+
 void oxi_reply_begin(struct oxi_reply *r, const ox_page *page, const struct oxi_reply_links *links, bool keeps_blobs,
                      struct oxi_crunched *to)
 {

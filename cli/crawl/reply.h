@@ -43,6 +43,9 @@ struct oxi_reply {
 	int error;                      /* the first */
 };
 
+/* What is set up once, at once: before a sandbox. */
+void oxi_reply_prepare(void);
+
 void oxi_reply_begin(struct oxi_reply *r, const ox_page *page, const struct oxi_reply_links *links, bool keeps_blobs,
                      struct oxi_crunched *to);
 
