@@ -18,9 +18,9 @@ static size_t fail_at, made;            /* fail_at 0: none */
 void *__real_malloc(size_t len);
 void *__real_calloc(size_t n, size_t len);
 void *__real_realloc(void *p, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t n, size_t len);
-void *__wrap_realloc(void *p, size_t len);
+__attribute__((visibility("default"))) void *__wrap_malloc(size_t len);
+__attribute__((visibility("default"))) void *__wrap_calloc(size_t n, size_t len);
+__attribute__((visibility("default"))) void *__wrap_realloc(void *p, size_t len);
 
 static bool fails(void)
 {
