@@ -4,34 +4,16 @@
  * after a crash finds its own. One is whole before it has its name, and has it before the result that names it is
  * written. Memory: they lie in the reply of the page's job until then.
  */
-#include <fcntl.h>
 #include <oxbow/file.h>
 #include <oxbow/run.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/crawl/crawl.h"
 #include "cli/crawl/digest.h"
 #include "cli/json.h"
-
-static int write_whole(const char *path, ox_bytes data)
-{
-	ox_file *f;
-	int r = ox_file_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666, &f);
-	if (r < 0)
-		return r;
-	ssize_t n = 0;
-	for (size_t at = 0; n >= 0 && at < data.len; at += (size_t)n) {
-		n = ox_file_write(f, (const char *)data.data + at, data.len - at);
-		if (n < 0)
-			break;
-	}
-	r = ox_file_close(f);
-	return n < 0 ? (int)n : r;
-}
 
 /* Whether it is there, and whole: a machine that failed may have left less. */
 static bool is_there(const char *path, size_t len)
@@ -42,20 +24,13 @@ static bool is_there(const char *path, size_t len)
 
 static int keep_one(struct oxi_crawl *c, const char *digest, ox_bytes data)
 {
-	char path[4096], part[4096];
+	char path[4096];
 	int n = snprintf(path, sizeof(path), "%s/%s", c->blobs, digest);
 	if ((size_t)n >= sizeof(path))
 		return -ENAMETOOLONG;
-	snprintf(part, sizeof(part), "%s/.%d-%llu", c->blobs, (int)getpid(), (unsigned long long)c->blobs_made);
-	int r = c->blobs_made++ == 0 ? ox_path_mkdirs(c->blobs, 0777) : 0;
-	if (r < 0 || is_there(path, data.len))
-		return r;
-	r = write_whole(part, data);
-	if (r == 0)
-		r = ox_path_rename(part, path);
-	if (r < 0)
-		unlink(part);
-	return r;
+	int r = c->blobs_made ? 0 : ox_path_mkdirs(c->blobs, 0777);
+	c->blobs_made |= r == 0;
+	return r < 0 || is_there(path, data.len) ? r : ox_file_save(path, data.data, data.len, 0);
 }
 
 int oxi_blobs_keep(struct oxi_crawl *c, ox_bytes blobs, struct oxi_record *record)

@@ -68,7 +68,7 @@ struct oxi_crawl {
 	char agent[256];                /* the User-Agent */
 	struct oxi_crunch crunch;
 	char *blobs;                    /* the folder of the blobs; NULL: there is none */
-	uint64_t blobs_made;            /* so that each has a name of its own until it is whole */
+	bool blobs_made;                /* their folder is there */
 	ox_pool *pool;
 	struct oxi_scope scope;
 	struct oxi_seen seen;
