@@ -3,21 +3,6 @@
 # oxbow crawl against a server that misbehaves (tests/hostile): robots.txt, pace, faults, bombs, redirects, traps, charsets,
 # addresses, TLS, HTTP/2. The numbers are those of the crawl cases.
 . "$(dirname "$0")/lib.sh"
-mkfifo "$work/life"
-log=$work/log
-
-# hostile [CERT KEY]...: starts the server; $port, and $tls the addresses of its TLS side
-hostile() {
-	: >"$work/url"
-	: >"$log"
-	python3 "$here/../hostile/server.py" "$log" "$@" <"$work/life" >"$work/url" &
-	server=$!
-	pids="$pids $server"
-	exec 9>"$work/life"
-	until_ 20 grep -q ready "$work/url" || { fail 'the server starts'; exit 1; }
-	port=$(sed -n '1s/.*://p' "$work/url")
-	url=http://127.0.0.1:$port
-}
 
 # crawl ARG...: results in $work/out, messages in $err, exit code in $code; the log begins anew
 crawl() {

@@ -89,6 +89,22 @@ one_line() {
 	[ "$(printf '%s\n' "$1" | wc -l)" = 1 ]
 }
 
+# hostile [CERT KEY]...: the server that misbehaves (tests/hostile), until descriptor 9 is closed; $url and $port are its address,
+# $server its pid, $log is what it was asked, and $work/url has the addresses of its TLS side in further lines
+hostile() {
+	log=$work/log
+	[ -p "$work/life" ] || mkfifo "$work/life"
+	: >"$work/url"
+	: >"$log"
+	python3 "$here/../hostile/server.py" "$log" "$@" <"$work/life" >"$work/url" &
+	server=$!
+	pids="$pids $server"
+	exec 9>"$work/life"
+	until_ 20 grep -q ready "$work/url" || { fail 'the server starts'; exit 1; }
+	port=$(sed -n '1s/.*://p' "$work/url")
+	url=http://127.0.0.1:$port
+}
+
 # serve FOLDER: an HTTP server; $url is its address, $server its pid
 serve() {
 	: >"$work/url"

@@ -3,15 +3,7 @@
 # oxbow crawl from outside, as far as it is about what stands in pages: links from everywhere, requisites, --select, values, blobs and
 # links of plugins.
 . "$(dirname "$0")/lib.sh"
-mkfifo "$work/life"
-log=$work/log
-: >"$log"
-python3 "$here/../hostile/server.py" "$log" <"$work/life" >"$work/url" &
-server=$!
-pids="$pids $server"
-exec 9>"$work/life"
-until_ 20 grep -q ready "$work/url" || { fail 'the server starts'; exit 1; }
-url=$(sed -n 1p "$work/url")
+hostile
 
 # crawl ARG...: results in $work/out, messages in $err, exit code in $code; the log begins anew
 crawl() {

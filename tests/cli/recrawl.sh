@@ -2,15 +2,7 @@
 # SPDX-License-Identifier: MIT
 # oxbow crawl --cache: a crawl begins again, and what has not changed is neither sent nor parsed anew, but is there as if it were.
 . "$(dirname "$0")/lib.sh"
-mkfifo "$work/life"
-log=$work/log
-: >"$log"
-python3 "$here/../hostile/server.py" "$log" <"$work/life" >"$work/url" &
-server=$!
-pids=$server
-exec 9>"$work/life"
-until_ 20 grep -q ready "$work/url" || { fail 'the server starts'; exit 1; }
-url=$(sed -n 1p "$work/url")
+hostile
 starts="$url/kept/etag/3 $url/kept/date/3 $url/kept/both/3 $url/kept/weak/3 $url/kept/none/3"
 
 # crawl ARG...: messages in $err, exit code in $code; the log begins anew

@@ -2,15 +2,7 @@
 # SPDX-License-Identifier: MIT
 # oxbow crawl --run: killed at any moment it goes on where it was, and the end is that of a crawl nobody disturbed.
 . "$(dirname "$0")/lib.sh"
-mkfifo "$work/life"
-log=$work/log
-: >"$log"
-python3 "$here/../hostile/server.py" "$log" <"$work/life" >"$work/url" &
-server=$!
-pids=$server
-exec 9>"$work/life"
-until_ 20 grep -q ready "$work/url" || { fail 'the server starts'; exit 1; }
-url=$(sed -n 1p "$work/url")
+hostile
 pages=3000
 site=$url/site/7/$pages/0
 

@@ -3,16 +3,7 @@
 # What comes and goes when oxbow crawl runs: starts from a pipe, the rate, addresses that hosts share, bodies in memory,
 # hosts that crawls share, queries that count as one, events, figures, the sandbox of workers.
 . "$(dirname "$0")/lib.sh"
-mkfifo "$work/life"
-log=$work/log
-: >"$log"
-python3 "$here/../hostile/server.py" "$log" <"$work/life" >"$work/url" &
-server=$!
-pids=$server
-exec 9>"$work/life"
-until_ 20 grep -q ready "$work/url" || { fail 'the server starts'; exit 1; }
-port=$(sed -n '1s/.*://p' "$work/url")
-url=http://127.0.0.1:$port
+hostile
 
 # crawl ARG...: results in $work/out, messages in $err, exit code in $code; the log begins anew
 crawl() {

@@ -3,15 +3,7 @@
 # oxbow crawl --warc: every record is what the standard says, and what the server sent; killed at any moment, no page is missing
 # from the files, none is there twice, and no member is there in half.
 . "$(dirname "$0")/lib.sh"
-mkfifo "$work/life"
-log=$work/log
-: >"$log"
-python3 "$here/../hostile/server.py" "$log" <"$work/life" >"$work/url" &
-server=$!
-pids=$server
-exec 9>"$work/life"
-until_ 20 grep -q ready "$work/url" || { fail 'the server starts'; exit 1; }
-url=$(sed -n 1p "$work/url")
+hostile
 
 # crawl ARG...: results in $work/out, messages in $err, exit code in $code
 crawl() {
